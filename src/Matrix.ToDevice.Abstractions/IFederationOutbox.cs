@@ -1,0 +1,44 @@
+namespace Matrix.ToDevice;
+
+/// <summary>
+/// For each other server, the EDUs that it has not received yet, in order. Optional: without one, users of other
+/// servers are treated as unknown.
+/// </summary>
+public interface IFederationOutbox
+{
+    /// <summary>Adds EDUs behind those of their destinations when the transaction commits (D4).</summary>
+    /// <remarks>
+    /// <list type="bullet">
+    /// <item><term>Foreign_transactions_are_refused</term><description> A transaction of another store throws
+    /// <see cref="ArgumentException"/>: two stores cannot commit together.</description></item>
+    /// </list>
+    /// </remarks>
+    /// <param name="transaction">A transaction of the store that this outbox belongs to.</param>
+    /// <param name="edus">The EDUs. Read until the transaction is disposed.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    ValueTask AppendAsync(IToDeviceTransaction transaction, IReadOnlyList<OutboundEdu> edus, CancellationToken cancellationToken);
+
+    /// <summary>Reads the oldest EDUs for a destination. Changes nothing.</summary>
+    /// <remarks>
+    /// <list type="bullet">
+    /// <item><term>Destinations_are_first_in_first_out</term><description> In the order of their commits; none can appear
+    /// before one that was read (R84, R89).</description></item>
+    /// </list>
+    /// </remarks>
+    /// <param name="destination">The server name.</param>
+    /// <param name="limit">The most EDUs to return, at least 1.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    ValueTask<IReadOnlyList<OutboxEntry>> ReadAsync(string destination, int limit, CancellationToken cancellationToken);
+
+    /// <summary>Deletes the EDUs of a destination up to a position, because the destination answered 200 (D16).</summary>
+    /// <param name="destination">The server name.</param>
+    /// <param name="upTo">The <see cref="OutboxEntry.Position"/> of the last EDU that it has.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    ValueTask RemoveAsync(string destination, long upTo, CancellationToken cancellationToken);
+
+    /// <summary>Lists the destinations that have EDUs waiting, in ordinal order.</summary>
+    /// <param name="after">Only those behind this one; null for the first ones.</param>
+    /// <param name="limit">The most destinations to return, at least 1.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    ValueTask<IReadOnlyList<string>> ListDestinationsAsync(string? after, int limit, CancellationToken cancellationToken);
+}

@@ -1,0 +1,36 @@
+namespace Matrix.ToDevice;
+
+/// <summary>
+/// Remembers which sends were committed, and commits them. It is one store with the <see cref="IDeviceInbox"/> and the
+/// <see cref="IFederationOutbox"/>: what is appended to those within a transaction of this one is committed with it.
+/// </summary>
+/// <remarks>
+/// Any exception means that the store is not to be had at the moment; the client is told to try again later (503, D3).
+/// </remarks>
+public interface ITransactionStore
+{
+    /// <summary>
+    /// How many removals of devices this store knows of. Read it before the requester or a recipient is looked up, and
+    /// hand it to <see cref="BeginAsync"/>: that is how a commit can tell whether what was looked up still holds (D6).
+    /// </summary>
+    /// <remarks>
+    /// Never goes down. May lag behind removals on other hosts: a commit that meets a removal it did not know is refused
+    /// once and learns it. No I/O.
+    /// </remarks>
+    long KnownRemovals { get; }
+
+    /// <summary>Begins the transaction of one send.</summary>
+    /// <remarks>May do no I/O: a store is free to gather everything until the commit, and to commit many sends at once.</remarks>
+    /// <param name="key">What makes a retry recognisable.</param>
+    /// <param name="knownRemovals">The <see cref="KnownRemovals"/> from before the requester and the recipients were looked up.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <returns>The transaction, or null when the key is known to be committed; that counts as a use of its record (D5).</returns>
+    ValueTask<IToDeviceTransaction?> BeginAsync(TransactionKey key, long knownRemovals, CancellationToken cancellationToken);
+
+    /// <summary>Forgets records that have not been used since a moment, and removals of devices that are older than it (D5).</summary>
+    /// <param name="lastUsedBefore">Records that were used at this moment or later are kept.</param>
+    /// <param name="atMost">The most records to forget in this call, so that no call takes long.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <returns>How many records were forgotten. Fewer than <paramref name="atMost"/>: no more are due.</returns>
+    ValueTask<int> PurgeAsync(DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken);
+}

@@ -1,0 +1,9 @@
+namespace Matrix.ToDevice;
+
+/// <summary>One message in the inbox of a device, as the device will see it (R30).</summary>
+/// <param name="Position">Where it stands in the inbox.</param>
+/// <param name="Sender">The sender's user ID.</param>
+/// <param name="EventType">The event type.</param>
+/// <param name="Content">The content as it was sent (D9), UTF-8 JSON; valid until the <see cref="InboxPage"/> is disposed.</param>
+public readonly record struct InboxMessage(
+    InboxPosition Position, string Sender, string EventType, ReadOnlyMemory<byte> Content);

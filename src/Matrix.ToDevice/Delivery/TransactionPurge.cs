@@ -1,0 +1,48 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Matrix.ToDevice;
+
+/// <summary>Forgets transaction records that nobody has used for their retention time, in bounded batches (D5).</summary>
+internal sealed class TransactionPurge(
+    IServiceScopeFactory scopes, IOptions<SendToDeviceOptions> options, TimeProvider time, ILogger<TransactionPurge> logger)
+    : BackgroundService
+{
+    private const int BatchSize = 1000;
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(options.Value.PurgeInterval, time);
+        while (await timer.WaitForNextTickAsync(stoppingToken))
+        {
+            try
+            {
+                await PurgeAsync(stoppingToken);
+            }
+            catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+            {
+                Log.PurgeFailed(logger, exception);
+            }
+        }
+    }
+
+    private async Task PurgeAsync(CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        if (scope.ServiceProvider.GetService<ITransactionStore>() is not { } transactions) return;
+
+        var lastUsedBefore = time.GetUtcNow() - options.Value.TransactionRetention;
+        var total = 0;
+        int purged;
+        do
+        {
+            purged = await transactions.PurgeAsync(lastUsedBefore, BatchSize, cancellationToken);
+            total += purged;
+        }
+        while (purged >= BatchSize);
+
+        if (total > 0) Log.Purged(logger, total);
+    }
+}

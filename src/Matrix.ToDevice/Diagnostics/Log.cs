@@ -1,0 +1,40 @@
+using Microsoft.Extensions.Logging;
+
+namespace Matrix.ToDevice;
+
+/// <summary>Everything the module logs. No tokens and no contents; recipients and devices only at Debug (D17).</summary>
+internal static partial class Log
+{
+    [LoggerMessage(1, LogLevel.Error, "A send could not be carried out; the client was asked to try again")]
+    public static partial void SendUnavailable(ILogger logger, Exception exception);
+
+    [LoggerMessage(2, LogLevel.Debug, "Committed {Messages} messages and {Edus} EDUs of type {EventType} from {Sender}, send {SendId}")]
+    public static partial void Committed(ILogger logger, int messages, int edus, string eventType, string sender, long sendId);
+
+    [LoggerMessage(3, LogLevel.Debug, "A send from {Sender} of type {EventType} was a retry of a committed transaction")]
+    public static partial void Duplicate(ILogger logger, string sender, string eventType);
+
+    [LoggerMessage(4, LogLevel.Debug, "A send was refused with {StatusCode} {ErrorCode}: {Error}")]
+    public static partial void Refused(ILogger logger, int statusCode, string errorCode, string error);
+
+    [LoggerMessage(5, LogLevel.Debug, "A device was removed in the middle of a send from {Sender}; looking everybody up again")]
+    public static partial void DeviceRemovedDuringSend(ILogger logger, string sender);
+
+    [LoggerMessage(6, LogLevel.Warning, "The device directory says that a user belongs to another server, but the store has no federation outbox; the message was dropped")]
+    public static partial void NoFederationOutbox(ILogger logger);
+
+    [LoggerMessage(7, LogLevel.Error, "A sync could not be carried out; the client was asked to try again")]
+    public static partial void SyncUnavailable(ILogger logger, Exception exception);
+
+    [LoggerMessage(8, LogLevel.Error, "Expired transaction records could not be purged; the next run tries again")]
+    public static partial void PurgeFailed(ILogger logger, Exception exception);
+
+    [LoggerMessage(9, LogLevel.Debug, "Purged {Records} expired transaction records")]
+    public static partial void Purged(ILogger logger, int records);
+
+    [LoggerMessage(10, LogLevel.Information, "Accepted to-device message {MessageId} of type {EventType} from {Sender}")]
+    public static partial void MessageAccepted(ILogger logger, string messageId, string eventType, string sender);
+
+    [LoggerMessage(11, LogLevel.Information, "Handed out to-device message {MessageId} of type {EventType} from {Sender}")]
+    public static partial void MessageHandedOut(ILogger logger, string messageId, string eventType, string sender);
+}

@@ -1,0 +1,113 @@
+using System.Buffers;
+using System.Security.Cryptography;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+
+namespace Matrix.ToDevice;
+
+/// <summary>
+/// Packs the messages of one send for other servers into <c>m.direct_to_device</c> EDUs: many devices in one, none larger
+/// than 65,536 bytes of canonical JSON; split by user, then by device (D16). <c>*</c> stays as it is (R82).
+/// </summary>
+internal sealed class EduSplitter(Send send)
+{
+    private const int MaxBytes = 65_536;
+    private const int MessageIdLength = 32;
+
+    private static readonly JsonWriterOptions s_json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    private readonly Dictionary<string, Edu> _open = [];
+    private readonly List<OutboundEdu> _finished = [];
+    private readonly int _emptyLength =
+        """{"content":{"message_id":"","messages":{},"sender":,"type":},"edu_type":"m.direct_to_device"}""".Length + MessageIdLength
+        + ContentMeasure.CanonicalStringLength(send.Sender) + ContentMeasure.CanonicalStringLength(send.EventType);
+
+    public void Add(string destination, SendBody body, SendBody.User user)
+    {
+        var userLength = ContentMeasure.CanonicalStringLength(user.UserId) + ":{},".Length;
+        foreach (var target in body.TargetsOf(user))
+        {
+            var length = ContentMeasure.CanonicalStringLength(target.DeviceId) + ":,".Length + target.CanonicalLength;
+            if (_emptyLength + userLength + length > MaxBytes)
+            {
+                throw new MatrixErrorException(MatrixError.TooLarge(
+                    $"A content for another server is too large: with its addresses it must fit into {MaxBytes} bytes"));
+            }
+
+            if (!_open.TryGetValue(destination, out var edu))
+            {
+                _open.Add(destination, edu = new Edu(send, _emptyLength));
+            }
+            else if (edu.Length + (edu.UserId == user.UserId ? 0 : userLength) + length > MaxBytes)
+            {
+                _finished.Add(edu.Finish(destination));
+                _open[destination] = edu = new Edu(send, _emptyLength);
+            }
+
+            if (edu.UserId != user.UserId)
+            {
+                edu.StartUser(user.UserId);
+                edu.Length += userLength;
+            }
+
+            edu.Length += length;
+            edu.Add(target.DeviceId, body.ContentOf(target).Span);
+        }
+    }
+
+    /// <summary>All EDUs; those of one destination in the order of the body.</summary>
+    public List<OutboundEdu> Finish()
+    {
+        foreach (var (destination, edu) in _open) _finished.Add(edu.Finish(destination));
+        return _finished;
+    }
+
+    /// <summary>An EDU that is being filled; finishing it disposes it.</summary>
+    private sealed class Edu : IDisposable
+    {
+        private readonly ArrayBufferWriter<byte> _content = new(1024);
+        private readonly Utf8JsonWriter _json;
+        private readonly string _messageId = RandomNumberGenerator.GetHexString(MessageIdLength, lowercase: true);
+
+        public Edu(Send send, int length)
+        {
+            Length = length;
+            _json = new Utf8JsonWriter(_content, s_json);
+            _json.WriteStartObject();
+            _json.WriteString("sender"u8, send.Sender);
+            _json.WriteString("type"u8, send.EventType);
+            _json.WriteString("message_id"u8, _messageId);
+            _json.WriteStartObject("messages"u8);
+        }
+
+        /// <summary>The EDU's length as canonical JSON so far; a comma too much for each last entry.</summary>
+        public int Length { get; set; }
+
+        /// <summary>Whose devices are being added.</summary>
+        public string? UserId { get; private set; }
+
+        public void StartUser(string userId)
+        {
+            if (UserId is not null) _json.WriteEndObject();
+            UserId = userId;
+            _json.WriteStartObject(userId);
+        }
+
+        public void Add(string deviceId, ReadOnlySpan<byte> content)
+        {
+            _json.WritePropertyName(deviceId);
+            _json.WriteRawValue(content, skipInputValidation: true);
+        }
+
+        public OutboundEdu Finish(string destination)
+        {
+            _json.WriteEndObject();
+            _json.WriteEndObject();
+            _json.WriteEndObject();
+            Dispose();
+            return new OutboundEdu(destination, _messageId, _content.WrittenMemory);
+        }
+
+        public void Dispose() => _json.Dispose();
+    }
+}

@@ -1,0 +1,56 @@
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.RateLimiting;
+using Microsoft.AspNetCore.Routing;
+
+namespace Matrix.ToDevice;
+
+/// <summary>
+/// The endpoints that one MapX call made, as one builder: a convention of the host (a rate limit, a required host name, …)
+/// goes to all of them.
+/// </summary>
+internal sealed class MatrixRoutes(IEndpointRouteBuilder endpoints) : IEndpointConventionBuilder
+{
+    private readonly List<IEndpointConventionBuilder> _builders = [];
+
+    /// <summary>Adds an endpoint, and next to it the answers to <c>OPTIONS</c> and to other methods (R5, R6).</summary>
+    /// <param name="endpoint">The endpoint.</param>
+    /// <param name="pattern">The paths that are this endpoint's to answer.</param>
+    /// <param name="method">The endpoint's method.</param>
+    /// <param name="isEndpoint">Whether a request to one of those paths names the endpoint, or something unknown.</param>
+    public void Add(IEndpointConventionBuilder endpoint, string pattern, string method, Func<HttpContext, bool> isEndpoint)
+    {
+        var others = endpoints.Map(pattern, context => AnswerAsync(context, method, isEndpoint)).ExcludeFromDescription();
+        others.Finally(builder =>
+        {
+            // OPTIONS and unknown methods run none of the endpoint's logic: no rate limit, no authorization (R6).
+            for (var i = builder.Metadata.Count - 1; i >= 0; i--)
+                if (builder.Metadata[i] is IAuthorizeData or EnableRateLimitingAttribute) builder.Metadata.RemoveAt(i);
+            builder.Metadata.Add(new AllowAnonymousAttribute());
+            builder.Metadata.Add(new DisableRateLimitingAttribute());
+        });
+        endpoint.Add(builder => builder.Metadata.Add(MatrixEndpointMetadata.Instance));
+        _builders.Add(endpoint);
+        _builders.Add(others);
+    }
+
+    public void Add(Action<EndpointBuilder> convention) => _builders.ForEach(builder => builder.Add(convention));
+
+    public void Finally(Action<EndpointBuilder> finallyConvention) => _builders.ForEach(builder => builder.Finally(finallyConvention));
+
+    private static Task AnswerAsync(HttpContext context, string method, Func<HttpContext, bool> isEndpoint)
+    {
+        if (HttpMethods.IsOptions(context.Request.Method)) return MatrixResponse.WriteEmptyObjectAsync(context);
+        if (!isEndpoint(context)) return MatrixError.UnknownEndpoint.WriteAsync(context);
+
+        context.Response.Headers.Allow = $"{method}, OPTIONS";
+        return MatrixError.WrongMethod.WriteAsync(context);
+    }
+}
+
+/// <summary>Marks the module's endpoints, so that what goes wrong before them can be answered in Matrix form.</summary>
+internal sealed class MatrixEndpointMetadata
+{
+    public static MatrixEndpointMetadata Instance { get; } = new();
+}

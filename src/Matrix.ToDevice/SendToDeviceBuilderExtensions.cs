@@ -1,0 +1,87 @@
+using System.Diagnostics.CodeAnalysis;
+using Matrix.ToDevice;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Names the parts that a homeserver plugs into the send-to-device module. A later call replaces an earlier one.</summary>
+public static class SendToDeviceBuilderExtensions
+{
+    private const DynamicallyAccessedMemberTypes Constructors = DynamicallyAccessedMemberTypes.PublicConstructors;
+
+    /// <summary>Keeps everything in memory: for tests, and for hosts that accept that a restart loses what is pending.</summary>
+    public static ISendToDeviceBuilder UseInMemory(this ISendToDeviceBuilder builder, Action<InMemoryOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+
+        if (configure is not null) builder.Services.Configure(configure);
+        return builder.UseStore<InMemoryStore>();
+    }
+
+    /// <summary>
+    /// Uses a store of the host's own. It must be one class: what it appends to inboxes is committed with its transactions.
+    /// When it is an <see cref="IFederationOutbox"/> too, messages to users of other servers go there.
+    /// </summary>
+    /// <param name="builder">The module's builder.</param>
+    /// <param name="lifetime">How long one instance lives.</param>
+    public static ISendToDeviceBuilder UseStore<[DynamicallyAccessedMembers(Constructors)] TStore>(
+        this ISendToDeviceBuilder builder, ServiceLifetime lifetime = ServiceLifetime.Singleton)
+        where TStore : class, ITransactionStore, IDeviceInbox
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+
+        var services = builder.Services;
+        services.Replace(ServiceDescriptor.Describe(typeof(TStore), typeof(TStore), lifetime));
+        Forward<ITransactionStore>();
+        Forward<IDeviceInbox>();
+        if (typeof(TStore).IsAssignableTo(typeof(IFederationOutbox))) Forward<IFederationOutbox>();
+        else services.RemoveAll<IFederationOutbox>();
+        return builder;
+
+        void Forward<TSeam>() where TSeam : class => services.Replace(ServiceDescriptor.Describe(
+            typeof(TSeam), provider => provider.GetRequiredService<TStore>(), lifetime));
+    }
+
+    /// <summary>Uses a class to tell who makes a request.</summary>
+    /// <param name="builder">The module's builder.</param>
+    /// <param name="lifetime">How long one instance lives; <see cref="ServiceLifetime.Scoped"/> is one request.</param>
+    public static ISendToDeviceBuilder UseAuth<[DynamicallyAccessedMembers(Constructors)] TAuthResolver>(
+        this ISendToDeviceBuilder builder, ServiceLifetime lifetime = ServiceLifetime.Singleton)
+        where TAuthResolver : class, IAuthResolver
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Services.Replace(ServiceDescriptor.Describe(typeof(IAuthResolver), typeof(TAuthResolver), lifetime));
+        return builder;
+    }
+
+    /// <summary>Uses a function to tell who makes a request. <see cref="MatrixAccessToken.Read"/> finds the token.</summary>
+    public static ISendToDeviceBuilder UseAuth(
+        this ISendToDeviceBuilder builder, Func<HttpContext, CancellationToken, ValueTask<AuthResult>> resolve)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(resolve);
+        builder.Services.Replace(ServiceDescriptor.Singleton<IAuthResolver>(new DelegateAuthResolver(resolve)));
+        return builder;
+    }
+
+    /// <summary>Reads who makes a request from the claims of <c>HttpContext.User</c>, for hosts with ASP.NET Core authentication.</summary>
+    public static ISendToDeviceBuilder UseClaimsAuth(this ISendToDeviceBuilder builder, Action<ClaimsAuthOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        if (configure is not null) builder.Services.Configure(configure);
+        return builder.UseAuth<ClaimsAuthResolver>();
+    }
+
+    /// <summary>Uses a class to tell which devices users have.</summary>
+    /// <param name="builder">The module's builder.</param>
+    /// <param name="lifetime">How long one instance lives; <see cref="ServiceLifetime.Scoped"/> is one request.</param>
+    public static ISendToDeviceBuilder UseDirectory<[DynamicallyAccessedMembers(Constructors)] TDirectory>(
+        this ISendToDeviceBuilder builder, ServiceLifetime lifetime = ServiceLifetime.Singleton)
+        where TDirectory : class, IDeviceDirectory
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Services.Replace(ServiceDescriptor.Describe(typeof(IDeviceDirectory), typeof(TDirectory), lifetime));
+        return builder;
+    }
+}

@@ -1,0 +1,41 @@
+namespace Matrix.ToDevice;
+
+/// <summary>The module's limits and times.</summary>
+public sealed class SendToDeviceOptions
+{
+    /// <summary>The largest request body, in bytes; a larger one is answered 413 <c>M_TOO_LARGE</c>. Default: 13,107,200 (D8).</summary>
+    public int MaxBodyBytes { get; set; } = 13_107_200;
+
+    /// <summary>
+    /// The largest content of one message, in bytes of canonical JSON; a larger one is answered 413 <c>M_TOO_LARGE</c>,
+    /// and nothing of its request is delivered. Default: 65,536 (D8).
+    /// </summary>
+    public int MaxContentBytes { get; set; } = 65_536;
+
+    /// <summary>
+    /// How deep objects and arrays may nest in the content of one message, itself included; deeper is answered 400
+    /// <c>M_BAD_JSON</c>. Default: 120, which with its envelope stays below the 128 levels that some clients can read (D8).
+    /// </summary>
+    public int MaxContentDepth { get; set; } = 120;
+
+    /// <summary>How long the record of a transaction is kept after its last use. Default: 24 hours (D5).</summary>
+    public TimeSpan TransactionRetention { get; set; } = TimeSpan.FromHours(24);
+
+    /// <summary>How often expired transaction records are looked for. Default: 10 minutes (D5).</summary>
+    public TimeSpan PurgeInterval { get; set; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>How many messages a sync response holds at most, unless the call says otherwise. Default: 100 (R53, D13).</summary>
+    public int SyncLimit { get; set; } = 100;
+
+    /// <summary>The longest time that a sync waits, whatever its caller asks for. Default: 5 minutes.</summary>
+    public TimeSpan MaxSyncTimeout { get; set; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>
+    /// How often a waiting sync looks into the store by itself: the bound on the delay of a message whose wake-up was
+    /// lost. Default: 10 seconds (D13).
+    /// </summary>
+    public TimeSpan SyncPollInterval { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>The <c>Retry-After</c> of a 503, when the store cannot be reached. Whole seconds. Default: 2 seconds (D3).</summary>
+    public TimeSpan RetryAfter { get; set; } = TimeSpan.FromSeconds(2);
+}

@@ -1,0 +1,55 @@
+using Matrix.ToDevice;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.RateLimiting;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Adds the send-to-device module to a homeserver.</summary>
+public static class SendToDeviceServiceCollectionExtensions
+{
+    /// <summary>
+    /// Adds the module. Then name a store, an <see cref="IAuthResolver"/> and an <see cref="IDeviceDirectory"/> on the
+    /// result, and map the endpoint with <c>app.MapSendToDevice()</c>. Calling it again only adds to the configuration.
+    /// </summary>
+    /// <param name="services">The application's services.</param>
+    /// <param name="configure">Changes the module's limits and times.</param>
+    public static ISendToDeviceBuilder AddSendToDevice(
+        this IServiceCollection services, Action<SendToDeviceOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+
+        var options = services.AddOptions<SendToDeviceOptions>().ValidateOnStart();
+        if (configure is not null) options.Configure(configure);
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<SendToDeviceOptions>, SendToDeviceOptionsValidator>());
+        services.AddLogging();
+        services.AddMetrics();
+        services.TryAddSingleton(TimeProvider.System);
+
+        services.TryAddSingleton<ToDeviceMetrics>();
+        services.TryAddSingleton<InboxSignals>();
+        // Transient, because a host's own parts may be scoped.
+        services.TryAddTransient<SendToDeviceHandler>();
+        services.TryAddTransient<ToDeviceSyncHandler>();
+        services.TryAddTransient(provider => new ToDeviceSync(
+            provider.GetRequiredService<IDeviceInbox>(),
+            provider.GetRequiredService<InboxSignals>(),
+            provider.GetRequiredService<ToDeviceMetrics>(),
+            provider.GetRequiredService<IOptions<SendToDeviceOptions>>(),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILogger<ToDeviceSync>>()));
+
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, TransactionPurge>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, DotSegmentFilter>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IPostConfigureOptions<RateLimiterOptions>, MatrixRateLimiting>());
+        return new SendToDeviceBuilder(services);
+    }
+
+    private sealed class SendToDeviceBuilder(IServiceCollection services) : ISendToDeviceBuilder
+    {
+        public IServiceCollection Services { get; } = services;
+    }
+}

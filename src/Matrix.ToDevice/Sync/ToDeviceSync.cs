@@ -1,0 +1,133 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Matrix.ToDevice;
+
+/// <summary>What a homeserver calls: in its <c>/sync</c>, and when a device ends.</summary>
+public sealed class ToDeviceSync
+{
+    private readonly IDeviceInbox _inbox;
+    private readonly InboxSignals _signals;
+    private readonly ToDeviceMetrics _metrics;
+    private readonly SendToDeviceOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger<ToDeviceSync> _logger;
+
+    internal ToDeviceSync(
+        IDeviceInbox inbox, InboxSignals signals, ToDeviceMetrics metrics,
+        IOptions<SendToDeviceOptions> options, TimeProvider time, ILogger<ToDeviceSync> logger)
+    {
+        _inbox = inbox;
+        _signals = signals;
+        _metrics = metrics;
+        _options = options.Value;
+        _time = time;
+        _logger = logger;
+    }
+
+    /// <inheritdoc cref="NextAsync(DeviceAddress, string?, int, TimeSpan, CancellationToken)"/>
+    public ValueTask<ToDeviceBatch> NextAsync(
+        DeviceAddress device, string? since, TimeSpan timeout, CancellationToken cancellationToken) =>
+        NextAsync(device, since, _options.SyncLimit, timeout, cancellationToken);
+
+    /// <summary>
+    /// Deletes what the device says it has, and returns the messages that it has not, waiting for one if there is none.
+    /// </summary>
+    /// <param name="device">The device that syncs.</param>
+    /// <param name="since">
+    /// The <see cref="ToDeviceBatch.NextBatch"/> of the last response that the device processed: what that response held
+    /// is deleted, and nothing else (R52, D11). Null or empty for a first sync, which deletes nothing (R55).
+    /// </param>
+    /// <param name="limit">The most messages to return, at least 1.</param>
+    /// <param name="timeout">
+    /// How long to wait for a message when there is none (R57); zero or less not at all. Bounded by
+    /// <see cref="SendToDeviceOptions.MaxSyncTimeout"/>.
+    /// </param>
+    /// <param name="cancellationToken">Cancels the call: the client has gone.</param>
+    /// <exception cref="MatrixErrorException">
+    /// 400 <c>M_INVALID_PARAM</c>: <paramref name="since"/> is not a token of this device (D11).
+    /// </exception>
+    public async ValueTask<ToDeviceBatch> NextAsync(
+        DeviceAddress device, string? since, int limit, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+
+        var position = InboxPosition.Start;
+        if (!string.IsNullOrEmpty(since))
+        {
+            if (!SyncToken.TryParse(since, device, out position))
+                throw new MatrixErrorException(MatrixError.InvalidParam("since is not a token of this device"));
+            if (position.Sequence > 0)
+                _metrics.Acknowledged(await _inbox.AcknowledgeAsync(device, position, cancellationToken));
+        }
+
+        var page = await ReadOrWaitAsync(device, limit, timeout, cancellationToken);
+        if (page.Messages.Count > 0)
+        {
+            position = page.Messages[^1].Position;
+            _metrics.HandedOut(page.Messages.Count);
+            MessageTrace.HandedOut(_logger, page.Messages);
+        }
+
+        return new ToDeviceBatch(page, SyncToken.Format(device, position));
+    }
+
+    /// <summary>
+    /// Waits until the device has messages, for a host whose <c>/sync</c> waits for other things too: wait for whichever
+    /// comes first, cancel the others, then call <see cref="NextAsync(DeviceAddress, string?, TimeSpan, CancellationToken)"/>
+    /// without a timeout.
+    /// </summary>
+    /// <returns>True as soon as there are messages; false when there were none in time, or the device was removed.</returns>
+    public async ValueTask<bool> WaitAsync(DeviceAddress device, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        using var page = await ReadOrWaitAsync(device, limit: 1, timeout, cancellationToken);
+        return page.Messages.Count > 0;
+    }
+
+    /// <summary>
+    /// Ends a device: its messages and transaction records go, its tokens are void, and its waiting syncs return (D6).
+    /// </summary>
+    /// <remarks>
+    /// Call it after the device is gone from the host's own list, on logout and on deletion (R70). A host that can crash
+    /// between the two calls it also before it creates a device with an ID that it does not know: harmless then.
+    /// </remarks>
+    public async ValueTask RemoveDeviceAsync(DeviceAddress device, CancellationToken cancellationToken)
+    {
+        await _inbox.RemoveDeviceAsync(device, cancellationToken);
+        _signals.DeviceRemoved(device);
+    }
+
+    private async ValueTask<InboxPage> ReadOrWaitAsync(
+        DeviceAddress device, int limit, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        // Always from the start: what the device has is deleted, so the start is the first message that it has not. A
+        // token that named a place to read from could skip messages when it lies ahead of the store (D11).
+        var page = await _inbox.ReadAsync(device, InboxPosition.Start, limit, cancellationToken);
+        if (page.Messages.Count > 0 || timeout <= TimeSpan.Zero) return page;
+
+        if (timeout > _options.MaxSyncTimeout) timeout = _options.MaxSyncTimeout;
+        var started = _time.GetTimestamp();
+        using var watch = _signals.Watch(device);
+        using var waiting = _metrics.Waiting();
+        while (true)
+        {
+            // The signal is taken before the read, so that a message that arrives between the two ends the wait (D13).
+            var signal = watch.NextSignal;
+            page = await _inbox.ReadAsync(device, InboxPosition.Start, limit, cancellationToken);
+            if (watch.DeviceRemoved)
+            {
+                // What is there now is for a later device of this ID (D6).
+                page.Dispose();
+                return InboxPage.Empty;
+            }
+
+            var remaining = timeout - _time.GetElapsedTime(started);
+            if (page.Messages.Count > 0 || remaining <= TimeSpan.Zero) return page;
+
+            // A signal can be lost, when it comes from another host: then the look after the interval finds the message.
+            var wait = remaining < _options.SyncPollInterval ? remaining : _options.SyncPollInterval;
+            await signal.WaitAsync(wait, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            cancellationToken.ThrowIfCancellationRequested();
+        }
+    }
+}

@@ -1,0 +1,89 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Matrix.ToDevice;
+
+/// <summary>One request to the module's own <c>/sync</c>.</summary>
+internal sealed class ToDeviceSyncHandler(
+    IAuthResolver auth,
+    ToDeviceSync toDevice,
+    IOptions<SendToDeviceOptions> options,
+    TimeProvider time,
+    ILogger<ToDeviceSyncHandler> logger)
+{
+    /// <summary>The token of a requester without a device, for whom there is nothing to acknowledge (R62).</summary>
+    private const string NoDevice = "n";
+
+    public async Task HandleAsync(HttpContext context, string? since, string? timeout)
+    {
+        try
+        {
+            await SyncAsync(context, since, timeout);
+        }
+        catch (MatrixErrorException exception)
+        {
+            await exception.Error.WriteAsync(context);
+        }
+        catch (Exception) when (context.RequestAborted.IsCancellationRequested)
+        {
+            context.Abort();
+        }
+        catch (Exception exception)
+        {
+            Log.SyncUnavailable(logger, exception);
+            await MatrixError.TemporarilyUnavailable(options.Value.RetryAfter).WriteAsync(context);
+        }
+    }
+
+    private async Task SyncAsync(HttpContext context, string? since, string? timeout)
+    {
+        var result = await auth.ResolveAsync(context, context.RequestAborted);
+        if (!result.Succeeded) throw new MatrixErrorException(result.Error);
+
+        var wait = ParseTimeout(timeout);
+        if (result.Requester.DeviceId is null)
+        {
+            // A long poll takes its time, or the client would ask again at once, and again.
+            if (!string.IsNullOrEmpty(since)) await Task.Delay(wait, time, context.RequestAborted);
+            await WriteAsync(context, NoDevice, null);
+            return;
+        }
+
+        var device = new DeviceAddress(result.Requester.UserId, result.Requester.DeviceId);
+        using var batch = await toDevice.NextAsync(device, since, wait, context.RequestAborted);
+        await WriteAsync(context, batch.NextBatch, batch);
+    }
+
+    private TimeSpan ParseTimeout(string? timeout)
+    {
+        if (string.IsNullOrEmpty(timeout)) return TimeSpan.Zero;
+        if (!uint.TryParse(timeout, NumberStyles.None, CultureInfo.InvariantCulture, out var milliseconds))
+            throw new MatrixErrorException(MatrixError.InvalidParam("timeout is not a number of milliseconds"));
+
+        var wait = TimeSpan.FromMilliseconds(milliseconds);
+        return wait < options.Value.MaxSyncTimeout ? wait : options.Value.MaxSyncTimeout;
+    }
+
+    private static async Task WriteAsync(HttpContext context, string nextBatch, ToDeviceBatch? batch)
+    {
+        var body = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(body))
+        {
+            json.WriteStartObject();
+            json.WriteString("next_batch"u8, nextBatch);
+            if (batch?.Events.Count > 0)
+            {
+                json.WritePropertyName("to_device"u8);
+                batch.WriteTo(json);
+            }
+
+            json.WriteEndObject();
+        }
+
+        await MatrixResponse.WriteAsync(context, StatusCodes.Status200OK, body.WrittenMemory);
+    }
+}
