@@ -9,6 +9,9 @@ namespace Matrix.ToDevice;
 /// </summary>
 internal sealed class DotSegmentFilter : IStartupFilter
 {
+    private static readonly string[] s_prefixes =
+        [.. SendPath.Versions.Select(version => SendPath.RoutePrefix(version).TrimEnd('/'))];
+
     public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
     {
         app.Use((context, following) =>
@@ -16,7 +19,7 @@ internal sealed class DotSegmentFilter : IStartupFilter
             var path = SendPath.RawPath(context);
             if (SendPath.TrySplit(path, out var prefix, out var eventType, out var txnId)
                 && (IsDots(eventType.Span) || IsDots(txnId.Span))
-                && prefix.Span is ['/', ..] && !prefix.Span.Contains('%') && !prefix.Span.Contains("/.", StringComparison.Ordinal))
+                && IsOwn(prefix.Span) && !prefix.Span.Contains('%') && !prefix.Span.Contains("/.", StringComparison.Ordinal))
             {
                 context.Request.Path = $"{prefix}/-/-";
             }
@@ -25,6 +28,13 @@ internal sealed class DotSegmentFilter : IStartupFilter
         });
         next(app);
     };
+
+    private static bool IsOwn(ReadOnlySpan<char> prefix)
+    {
+        foreach (var own in s_prefixes)
+            if (prefix.EndsWith(own, StringComparison.Ordinal)) return true;
+        return false;
+    }
 
     private static bool IsDots(ReadOnlySpan<char> segment)
     {

@@ -42,7 +42,9 @@ internal sealed class MatrixRoutes(IEndpointRouteBuilder endpoints) : IEndpointC
     private static Task AnswerAsync(HttpContext context, string method, Func<HttpContext, bool> isEndpoint)
     {
         if (HttpMethods.IsOptions(context.Request.Method)) return MatrixResponse.WriteEmptyObjectAsync(context);
-        if (!isEndpoint(context)) return MatrixError.UnknownEndpoint.WriteAsync(context);
+        // With the endpoint's own method it would have gone there, were it the endpoint's path.
+        if (HttpMethods.Equals(context.Request.Method, method) || !isEndpoint(context))
+            return MatrixError.UnknownEndpoint.WriteAsync(context);
 
         context.Response.Headers.Allow = $"{method}, OPTIONS";
         return MatrixError.WrongMethod.WriteAsync(context);

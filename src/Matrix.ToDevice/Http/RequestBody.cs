@@ -14,12 +14,13 @@ internal static class RequestBody
     public static async ValueTask<(byte[] Buffer, int Length)> ReadAsync(
         HttpRequest request, int maxBytes, CancellationToken cancellationToken)
     {
+        // The server has a limit of its own for all endpoints, and counts the framing of chunks too. Here, the option counts.
+        // What is too large is not kept; the server reads on for a while, so that the client comes to read its answer.
+        if (request.HttpContext.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } server)
+            server.MaxRequestBodySize = null;
+
         var declared = request.ContentLength;
         if (declared > maxBytes) throw TooLarge(maxBytes);
-
-        // The server has a limit of its own for all endpoints; for this one, the option counts.
-        if (request.HttpContext.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } server)
-            server.MaxRequestBodySize = maxBytes;
 
         var buffer = ArrayPool<byte>.Shared.Rent((int)Math.Min(declared ?? FirstBytes, FirstBytes));
         var length = 0;
@@ -29,7 +30,12 @@ internal static class RequestBody
             {
                 var read = await request.BodyReader.ReadAsync(cancellationToken);
                 var received = (int)Math.Min(read.Buffer.Length, maxBytes + 1L - length);
-                if (length + received > maxBytes) throw TooLarge(maxBytes);
+                if (length + received > maxBytes)
+                {
+                    request.BodyReader.AdvanceTo(read.Buffer.End);
+                    throw TooLarge(maxBytes);
+                }
+
                 if (length + received > buffer.Length)
                 {
                     // By what has come, not by what the header promises: a promise costs a client nothing.
@@ -52,8 +58,9 @@ internal static class RequestBody
             throw exception switch
             {
                 BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => TooLarge(maxBytes),
-                BadHttpRequestException bad => new MatrixErrorException(new MatrixError(
-                    bad.StatusCode, bad.StatusCode == 400 ? "M_NOT_JSON" : "M_UNKNOWN", "The request body could not be read")),
+                BadHttpRequestException { StatusCode: StatusCodes.Status400BadRequest } when declared is null =>
+                    new MatrixErrorException(MatrixError.NotJson("The chunks of the body could not be read")),
+                // It broke off, or came too slowly for the server: nothing for which a client should give up (D3).
                 IOException => new ClientGoneException(exception),
                 _ => exception,
             };

@@ -15,12 +15,18 @@ internal static class SendPath
 {
     public const string EndpointName = "sendToDevice";
 
+    /// <summary>The versions under which the endpoint is served (R15).</summary>
+    public static IReadOnlyList<string> Versions { get; } = ["v3", "r0", "unstable"];
+
+    /// <summary>What stands before the event type.</summary>
+    public static string RoutePrefix(string version) => $"/_matrix/client/{version}/{EndpointName}/";
+
     /// <summary>The last two segments of the path, still encoded. False when the path is not exactly this endpoint's (D1).</summary>
     public static bool TryRead(HttpContext context, string routePrefix, out ReadOnlyMemory<char> eventType, out ReadOnlyMemory<char> txnId)
     {
         // Routing ignores case; the specification does not.
-        return TrySplit(RawPath(context), out _, out eventType, out txnId)
-            && context.Request.Path.Value!.Contains(routePrefix, StringComparison.Ordinal);
+        return TrySplit(RawPath(context), out var prefix, out eventType, out txnId)
+            && prefix.Span.EndsWith(routePrefix.AsSpan().TrimEnd('/'), StringComparison.Ordinal);
     }
 
     /// <summary>Splits <c>…/sendToDevice/{eventType}/{txnId}</c>; neither of the two may be empty.</summary>
@@ -48,8 +54,17 @@ internal static class SendPath
         var target = context.Features.Get<IHttpRequestFeature>()?.RawTarget;
         // Servers other than Kestrel may not have it. What they decoded can be encoded again, save for the %2F above.
         if (string.IsNullOrEmpty(target)) target = context.Request.Path.ToUriComponent();
-        var query = target.IndexOf('?', StringComparison.Ordinal);
-        return query < 0 ? target.AsMemory() : target.AsMemory(0, query);
+        var start = 0;
+        if (!target.StartsWith('/'))
+        {
+            // The absolute form, as proxies get it: the path is behind the authority.
+            var scheme = target.IndexOf("://", StringComparison.Ordinal);
+            start = scheme < 0 ? -1 : target.IndexOf('/', scheme + "://".Length);
+            if (start < 0) return ReadOnlyMemory<char>.Empty;
+        }
+
+        var query = target.IndexOf('?', start);
+        return query < 0 ? target.AsMemory(start) : target.AsMemory(start, query - start);
     }
 
     /// <summary>Decodes a segment.</summary>

@@ -26,9 +26,9 @@ public static class SendToDeviceEndpointRouteBuilderExtensions
         Registration.ThrowIfIncomplete(endpoints.ServiceProvider, nameof(MapSendToDevice));
 
         var routes = new MatrixRoutes(endpoints);
-        foreach (var version in (ReadOnlySpan<string>)["v3", "r0", "unstable"])
+        foreach (var version in SendPath.Versions)
         {
-            var prefix = $"/_matrix/client/{version}/{SendPath.EndpointName}/";
+            var prefix = SendPath.RoutePrefix(version);
             var endpoint = endpoints.MapPut(
                 prefix + "{eventType}/{txnId}",
                 (string eventType, string txnId, HttpContext context) =>

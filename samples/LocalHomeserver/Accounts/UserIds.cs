@@ -1,0 +1,27 @@
+using System.Security.Cryptography;
+
+namespace LocalHomeserver;
+
+/// <summary>The user IDs of this server.</summary>
+internal sealed class UserIds(Settings settings)
+{
+    private const string Letters = "abcdefghijklmnopqrstuvwxyz";
+    private const string Digits = "0123456789";
+
+    /// <summary>The user ID for a new user's name; null when the specification's grammar does not allow it.</summary>
+    public string? FromUsername(string username)
+    {
+        var userId = FromLocalpart(username);
+        return username.Length == 0 || userId.Length > 255 || username.AsSpan().ContainsAnyExcept(Letters + Digits + "._=/+-")
+            ? null
+            : userId;
+    }
+
+    /// <summary>For a user who does not care.</summary>
+    public string Random() => FromLocalpart(RandomNumberGenerator.GetString(Letters, 16));
+
+    /// <summary>Logins name a user by the full user ID or by its localpart.</summary>
+    public string FromLogin(string user) => user.StartsWith('@') ? user : FromLocalpart(user);
+
+    private string FromLocalpart(string localpart) => $"@{localpart}:{settings.ServerName}";
+}

@@ -1,0 +1,54 @@
+using Matrix.ToDevice;
+
+namespace LocalHomeserver;
+
+/// <summary><c>GET devices</c>, <c>GET</c>, <c>PUT</c> and <c>DELETE devices/{deviceId}</c>, and <c>POST delete_devices</c>.</summary>
+internal static class DeviceEndpoints
+{
+    public static void MapDevices(this IEndpointRouteBuilder client)
+    {
+        client.MapGet("/devices", async (Caller caller, IAccountStore store, CancellationToken cancellationToken) =>
+            new DeviceList(await store.ListDevicesAsync(caller.UserId, cancellationToken)));
+
+        client.MapGet("/devices/{deviceId}", async (Caller caller, string deviceId, IAccountStore store, CancellationToken cancellationToken) =>
+        {
+            var devices = await store.ListDevicesAsync(caller.UserId, cancellationToken);
+            return devices.FirstOrDefault(device => device.DeviceId == deviceId) ?? throw NoSuchDevice();
+        });
+
+        client.MapPut("/devices/{deviceId}", async (
+            Caller caller, string deviceId, Body<UpdateDeviceRequest> body, IAccountStore store, CancellationToken cancellationToken) =>
+        {
+            var device = caller.Device with { DeviceId = deviceId };
+            if (!await store.RenameDeviceAsync(device, body.Value.DisplayName, cancellationToken)) throw NoSuchDevice();
+            return new EmptyObject();
+        });
+
+        client.MapDelete("/devices/{deviceId}", async (
+            Caller caller, string deviceId, Body<DeleteDeviceRequest> body, Passwords passwords, DeviceLives devices, CancellationToken cancellationToken) =>
+        {
+            await UserInteractiveAuth.RequirePasswordAsync(body.Value.Auth, caller, passwords, cancellationToken);
+            await devices.EndAsync(caller.UserId, [deviceId], cancellationToken);
+            return new EmptyObject();
+        });
+
+        client.MapPost("/delete_devices", async (
+            Caller caller, Body<DeleteDevicesRequest> body, Passwords passwords, DeviceLives devices, CancellationToken cancellationToken) =>
+        {
+            var deviceIds = body.Value.Devices ?? throw Errors.MissingParam("devices");
+            await UserInteractiveAuth.RequirePasswordAsync(body.Value.Auth, caller, passwords, cancellationToken);
+            await devices.EndAsync(caller.UserId, deviceIds, cancellationToken);
+            return new EmptyObject();
+        });
+    }
+
+    private static MatrixErrorException NoSuchDevice() => Errors.NotFound("You have no such device");
+}
+
+internal sealed record DeviceList(IReadOnlyList<Device> Devices);
+
+internal sealed record UpdateDeviceRequest(string? DisplayName);
+
+internal sealed record DeleteDeviceRequest(AuthData? Auth);
+
+internal sealed record DeleteDevicesRequest(AuthData? Auth, string[]? Devices);

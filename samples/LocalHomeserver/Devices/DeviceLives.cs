@@ -1,0 +1,71 @@
+using System.Security.Cryptography;
+using Matrix.ToDevice;
+
+namespace LocalHomeserver;
+
+/// <summary>
+/// A device lives from a login to its logout or deletion. Its messages are its own: a later device with the same ID must
+/// not find them (D6), so the library is told when a life ends.
+/// </summary>
+internal sealed class DeviceLives(IAccountStore store, ToDeviceSync toDevice, Settings settings, TimeProvider clock) : IDisposable
+{
+    private const string IdLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+    // The two steps of an end may not run around those of a beginning: they would remove the new device's messages.
+    private readonly SemaphoreSlim _oneAtATime = new(1);
+
+    public static void CheckId(string? deviceId)
+    {
+        if (deviceId is { Length: 0 or > 255 }) throw Errors.InvalidParam("device_id", "1 to 255 characters");
+    }
+
+    /// <summary>Logs a device in. One that exists goes on living: it keeps its messages, and only its older tokens end (R72).</summary>
+    public async ValueTask<LoginResponse> BeginAsync(
+        string userId, string? deviceId, string? displayName, bool canRefresh, HttpContext context, CancellationToken cancellationToken)
+    {
+        deviceId ??= RandomNumberGenerator.GetString(IdLetters, 10);
+        var tokens = Tokens.New(canRefresh, settings, clock);
+
+        await _oneAtATime.WaitAsync(cancellationToken);
+        try
+        {
+            var devices = await store.ListDevicesAsync(userId, cancellationToken);
+            var existing = devices.FirstOrDefault(device => device.DeviceId == deviceId);
+
+            // If the server went down in the middle of EndAsync, an earlier life still has to be ended.
+            if (existing is null) await toDevice.RemoveDeviceAsync(new DeviceAddress(userId, deviceId), cancellationToken);
+
+            var address = context.Connection.RemoteIpAddress?.ToString() ?? "";
+            var device = new Device(deviceId, existing?.DisplayName ?? displayName ?? "", address, clock.GetUtcNow().ToUnixTimeMilliseconds());
+            await store.SaveDeviceAsync(userId, device, tokens, cancellationToken);
+        }
+        finally
+        {
+            _oneAtATime.Release();
+        }
+
+        return new LoginResponse(userId, deviceId, tokens.Access, tokens.Refresh, tokens.ExpiresAt is null ? null : (long)settings.AccessTokenLifetime.TotalMilliseconds);
+    }
+
+    /// <summary>Ends devices. Those that do not exist are passed over.</summary>
+    public async ValueTask EndAsync(string userId, IEnumerable<string> deviceIds, CancellationToken cancellationToken)
+    {
+        await _oneAtATime.WaitAsync(cancellationToken);
+        try
+        {
+            foreach (var device in deviceIds.Select(deviceId => new DeviceAddress(userId, deviceId)))
+            {
+                // In this order: the library asks the directory for devices, and must not find this one again. And both,
+                // even if the client goes away in between.
+                await store.RemoveDeviceAsync(device, CancellationToken.None);
+                await toDevice.RemoveDeviceAsync(device, CancellationToken.None);
+            }
+        }
+        finally
+        {
+            _oneAtATime.Release();
+        }
+    }
+
+    public void Dispose() => _oneAtATime.Dispose();
+}

@@ -1,0 +1,36 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace LocalHomeserver;
+
+/// <summary>The bodies of requests and responses, and how they are written.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(RegisterRequest))]
+[JsonSerializable(typeof(LoginRequest))]
+[JsonSerializable(typeof(LoginResponse))]
+[JsonSerializable(typeof(LoginFlows))]
+[JsonSerializable(typeof(RefreshRequest))]
+[JsonSerializable(typeof(RefreshResponse))]
+[JsonSerializable(typeof(WhoAmIResponse))]
+[JsonSerializable(typeof(DeviceList))]
+[JsonSerializable(typeof(UpdateDeviceRequest))]
+[JsonSerializable(typeof(DeleteDeviceRequest))]
+[JsonSerializable(typeof(DeleteDevicesRequest))]
+[JsonSerializable(typeof(AuthenticationFlows))]
+[JsonSerializable(typeof(FilterResponse))]
+[JsonSerializable(typeof(JsonElement))]
+[JsonSerializable(typeof(EmptyObject))]
+internal sealed partial class MatrixJson : JsonSerializerContext
+{
+    /// <summary>For what endpoints return.</summary>
+    public static void Configure(JsonSerializerOptions options)
+    {
+        options.TypeInfoResolverChain.Insert(0, Default);
+        options.PropertyNamingPolicy = Default.Options.PropertyNamingPolicy;
+        options.DefaultIgnoreCondition = Default.Options.DefaultIgnoreCondition;
+    }
+}
+
+/// <summary>The response <c>{}</c>.</summary>
+internal sealed record EmptyObject;

@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# Everything that must hold: build, format, .NET tests, tests with real Matrix clients.
+# Needs the .NET SDK and Debian's tools; installs the rest. Prints one line a suite and the sum of all as the last line.
+#
+#   ./test.sh          everything
+#   ./test.sh quick    the inner loop: build and .NET tests, without those of category Slow
+#
+# With CI=true a skipped test counts as failed. Runs in one checkout may overlap: they take turns at building.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+mode=${1:-all}
+if [[ $mode != all && $mode != quick ]]; then
+  echo "usage: $0 [quick]" >&2
+  exit 2
+fi
+
+# Release: what is published is what is tested, and a sample that somebody runs from Debug is left alone.
+configuration=Release
+output=bin/$configuration/net10.0
+time_limit=20m
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_CLI_UI_LANGUAGE=en
+export HOMESERVER_DLL=$PWD/samples/LocalHomeserver/$output/LocalHomeserver.dll
+
+passed=0 failed=0 skipped=0
+temp=$(mktemp -d)
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+main() {
+  step build locked dotnet build Matrix.ToDevice.sln -c $configuration -warnaserror -v quiet --tl:off || exit 1
+  if [[ $mode == all ]]; then
+    step format locked dotnet format Matrix.ToDevice.sln --verify-no-changes --no-restore || true
+  fi
+  local project
+  for project in tests/*/*.csproj; do dotnet_suite "$project"; done
+  if [[ $mode == all ]] && step client-packages locked install_client_packages; then client_suite; fi
+}
+
+dotnet_suite() { # PROJECT
+  local name filter=()
+  name=$(basename "$1" .csproj)
+  if [[ $mode == quick ]]; then filter=(--filter "TestCategory!=Slow"); fi
+  suite "$name" trx_counts timeout $time_limit dotnet test "$(dirname "$1")/$output/$name.dll" \
+    --results-directory "$temp" --logger "trx;LogFileName=$name.results" ${filter[@]+"${filter[@]}"}
+}
+
+client_suite() {
+  suite Clients tap_counts in_clients timeout $time_limit npm test --silent -- \
+    --test-reporter=tap --test-reporter-destination="$temp/Clients.results" \
+    --test-reporter=spec --test-reporter-destination=stdout
+  sed -n "s/^# storm:/ /p" "$temp/Clients.results" || true
+}
+
+# npm comes from Debian if there is none; the Node that the tests run on comes with their packages.
+install_client_packages() {
+  if ! node --version || ! npm --version; then apt_install nodejs npm || return; fi
+  local stamp=tests/Clients/node_modules/.installed-from lock
+  lock=$(cat tests/Clients/package.json tests/Clients/package-lock.json tests/Clients/.npmrc | sha256sum) || return
+  if [[ -f $stamp && $(<$stamp) == "$lock" ]]; then return; fi
+  in_clients npm ci --loglevel=error && echo "$lock" >$stamp
+}
+
+apt_install() { # PACKAGE...
+  local as_root=(env DEBIAN_FRONTEND=noninteractive)
+  if [[ $(id -u) != 0 ]]; then as_root=(sudo "${as_root[@]}"); fi
+  "${as_root[@]}" apt-get update -qq && "${as_root[@]}" apt-get install -qq -y --no-install-recommends "$@"
+}
+
+in_clients() { (cd tests/Clients && "$@"); }
+
+# One at a time in this checkout. What the command leaves running (a build server) must not keep the lock.
+locked() { (flock 9 && "$@" 9<&-) 9<.; }
+
+# A step succeeds or is a failure.
+step() { # NAME COMMAND...
+  local name=$1 start=$SECONDS
+  if run "$@"; then
+    printf '%-36s ok, %d s\n' "$name" $((SECONDS - start))
+  else
+    failed=$((failed + 1))
+    printf '%-36s FAILED, %d s\n' "$name" $((SECONDS - start))
+    show "$name"
+    return 1
+  fi
+}
+
+# A suite has counts. Failing without a failed test, or running none, is a failure too.
+suite() { # NAME COUNTER COMMAND...
+  local name=$1 counter=$2 start=$SECONDS status=0 p f s
+  shift 2
+  run "$name" "$@" || status=$?
+  read -r p f s < <("$counter" "$temp/$name.results") || true
+  if [[ ${CI:-} == true ]]; then f=$((f + s)) s=0; fi
+  if ((f == 0 && (status != 0 || p == 0))); then f=1; fi
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+  printf '%-36s %d passed, %d failed, %d skipped, %d s\n' "$name:" "$p" "$f" "$s" $((SECONDS - start))
+  if ((f > 0)); then show "$name"; fi
+}
+
+# In the background, so that a signal to this script is not kept waiting.
+run() { # NAME COMMAND...
+  local log=$temp/$1.log
+  shift
+  "$@" >"$log" 2>&1 </dev/null &
+  wait $!
+}
+
+show() { # NAME
+  echo "---- the end of what $1 said"
+  grep -v "^ *at NUnit.Framework.Internal" "$temp/$1.log" | tail -n 300
+  echo "----"
+}
+
+# Counters print: passed failed skipped.
+trx_counts() { # FILE
+  sed -nE 's/.*<Counters total="([0-9]+)" executed="([0-9]+)" passed="([0-9]+)".*/\1 \2 \3/p' "$1" 2>/dev/null |
+    awk '{ p = $3; f = $2 - $3; s = $1 - $2 } END { print p + 0, f + 0, s + 0 }'
+}
+
+tap_counts() { # FILE
+  awk '/^# pass /{ p = $3 } /^# (fail|cancelled) /{ f += $3 } /^# (skipped|todo) /{ s += $3 }
+    END { print p + 0, f + 0, s + 0 }' "$1"
+}
+
+finish() {
+  local status=$?
+  trap - EXIT
+  jobs -p | xargs -r kill 2>/dev/null || true
+  rm -rf "$temp"
+  if ((failed == 0 && (status != 0 || passed == 0))); then failed=1; fi
+  echo "$passed passed, $failed failed, $skipped skipped"
+  exit $((failed > 0))
+}
+
+main

@@ -1,0 +1,57 @@
+// The sample homeserver as a process of its own, on a free port.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const startsWithin = 60_000;
+const dll = process.env.HOMESERVER_DLL
+  ?? fileURLToPath(new URL("../../../samples/LocalHomeserver/bin/Debug/net10.0/LocalHomeserver.dll", import.meta.url));
+
+export const serverName = "hs1.localhost";
+
+export async function startHomeserver(settings = { Store: "memory" }) {
+  if (!existsSync(dll)) throw new Error(`${dll} is missing: build the solution, or name the file in HOMESERVER_DLL.`);
+  const all = { urls: "http://127.0.0.1:0", ServerName: serverName, ...settings };
+  const args = Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]);
+  const server = spawn("dotnet", [dll, ...args], { cwd: dirname(dll), stdio: ["ignore", "pipe", "pipe"] });
+  const kill = () => server.kill("SIGKILL");
+  process.once("exit", kill);
+  const exited = once(server, "exit");
+
+  try {
+    const url = await listening(server);
+    const health = await fetch(`${url}/health`);
+    if (health.status !== 200) throw new Error(`GET /health answered ${health.status}.`);
+    return { url, stop };
+  } catch (error) {
+    kill();
+    throw error;
+  }
+
+  async function stop() {
+    server.kill("SIGTERM");
+    await exited;
+    process.off("exit", kill);
+  }
+}
+
+function listening(server) {
+  let output = "";
+  return new Promise((resolve, reject) => {
+    const fail = (what) => reject(new Error(`The homeserver ${what}. It said:\n${output}`));
+    const deadline = setTimeout(fail, startsWithin, "did not start in time");
+    server.once("error", (error) => fail(`could not be started: ${error.message}`));
+    server.once("exit", (code) => fail(`ended with code ${code}`));
+    for (const stream of [server.stdout, server.stderr]) {
+      stream.setEncoding("utf8").on("data", (text) => {
+        output = (output + text).slice(-10_000);
+        const address = /http:\/\/127\.0\.0\.1:[1-9]\d*/.exec(output);
+        if (!address) return;
+        clearTimeout(deadline);
+        resolve(address[0]);
+      });
+    }
+  });
+}

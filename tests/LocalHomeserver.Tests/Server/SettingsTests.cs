@@ -1,0 +1,88 @@
+using System.Diagnostics;
+using System.Net;
+
+namespace LocalHomeserver.Tests;
+
+internal sealed class SettingsTests
+{
+    [Test]
+    public async Task The_server_name_is_in_the_user_IDs()
+    {
+        await using var server = await Homeserver.StartAsync("--ServerName", "hs1.localhost");
+        Assert.That((await server.RegisterAsync()).UserId, Does.EndWith(":hs1.localhost"));
+    }
+
+    [Test]
+    public void Unless_told_otherwise_the_server_listens_on_port_8008_of_this_machine()
+    {
+        using var app = Program.Build([]);
+        Assert.That(app.Configuration["urls"], Is.EqualTo("http://localhost:8008"));
+    }
+
+    [Test]
+    public async Task The_address_can_be_set_in_the_environment()
+    {
+        using var process = Start("", ("ASPNETCORE_URLS", "http://127.0.0.1:0"));
+        try
+        {
+            // Exactly one line, so that a script can wait for it.
+            var line = await process.StandardOutput.ReadLineAsync();
+            Assert.That(line, Does.Match(@"^Homeserver localhost listens on http://127\.0\.0\.1:\d+\. For trials only: anyone can register\.$"));
+
+            using var http = new HttpClient();
+            var url = line!.Split(' ')[4].TrimEnd('.');
+            Assert.That((await http.GetAsync(new Uri(url + "/health"))).StatusCode, Is.EqualTo(HttpStatusCode.OK));
+        }
+        finally
+        {
+            process.Kill();
+            await process.WaitForExitAsync();
+        }
+    }
+
+    [TestCase("--Store nowhere", "memory")]
+    [TestCase("--ServerName \"not a name\"", "host name")]
+    [TestCase("--PasswordIterations 0", "100000")]
+    [TestCase("--AccessTokenLifetime never", "00:05:00")]
+    [TestCase("--AccessTokenLifetime -00:05:00", "00:05:00")]
+    public async Task A_wrong_setting_is_explained_and_the_server_does_not_start(string settings, string explanation)
+    {
+        using var process = Start(settings);
+        var error = await process.StandardError.ReadToEndAsync();
+        await process.WaitForExitAsync();
+
+        Assert.That(process.ExitCode, Is.EqualTo(1));
+        Assert.That(error, Does.Contain(explanation));
+        Assert.That(error.Trim(), Does.Not.Contain('\n'));
+    }
+
+    [Test]
+    public async Task The_log_has_no_tokens_whatever_is_logged()
+    {
+        using var process = Start("--urls http://127.0.0.1:0 --Logging:LogLevel:Default Information --Logging:LogLevel:Microsoft Information");
+        string output;
+        try
+        {
+            var line = "";
+            while (line?.Contains("For trials only", StringComparison.Ordinal) == false) line = await process.StandardOutput.ReadLineAsync();
+            using var http = new HttpClient();
+            await http.GetAsync(new Uri($"{line!.Split(' ')[4].TrimEnd('.')}/_matrix/client/v3/sync?access_token=SECRET"));
+        }
+        finally
+        {
+            process.Kill();
+            output = await process.StandardOutput.ReadToEndAsync();
+            await process.WaitForExitAsync();
+        }
+
+        Assert.That(output, Does.Not.Contain("SECRET"));
+    }
+
+    private static Process Start(string arguments, params (string Name, string Value)[] environment)
+    {
+        var program = typeof(Program).Assembly.Location;
+        var start = new ProcessStartInfo("dotnet", $"\"{program}\" {arguments}") { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var (name, value) in environment) start.Environment[name] = value;
+        return Process.Start(start)!;
+    }
+}

@@ -1,0 +1,85 @@
+using System.Diagnostics.Metrics;
+using System.Text;
+using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace LocalHomeserver.Tests;
+
+/// <summary>The sample, running on a free port of this machine.</summary>
+internal sealed class Homeserver : IAsyncDisposable
+{
+    public const string Password = "correct horse battery staple";
+
+    private static int s_users;
+
+    // Longer than any poll that a test asks for: a poll that is not woken fails the test instead of ending by itself.
+    private readonly HttpClient _http = new() { Timeout = TimeSpan.FromMinutes(1) };
+    private readonly WebApplication _app;
+
+    private Homeserver(WebApplication app) => _app = app;
+
+    public string Url => _app.Urls.Single();
+
+    public Clock Clock => (Clock)_app.Services.GetRequiredService<TimeProvider>();
+
+    public object MeterScope => _app.Services.GetRequiredService<IMeterFactory>();
+
+    public static async Task<Homeserver> StartAsync(params string[] settings)
+    {
+        var server = new Homeserver(Program.Build(["--urls", "http://127.0.0.1:0", "--PasswordIterations", "1", .. settings], new Clock()));
+        await server._app.StartAsync();
+        return server;
+    }
+
+    public Task StopAsync() => _app.StopAsync();
+
+    public async ValueTask DisposeAsync()
+    {
+        _http.Dispose();
+        await _app.DisposeAsync();
+    }
+
+    /// <summary>A name that no other test uses.</summary>
+    public static string NewName() => $"user{Interlocked.Increment(ref s_users)}";
+
+    /// <summary>A new user with one device.</summary>
+    public async Task<TestDevice> RegisterAsync(string? deviceId = null, bool refreshToken = false)
+    {
+        var reply = await SendAsync("POST", "/_matrix/client/v3/register", new
+        {
+            username = NewName(),
+            password = Password,
+            device_id = deviceId,
+            refresh_token = refreshToken,
+            auth = new { type = "m.login.dummy" },
+        });
+        return new TestDevice(this, reply.Ok());
+    }
+
+    /// <summary>Logs a user in.</summary>
+    public async Task<TestDevice> LoginAsync(string userId, string? deviceId = null, bool refreshToken = false)
+    {
+        var reply = await SendAsync("POST", "/_matrix/client/v3/login", new
+        {
+            type = "m.login.password",
+            identifier = new { type = "m.id.user", user = userId },
+            password = Password,
+            device_id = deviceId,
+            refresh_token = refreshToken,
+        });
+        return new TestDevice(this, reply.Ok());
+    }
+
+    /// <summary>Sends a request; a string as body goes out as it is, anything else as JSON, and neither with a Content-Type.</summary>
+    public async Task<Reply> SendAsync(string method, string pathAndQuery, object? body = null, string? token = null)
+    {
+        using var request = new HttpRequestMessage(new HttpMethod(method), Url + pathAndQuery);
+        if (token is not null) request.Headers.Authorization = new("Bearer", token);
+        if (body is not null)
+            request.Content = new ByteArrayContent(body as byte[] ?? Encoding.UTF8.GetBytes(body as string ?? JsonSerializer.Serialize(body)));
+
+        using var response = await _http.SendAsync(request);
+        return await Reply.ReadAsync(response);
+    }
+}

@@ -1,0 +1,58 @@
+using System.Text.Json;
+
+namespace LocalHomeserver.Tests;
+
+/// <summary>A logged-in device.</summary>
+internal sealed class TestDevice(Homeserver server, JsonElement login)
+{
+    public string UserId { get; } = login.String("user_id");
+
+    public string DeviceId { get; } = login.String("device_id");
+
+    public string Token { get; private set; } = login.String("access_token");
+
+    public string? RefreshToken { get; private set; } = login.Has("refresh_token") ? login.String("refresh_token") : null;
+
+    public Task<Reply> CallAsync(string method, string path, object? body = null) =>
+        server.SendAsync(method, "/_matrix/client/v3" + path, body, Token);
+
+    public async Task<Reply> TrySyncAsync(string? since = null, int timeout = 0, string extra = "") =>
+        await CallAsync("GET", $"/sync?timeout={timeout}{(since is null ? "" : $"&since={since}")}{extra}");
+
+    public async Task<Sync> SyncAsync(string? since = null, int timeout = 0, string extra = "") =>
+        Sync.Of((await TrySyncAsync(since, timeout, extra)).Ok());
+
+    /// <summary>Sends a message with a text in it.</summary>
+    public async Task<Reply> TrySendAsync(string userId, string deviceId, string text, string? txnId = null) => await CallAsync(
+        "PUT", $"/sendToDevice/m.test/{txnId ?? Guid.NewGuid().ToString()}",
+        new { messages = new Dictionary<string, object> { [userId] = new Dictionary<string, object> { [deviceId] = new { text } } } });
+
+    public async Task SendAsync(TestDevice recipient, string text, string? txnId = null) =>
+        (await TrySendAsync(recipient.UserId, recipient.DeviceId, text, txnId)).Ok();
+
+    public async Task RefreshAsync()
+    {
+        var reply = await server.SendAsync("POST", "/_matrix/client/v3/refresh", new { refresh_token = RefreshToken });
+        (Token, RefreshToken) = (reply.Ok().String("access_token"), reply.Body.String("refresh_token"));
+    }
+
+    public async Task LogoutAsync() => (await CallAsync("POST", "/logout")).Ok();
+
+    public object PasswordAuth(string password = Homeserver.Password) => new
+    {
+        type = "m.login.password",
+        identifier = new { type = "m.id.user", user = UserId },
+        password,
+    };
+}
+
+/// <summary>A sync response: the texts of its messages, and the token for the next one.</summary>
+internal sealed record Sync(string[] Texts, string NextBatch, JsonElement Body)
+{
+    public static Sync Of(JsonElement body) => new(
+        body.TryGetProperty("to_device", out var toDevice)
+            ? [.. toDevice.GetProperty("events").EnumerateArray().Select(message => message.GetProperty("content").String("text"))]
+            : [],
+        body.String("next_batch"),
+        body);
+}

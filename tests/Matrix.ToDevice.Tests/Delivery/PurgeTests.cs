@@ -1,0 +1,123 @@
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Matrix.ToDevice.Tests;
+
+public class PurgeTests
+{
+    private readonly TestTime _time = new();
+    private TestHomeserver _server = null!;
+    private TestClient _alice = null!;
+    private TestClient _bob = null!;
+
+    private ITransactionStore Transactions => _server.Services.GetRequiredService<ITransactionStore>();
+
+    [SetUp]
+    public async Task StartAsync()
+    {
+        _server = await TestHomeserver.StartAsync(builder => builder.Services.AddSingleton<TimeProvider>(_time));
+        _alice = _server.Login("@alice:hs1", "A1");
+        _bob = _server.Login("@bob:hs1", "B1");
+    }
+
+    [TearDown]
+    public async Task StopAsync() => await _server.DisposeAsync();
+
+    [Test]
+    public async Task R48_D5_a_record_is_kept_for_its_retention_and_then_forgotten()
+    {
+        await _alice.SendAsync("t1", "@bob:hs1", "B1", """{"n":1}""");
+        _time.Advance(TimeSpan.FromHours(23));
+        Assert.That(await PurgeAsync(), Is.Zero);
+        await _alice.SendAsync("t1", "@bob:hs1", "B1", """{"n":2}""");
+        Assert.That(await CountAsync(), Is.EqualTo(1));
+
+        _time.Advance(TimeSpan.FromHours(25));
+        Assert.That(await PurgeAsync(), Is.EqualTo(1));
+        await _alice.SendAsync("t1", "@bob:hs1", "B1", """{"n":3}""");
+        Assert.That(await CountAsync(), Is.EqualTo(2));
+    }
+
+    [Test]
+    public async Task D5_retention_is_measured_from_the_last_use()
+    {
+        await _alice.SendAsync("t1", "@bob:hs1", "B1");
+        for (var use = 0; use < 3; use++)
+        {
+            _time.Advance(TimeSpan.FromHours(20));
+            await _alice.SendAsync("t1", "@bob:hs1", "B1");
+            await PurgeAsync();
+        }
+
+        Assert.That(await CountAsync(), Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task D5_a_purge_forgets_no_more_than_it_is_told_and_the_oldest_first()
+    {
+        for (var n = 0; n < 5; n++)
+        {
+            await _alice.SendAsync($"t{n}", "@bob:hs1", "B1");
+            _time.Advance(TimeSpan.FromMinutes(1));
+        }
+
+        _time.Advance(TimeSpan.FromDays(2));
+        Assert.That(await PurgeAsync(atMost: 2), Is.EqualTo(2));
+        await _alice.SendAsync("t2", "@bob:hs1", "B1");
+        Assert.That(await CountAsync(), Is.EqualTo(5), "t2 is still known");
+        await _alice.SendAsync("t1", "@bob:hs1", "B1");
+        Assert.That(await CountAsync(), Is.EqualTo(6), "t1 is not");
+        Assert.That(await PurgeAsync(), Is.EqualTo(2), "t3 and t4 are due; t1 and t2 have been used");
+    }
+
+    [Test]
+    public async Task D5_pending_messages_are_never_purged()
+    {
+        await _alice.SendAsync("t1", "@bob:hs1", "B1");
+        _time.Advance(TimeSpan.FromDays(1000));
+        await PurgeAsync();
+
+        Assert.That(await CountAsync(), Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task D5_D6_a_purge_that_forgets_an_old_removal_keeps_the_records_of_the_later_device()
+    {
+        await _server.LogoutAsync("@alice:hs1", "A1");
+        _alice = _server.Login("@alice:hs1", "A1");
+        _time.Advance(TimeSpan.FromHours(20));
+        await _alice.SendAsync("t1", "@bob:hs1", "B1");
+        _time.Advance(TimeSpan.FromHours(10));
+        await PurgeAsync();
+
+        await _alice.SendAsync("t1", "@bob:hs1", "B1");
+
+        Assert.That(await CountAsync(), Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task D5_the_module_purges_by_itself()
+    {
+        await using var server = await TestHomeserver.StartAsync(builder => builder.Services.Configure<SendToDeviceOptions>(options =>
+        {
+            options.TransactionRetention = TimeSpan.FromTicks(1);
+            options.PurgeInterval = TimeSpan.FromMilliseconds(10);
+        }));
+        var alice = server.Login("@alice:hs1", "A1");
+        var bob = server.Login("@bob:hs1", "B1");
+
+        // Sent again until it counts as new: until then, the record was there.
+        var since = (await bob.SyncAsync()).NextBatch;
+        for (var arrived = 0; arrived < 2;)
+        {
+            await alice.SendAsync("t1", "@bob:hs1", "B1");
+            var sync = await bob.SyncAsync(since);
+            since = sync.NextBatch;
+            arrived += sync.Events.Count;
+        }
+    }
+
+    private async Task<int> CountAsync() => (await _bob.SyncAsync()).Events.Count;
+
+    private async Task<int> PurgeAsync(int atMost = 100) =>
+        await Transactions.PurgeAsync(_time.GetUtcNow() - TimeSpan.FromHours(24), atMost, default);
+}

@@ -1,0 +1,109 @@
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Matrix.ToDevice.Tests;
+
+/// <summary>EDUs are split so that each stays within 65,536 bytes of canonical JSON (D16).</summary>
+public class EduSizeTests : HttpTests
+{
+    private const int Limit = 65_536;
+    private const int Commas = 2;
+
+    private static readonly JsonSerializerOptions s_canonical = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    [TestCase(1, 1000, 300)]
+    [TestCase(1000, 1, 300)]
+    [TestCase(10, 100, 2000)]
+    [TestCase(3, 7, 60_000)]
+    [TestCase(500, 2, 0)]
+    public async Task R27_D16_a_send_to_many_devices_is_split_and_nothing_is_lost(int users, int devices, int padding)
+    {
+        var targets = new Dictionary<(string User, string Device), string>();
+        for (var user = 0; user < users; user++)
+        {
+            for (var device = 0; device < devices; device++)
+                targets.Add(($"@user{user}:hs2", $"DEVICE{device}"), $$"""{"n":"{{user}}/{{device}}","p":"{{new string('é', padding / 2)}}"}""");
+        }
+
+        await SendAsync(targets);
+
+        var edus = await ReadAsync();
+        var arrived = edus.SelectMany(edu => edu["messages"]!.AsObject()).SelectMany(
+            user => user.Value!.AsObject(), (user, device) => ((user.Key, device.Key), Canonical(device.Value!)));
+        Assert.That(arrived, Is.EqualTo(targets.Select(target => (target.Key, target.Value))), "all of them, in the order of the body");
+        var sizes = edus.Select(EduSize).ToArray();
+        Assert.That(sizes, Has.All.AtMost(Limit));
+        // As few as can be: no two neighbours would fit into one.
+        Assert.That(sizes.Zip(sizes.Skip(1), (one, next) => one + next), Has.All.GreaterThan(Limit));
+        Assert.That(edus.Select(edu => (string?)edu["message_id"]), Is.Unique);
+    }
+
+    [Test]
+    public async Task R27_D16_the_largest_content_for_another_server_fills_its_EDU()
+    {
+        var overhead = await MeasureOverheadAsync();
+
+        var largest = $$"""{"p":"{{new string('x', Limit - overhead)}}"}""";
+        (await Alice.SendAsync("t1", "@carol:hs2", "C1", largest)).ShouldBeAccepted();
+
+        Assert.That(EduSize((await ReadAsync()).Single()), Is.EqualTo(Limit - Commas));
+    }
+
+    [Test]
+    public async Task R27_D8_D16_a_content_that_fits_no_EDU_is_M_TOO_LARGE_and_nothing_is_stored()
+    {
+        var overhead = await MeasureOverheadAsync();
+
+        var tooLarge = $$"""{"p":"{{new string('x', Limit - overhead + 1)}}"}""";
+        (await Alice.PutAsync("m.test", "t1", $$$"""
+            {"messages":{"@bob:hs1":{"B1":{} },"@dave:hs3":{"D":{} },"@carol:hs2":{"C0":{},"C1":{{{tooLarge}}} } } }
+            """)).ShouldBe(413, "M_TOO_LARGE");
+
+        Assert.That(await CountBobsMailAsync(), Is.Zero);
+        Assert.That(await Server.Services.GetRequiredService<IFederationOutbox>().ListDestinationsAsync(null, 10, default), Is.Empty);
+        (await Alice.SendAsync("t1", "@bob:hs1", "B1")).ShouldBeAccepted();
+        Assert.That(await CountBobsMailAsync(), Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task D16_escapes_and_white_space_do_not_count()
+    {
+        var overhead = await MeasureOverheadAsync();
+        var text = string.Concat(Enumerable.Repeat("\\u0078", Limit - overhead));
+
+        (await Alice.SendAsync("t1", "@carol:hs2", "C1", $"{{ \"p\" :  \"{text}\" }}")).ShouldBeAccepted();
+
+        Assert.That(EduSize((await ReadAsync()).Single()), Is.EqualTo(Limit - Commas));
+    }
+
+    /// <summary>How many bytes an EDU has whose text is empty, and two commas, which the splitter counts. It is removed again.</summary>
+    private async Task<int> MeasureOverheadAsync()
+    {
+        (await Alice.SendAsync("measure", "@carol:hs2", "C1", """{"p":""}""")).ShouldBeAccepted();
+        var size = EduSize((await ReadAsync()).Single());
+        await Server.Services.GetRequiredService<IFederationOutbox>().RemoveAsync("hs2", long.MaxValue, default);
+        return size + Commas;
+    }
+
+    private async Task SendAsync(Dictionary<(string User, string Device), string> targets)
+    {
+        var users = targets.GroupBy(target => target.Key.User).Select(user =>
+            $"\"{user.Key}\":{{{string.Join(",", user.Select(target => $"\"{target.Key.Device}\":{target.Value}"))}}}");
+        (await Alice.PutAsync("m.room.encrypted", "t1", $$"""{"messages":{{{string.Join(",", users)}}} }""")).ShouldBeAccepted();
+    }
+
+    private async Task<List<JsonObject>> ReadAsync()
+    {
+        var entries = await Server.Services.GetRequiredService<IFederationOutbox>().ReadAsync("hs2", 10_000, default);
+        return [.. entries.Select(entry => JsonNode.Parse(entry.Content.Span)!.AsObject())];
+    }
+
+    /// <summary>The bytes of the EDU as canonical JSON; the order of keys does not change the number.</summary>
+    private static int EduSize(JsonObject content) =>
+        Encoding.UTF8.GetByteCount($$"""{"content":{{Canonical(content)}},"edu_type":"m.direct_to_device"}""");
+
+    private static string Canonical(JsonNode node) => node.ToJsonString(s_canonical);
+}

@@ -1,0 +1,155 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+
+namespace Matrix.ToDevice.Tests;
+
+public class RegistrationTests
+{
+    private static readonly Dictionary<string, Action<IServiceCollection>> s_forgotten = new()
+    {
+        ["AddSendToDevice()"] = _ => { },
+        [".UseInMemory()"] = services => services.AddSendToDevice().UseClaimsAuth().UseDirectory<NobodyDirectory>(),
+        [".UseAuth<YourAuthResolver>()"] = services => services.AddSendToDevice().UseInMemory().UseDirectory<NobodyDirectory>(),
+        [".UseDirectory<YourDeviceDirectory>()"] = services => services.AddSendToDevice().UseInMemory().UseClaimsAuth(),
+    };
+
+    private static IEnumerable<string> Forgotten => s_forgotten.Keys;
+
+    [TestCaseSource(nameof(Forgotten))]
+    public async Task R20_a_forgotten_registration_is_named_with_the_call_to_add(string call)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        s_forgotten[call](builder.Services);
+        await using var app = builder.Build();
+
+        Assert.That(() => app.MapSendToDevice(),
+            Throws.InvalidOperationException.With.Message.Contains(call).And.Message.Contains("MapSendToDevice()"));
+        Assert.That(() => app.MapToDeviceSync(),
+            Throws.InvalidOperationException.With.Message.Contains(call).And.Message.Contains("MapToDeviceSync()"));
+    }
+
+    [Test]
+    public async Task R20_adding_the_module_twice_is_harmless()
+    {
+        await using var server = await TestHomeserver.StartAsync(
+            builder => builder.Services.AddSendToDevice(options => options.MaxContentBytes = 9));
+        var alice = server.Login("@alice:hs1", "A1");
+
+        (await alice.SendAsync("t1", "@bob:hs1", "B1")).ShouldBeAccepted();
+        // Its configuration was added to what was there, and nothing runs twice.
+        (await alice.SendAsync("t2", "@bob:hs1", "B1", """{"k":"xx"}""")).ShouldBe(413, "M_TOO_LARGE");
+        Assert.That(server.Services.GetServices<IHostedService>().Select(service => service.GetType()), Is.Unique);
+        Assert.That(server.Services.GetServices<IStartupFilter>().Select(filter => filter.GetType()), Is.Unique);
+    }
+
+    [Test]
+    public void R20_a_later_store_replaces_an_earlier_one()
+    {
+        var services = new ServiceCollection();
+        services.AddSendToDevice().UseInMemory().UseStore<StoreWithoutOutbox>();
+        using var replaced = services.BuildServiceProvider();
+
+        Assert.That(replaced.GetServices<ITransactionStore>().Single(), Is.InstanceOf<StoreWithoutOutbox>());
+        Assert.That(replaced.GetServices<IDeviceInbox>().Single(), Is.SameAs(replaced.GetRequiredService<ITransactionStore>()));
+        // It has no outbox, and the earlier one's would belong to another store.
+        Assert.That(replaced.GetService<IFederationOutbox>(), Is.Null);
+
+        services.AddSendToDevice().UseInMemory().UseInMemory();
+        using var back = services.BuildServiceProvider();
+        Assert.That(back.GetServices<ITransactionStore>().Single(), Is.Not.InstanceOf<StoreWithoutOutbox>());
+        Assert.That(back.GetServices<IFederationOutbox>().Single(), Is.SameAs(back.GetRequiredService<ITransactionStore>()));
+    }
+
+    [Test]
+    public void R20_a_later_auth_or_directory_replaces_an_earlier_one()
+    {
+        var services = new ServiceCollection();
+        services.AddSendToDevice()
+            .UseClaimsAuth().UseAuth((_, _) => throw new NotSupportedException()).UseAuth<NobodyAuth>()
+            .UseDirectory<TestDevices>().UseDirectory<NobodyDirectory>();
+        using var provider = services.BuildServiceProvider();
+
+        Assert.That(provider.GetServices<IAuthResolver>().Single(), Is.InstanceOf<NobodyAuth>());
+        Assert.That(provider.GetServices<IDeviceDirectory>().Single(), Is.InstanceOf<NobodyDirectory>());
+    }
+
+    [Test]
+    public async Task R20_a_directory_may_live_as_long_as_a_request()
+    {
+        await using var server = await TestHomeserver.StartAsync(builder =>
+        {
+            builder.Services.AddScoped<RequestsOwn>();
+            builder.UseDirectory<ScopedDirectory>(ServiceLifetime.Scoped);
+        });
+        var alice = server.Login("@alice:hs1", "A1");
+
+        (await alice.SendAsync("t1", "@alice:hs1", "A1")).ShouldBeAccepted();
+
+        Assert.That((await alice.SyncAsync()).Events, Has.Count.EqualTo(1));
+    }
+
+    [TestCase(nameof(SendToDeviceOptions.MaxBodyBytes))]
+    [TestCase(nameof(SendToDeviceOptions.MaxContentBytes))]
+    [TestCase(nameof(SendToDeviceOptions.MaxContentDepth))]
+    [TestCase(nameof(SendToDeviceOptions.SyncLimit))]
+    [TestCase(nameof(SendToDeviceOptions.TransactionRetention))]
+    [TestCase(nameof(SendToDeviceOptions.PurgeInterval))]
+    [TestCase(nameof(SendToDeviceOptions.MaxSyncTimeout))]
+    [TestCase(nameof(SendToDeviceOptions.SyncPollInterval))]
+    [TestCase(nameof(SendToDeviceOptions.RetryAfter))]
+    public void D8_a_limit_that_cannot_work_stops_the_host_at_its_start(string option)
+    {
+        var property = typeof(SendToDeviceOptions).GetProperty(option)!;
+        object wrong = property.PropertyType == typeof(int) ? 0 : TimeSpan.Zero;
+
+        Assert.That(
+            () => TestHomeserver.StartAsync(builder => builder.Services.Configure<SendToDeviceOptions>(options => property.SetValue(options, wrong))),
+            Throws.TypeOf<OptionsValidationException>().With.Message.Contains(option));
+    }
+
+    internal sealed class RequestsOwn;
+
+    internal sealed class ScopedDirectory(TestDevices devices, RequestsOwn own) : IDeviceDirectory
+    {
+        public ValueTask<IReadOnlyList<UserDevices>> FindAsync(IReadOnlyList<string> userIds, CancellationToken cancellationToken) =>
+            own is null ? throw new InvalidOperationException() : devices.FindAsync(userIds, cancellationToken);
+    }
+
+    internal sealed class StoreWithoutOutbox : ITransactionStore, IDeviceInbox
+    {
+        public long KnownRemovals => throw new NotSupportedException();
+
+        public ValueTask<IToDeviceTransaction?> BeginAsync(TransactionKey key, long knownRemovals, CancellationToken cancellationToken) =>
+            throw new NotSupportedException();
+
+        public ValueTask<int> PurgeAsync(DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken) =>
+            throw new NotSupportedException();
+
+        public ValueTask AppendAsync(
+            IToDeviceTransaction transaction, IReadOnlyList<ToDeviceMessage> messages, CancellationToken cancellationToken) =>
+            throw new NotSupportedException();
+
+        public ValueTask<InboxPage> ReadAsync(
+            DeviceAddress device, InboxPosition after, int limit, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+        public ValueTask<int> AcknowledgeAsync(DeviceAddress device, InboxPosition upTo, CancellationToken cancellationToken) =>
+            throw new NotSupportedException();
+
+        public ValueTask RemoveDeviceAsync(DeviceAddress device, CancellationToken cancellationToken) => throw new NotSupportedException();
+    }
+
+    internal sealed class NobodyDirectory : IDeviceDirectory
+    {
+        public ValueTask<IReadOnlyList<UserDevices>> FindAsync(IReadOnlyList<string> userIds, CancellationToken cancellationToken) =>
+            ValueTask.FromResult<IReadOnlyList<UserDevices>>([.. userIds.Select(_ => UserDevices.Unknown)]);
+    }
+
+    internal sealed class NobodyAuth : IAuthResolver
+    {
+        public ValueTask<AuthResult> ResolveAsync(HttpContext context, CancellationToken cancellationToken) => ValueTask.FromResult(AuthResult.MissingToken);
+    }
+}
