@@ -21,9 +21,9 @@ public static class Program
             await app.WaitForShutdownAsync();
             return 0;
         }
-        catch (Exception e) when (e is SettingsException or IOException)
+        catch (Exception e) when (e is SettingsException or SqliteStoreException or IOException or UnauthorizedAccessException)
         {
-            // A wrong setting, or an address that is in use: what to do about it is in the message.
+            // A wrong setting, an address or a file that is in use: what to do about it is in the message.
             await Console.Error.WriteLineAsync(e.Message);
             return 1;
         }
@@ -57,8 +57,13 @@ public static class Program
                 toDevice.UseInMemory();
                 services.AddSingleton<IAccountStore, InMemoryAccountStore>();
                 break;
+            case "sqlite":
+                Directory.CreateDirectory(settings.Data);
+                toDevice.UseSqlite($"Data Source={Path.Combine(settings.Data, "to-device.db")}");
+                services.AddSingleton<IAccountStore>(_ => new SqliteAccountStore(Path.Combine(settings.Data, "accounts.db")));
+                break;
             default:
-                throw new SettingsException($"Store is '{settings.Store}'. It can be: memory.");
+                throw new SettingsException($"Store is '{settings.Store}'. It can be: memory, sqlite.");
         }
 
         // The request line can hold an access token (R8), and this category logs request lines: not even on demand.

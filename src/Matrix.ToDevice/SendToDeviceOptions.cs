@@ -3,7 +3,7 @@ namespace Matrix.ToDevice;
 /// <summary>The module's limits and times.</summary>
 public sealed class SendToDeviceOptions
 {
-    /// <summary>The largest request body, in bytes; a larger one is answered 413 <c>M_TOO_LARGE</c>. Default: 13,107,200 (D8).</summary>
+    /// <summary>The largest request body, in bytes; a larger one is answered 413 <c>M_TOO_LARGE</c>. Default: 13,107,200; at most 1 GiB (D8).</summary>
     public int MaxBodyBytes { get; set; } = 13_107_200;
 
     /// <summary>

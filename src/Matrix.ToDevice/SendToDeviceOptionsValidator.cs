@@ -4,10 +4,14 @@ namespace Matrix.ToDevice;
 
 internal sealed class SendToDeviceOptionsValidator : IValidateOptions<SendToDeviceOptions>
 {
+    private const int LargestBody = 1 << 30;
+
     public ValidateOptionsResult Validate(string? name, SendToDeviceOptions options)
     {
         List<string> failures = [];
         AtLeastOne(options.MaxBodyBytes, nameof(options.MaxBodyBytes));
+        if (options.MaxBodyBytes > LargestBody)
+            failures.Add($"{nameof(SendToDeviceOptions)}.{nameof(options.MaxBodyBytes)} is {options.MaxBodyBytes}; a body is read into one array of at most {LargestBody} bytes.");
         AtLeastOne(options.MaxContentBytes, nameof(options.MaxContentBytes));
         AtLeastOne(options.MaxContentDepth, nameof(options.MaxContentDepth));
         AtLeastOne(options.SyncLimit, nameof(options.SyncLimit));

@@ -12,7 +12,8 @@ internal interface IAccountStore
     ValueTask<string?> FindPasswordHashAsync(string userId, CancellationToken cancellationToken);
 
     /// <summary>For each user the device IDs, in the order of <paramref name="userIds"/>; none for a user who does not exist.</summary>
-    ValueTask<IReadOnlyList<IReadOnlyCollection<string>>> FindDeviceIdsAsync(IReadOnlyList<string> userIds, CancellationToken cancellationToken);
+    ValueTask<IReadOnlyList<IReadOnlyCollection<string>>> FindDeviceIdsAsync(
+        IReadOnlyList<string> userIds, CancellationToken cancellationToken);
 
     ValueTask<IReadOnlyList<Device>> ListDevicesAsync(string userId, CancellationToken cancellationToken);
 

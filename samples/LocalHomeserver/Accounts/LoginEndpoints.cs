@@ -23,11 +23,11 @@ internal static class LoginEndpoints
         // 'user' at the top level is what clients sent before there were identifiers.
         var user = request.Identifier?.User ?? request.User ?? throw Errors.MissingParam("identifier.user");
         var password = request.Password ?? throw Errors.MissingParam("password");
-        DeviceLives.CheckId(request.DeviceId);
+        request.CheckDeviceId();
 
-        var userId = await passwords.FindUserAsync(user, password, cancellationToken) ?? throw Errors.Forbidden("Wrong user or password");
-        return await devices.BeginAsync(
-            userId, request.DeviceId, request.InitialDeviceDisplayName, request.RefreshToken == true, context, cancellationToken);
+        var userId = await passwords.FindUserAsync(user, password, cancellationToken)
+            ?? throw Errors.Forbidden("Wrong user or password");
+        return await devices.BeginAsync(userId, request, context.Connection, cancellationToken);
     }
 }
 
@@ -36,7 +36,13 @@ internal sealed record LoginFlows(LoginFlow[] Flows);
 internal sealed record LoginFlow(string Type);
 
 internal sealed record LoginRequest(
-    string? Type, UserIdentifier? Identifier, string? User, string? Password, string? DeviceId, string? InitialDeviceDisplayName, bool? RefreshToken);
+    string? Type,
+    UserIdentifier? Identifier,
+    string? User,
+    string? Password,
+    string? DeviceId,
+    string? InitialDeviceDisplayName,
+    bool? RefreshToken) : ILoginRequest;
 
 /// <summary>The answer to a login, and to a registration, which can do without the login.</summary>
 internal sealed record LoginResponse(

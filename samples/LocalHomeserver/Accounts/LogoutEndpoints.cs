@@ -11,7 +11,8 @@ internal static class LogoutEndpoints
             return new EmptyObject();
         });
 
-        client.MapPost("/logout/all", async (Caller caller, DeviceLives devices, IAccountStore store, CancellationToken cancellationToken) =>
+        client.MapPost("/logout/all", async (
+            Caller caller, DeviceLives devices, IAccountStore store, CancellationToken cancellationToken) =>
         {
             var all = await store.ListDevicesAsync(caller.UserId, cancellationToken);
             await devices.EndAsync(caller.UserId, all.Select(device => device.DeviceId), cancellationToken);

@@ -13,10 +13,10 @@ internal static class RefreshEndpoint
         if (await store.RefreshAsync(refreshToken, tokens, cancellationToken) is null)
             throw Errors.New(401, "M_UNKNOWN_TOKEN", "Unknown refresh token");
 
-        return new RefreshResponse(tokens.Access, tokens.Refresh!, (long)settings.AccessTokenLifetime.TotalMilliseconds);
+        return new RefreshResponse(tokens.Access, tokens.Refresh, tokens.LifetimeMs(settings));
     }
 }
 
 internal sealed record RefreshRequest(string? RefreshToken);
 
-internal sealed record RefreshResponse(string AccessToken, string RefreshToken, long ExpiresInMs);
+internal sealed record RefreshResponse(string AccessToken, string? RefreshToken, long? ExpiresInMs);

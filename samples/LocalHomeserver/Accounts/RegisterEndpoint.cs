@@ -21,9 +21,9 @@ internal static class RegisterEndpoint
         // What is wrong with the name is said before the client authenticates: the specification requires it.
         var request = body.Value;
         var userId = request.Username is null ? userIds.Random() : userIds.FromUsername(request.Username)
-            ?? throw Errors.New(400, "M_INVALID_USERNAME", "A user name has the characters a-z 0-9 . _ = / + - and no others");
+            ?? throw Errors.New(400, "M_INVALID_USERNAME", "A user name has the characters a-z 0-9 . _ = / + - and not too many");
         if (await store.FindPasswordHashAsync(userId, cancellationToken) is not null) throw InUse();
-        DeviceLives.CheckId(request.DeviceId);
+        request.CheckDeviceId();
 
         UserInteractiveAuth.RequireDummy(request.Auth);
         var password = request.Password ?? throw Errors.MissingParam("password");
@@ -31,11 +31,17 @@ internal static class RegisterEndpoint
 
         return request.InhibitLogin == true
             ? new LoginResponse(userId)
-            : await devices.BeginAsync(userId, request.DeviceId, request.InitialDeviceDisplayName, request.RefreshToken == true, context, cancellationToken);
+            : await devices.BeginAsync(userId, request, context.Connection, cancellationToken);
 
         static Exception InUse() => Errors.New(400, "M_USER_IN_USE", "This user name is taken");
     }
 }
 
 internal sealed record RegisterRequest(
-    AuthData? Auth, string? Username, string? Password, string? DeviceId, string? InitialDeviceDisplayName, bool? InhibitLogin, bool? RefreshToken);
+    AuthData? Auth,
+    string? Username,
+    string? Password,
+    bool? InhibitLogin,
+    string? DeviceId,
+    string? InitialDeviceDisplayName,
+    bool? RefreshToken) : ILoginRequest;

@@ -14,5 +14,8 @@ internal sealed record Tokens(string Access, string? Refresh, DateTimeOffset? Ex
         ? new Tokens(Random(), Random(), clock.GetUtcNow() + settings.AccessTokenLifetime)
         : new Tokens(Random(), null, null);
 
+    /// <summary>For <c>expires_in_ms</c>.</summary>
+    public long? LifetimeMs(Settings settings) => ExpiresAt is null ? null : (long)settings.AccessTokenLifetime.TotalMilliseconds;
+
     private static string Random() => Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32));
 }

@@ -16,7 +16,8 @@ internal static class UserInteractiveAuth
     public static void RequireDummy(AuthData? auth) => RequireStage(auth, Dummy);
 
     /// <summary>Asks for the caller's password.</summary>
-    public static async ValueTask RequirePasswordAsync(AuthData? auth, Caller caller, Passwords passwords, CancellationToken cancellationToken)
+    public static async ValueTask RequirePasswordAsync(
+        AuthData? auth, Caller caller, Passwords passwords, CancellationToken cancellationToken)
     {
         RequireStage(auth, Password);
         var user = auth?.Identifier?.User ?? auth?.User ?? throw Errors.MissingParam("auth.identifier.user");
@@ -31,8 +32,13 @@ internal static class UserInteractiveAuth
         if (auth.Type != stage) throw Challenge(auth, stage, new MatrixError(401, "M_UNRECOGNIZED", "This is not one of the flows"));
     }
 
-    private static AuthenticationRequiredException Challenge(AuthData? auth, string stage, MatrixError? failure) => new(new AuthenticationFlows(
-        auth?.Session ?? RandomNumberGenerator.GetHexString(16), [new AuthenticationFlow([stage])], new EmptyObject(), failure?.ErrorCode, failure?.Error));
+    private static AuthenticationRequiredException Challenge(AuthData? auth, string stage, MatrixError? failure) =>
+        new(new AuthenticationFlows(
+            auth?.Session ?? RandomNumberGenerator.GetHexString(16),
+            [new AuthenticationFlow([stage])],
+            new EmptyObject(),
+            failure?.ErrorCode,
+            failure?.Error));
 }
 
 /// <summary>The request is not authenticated enough yet.</summary>

@@ -10,7 +10,8 @@ internal static class DeviceEndpoints
         client.MapGet("/devices", async (Caller caller, IAccountStore store, CancellationToken cancellationToken) =>
             new DeviceList(await store.ListDevicesAsync(caller.UserId, cancellationToken)));
 
-        client.MapGet("/devices/{deviceId}", async (Caller caller, string deviceId, IAccountStore store, CancellationToken cancellationToken) =>
+        client.MapGet("/devices/{deviceId}", async (
+            Caller caller, string deviceId, IAccountStore store, CancellationToken cancellationToken) =>
         {
             var devices = await store.ListDevicesAsync(caller.UserId, cancellationToken);
             return devices.FirstOrDefault(device => device.DeviceId == deviceId) ?? throw NoSuchDevice();
@@ -25,7 +26,12 @@ internal static class DeviceEndpoints
         });
 
         client.MapDelete("/devices/{deviceId}", async (
-            Caller caller, string deviceId, Body<DeleteDeviceRequest> body, Passwords passwords, DeviceLives devices, CancellationToken cancellationToken) =>
+            Caller caller,
+            string deviceId,
+            Body<DeleteDeviceRequest> body,
+            Passwords passwords,
+            DeviceLives devices,
+            CancellationToken cancellationToken) =>
         {
             await UserInteractiveAuth.RequirePasswordAsync(body.Value.Auth, caller, passwords, cancellationToken);
             await devices.EndAsync(caller.UserId, [deviceId], cancellationToken);
@@ -33,7 +39,11 @@ internal static class DeviceEndpoints
         });
 
         client.MapPost("/delete_devices", async (
-            Caller caller, Body<DeleteDevicesRequest> body, Passwords passwords, DeviceLives devices, CancellationToken cancellationToken) =>
+            Caller caller,
+            Body<DeleteDevicesRequest> body,
+            Passwords passwords,
+            DeviceLives devices,
+            CancellationToken cancellationToken) =>
         {
             var deviceIds = body.Value.Devices ?? throw Errors.MissingParam("devices");
             await UserInteractiveAuth.RequirePasswordAsync(body.Value.Auth, caller, passwords, cancellationToken);

@@ -14,17 +14,12 @@ internal sealed class DeviceLives(IAccountStore store, ToDeviceSync toDevice, Se
     // The two steps of an end may not run around those of a beginning: they would remove the new device's messages.
     private readonly SemaphoreSlim _oneAtATime = new(1);
 
-    public static void CheckId(string? deviceId)
-    {
-        if (deviceId is { Length: 0 or > 255 }) throw Errors.InvalidParam("device_id", "1 to 255 characters");
-    }
-
     /// <summary>Logs a device in. One that exists goes on living: it keeps its messages, and only its older tokens end (R72).</summary>
     public async ValueTask<LoginResponse> BeginAsync(
-        string userId, string? deviceId, string? displayName, bool canRefresh, HttpContext context, CancellationToken cancellationToken)
+        string userId, ILoginRequest request, ConnectionInfo connection, CancellationToken cancellationToken)
     {
-        deviceId ??= RandomNumberGenerator.GetString(IdLetters, 10);
-        var tokens = Tokens.New(canRefresh, settings, clock);
+        var deviceId = request.DeviceId ?? RandomNumberGenerator.GetString(IdLetters, 10);
+        var tokens = Tokens.New(canRefresh: request.RefreshToken == true, settings, clock);
 
         await _oneAtATime.WaitAsync(cancellationToken);
         try
@@ -35,8 +30,11 @@ internal sealed class DeviceLives(IAccountStore store, ToDeviceSync toDevice, Se
             // If the server went down in the middle of EndAsync, an earlier life still has to be ended.
             if (existing is null) await toDevice.RemoveDeviceAsync(new DeviceAddress(userId, deviceId), cancellationToken);
 
-            var address = context.Connection.RemoteIpAddress?.ToString() ?? "";
-            var device = new Device(deviceId, existing?.DisplayName ?? displayName ?? "", address, clock.GetUtcNow().ToUnixTimeMilliseconds());
+            var device = new Device(
+                deviceId,
+                existing?.DisplayName ?? request.InitialDeviceDisplayName ?? "",
+                connection.RemoteIpAddress?.ToString() ?? "",
+                clock.GetUtcNow().ToUnixTimeMilliseconds());
             await store.SaveDeviceAsync(userId, device, tokens, cancellationToken);
         }
         finally
@@ -44,7 +42,7 @@ internal sealed class DeviceLives(IAccountStore store, ToDeviceSync toDevice, Se
             _oneAtATime.Release();
         }
 
-        return new LoginResponse(userId, deviceId, tokens.Access, tokens.Refresh, tokens.ExpiresAt is null ? null : (long)settings.AccessTokenLifetime.TotalMilliseconds);
+        return new LoginResponse(userId, deviceId, tokens.Access, tokens.Refresh, tokens.LifetimeMs(settings));
     }
 
     /// <summary>Ends devices. Those that do not exist are passed over.</summary>

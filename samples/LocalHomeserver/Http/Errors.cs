@@ -7,11 +7,12 @@ internal static class Errors
 {
     public static MatrixErrorException NotJson() => New(400, "M_NOT_JSON", "The request body is not JSON");
 
-    public static MatrixErrorException BadJson() => New(400, "M_BAD_JSON", "The request body does not have the form that this endpoint needs");
+    public static MatrixErrorException BadJson() => New(400, "M_BAD_JSON", "The request body is not of the form that is needed");
 
     public static MatrixErrorException MissingParam(string name) => New(400, "M_MISSING_PARAM", $"'{name}' is missing");
 
-    public static MatrixErrorException InvalidParam(string name, string rule) => New(400, "M_INVALID_PARAM", $"'{name}' must be {rule}");
+    public static MatrixErrorException InvalidParam(string name, string rule) =>
+        New(400, "M_INVALID_PARAM", $"'{name}' must be {rule}");
 
     public static MatrixErrorException Forbidden(string error) => New(403, "M_FORBIDDEN", error);
 

@@ -52,7 +52,10 @@ internal static partial class MatrixErrors
             default:
                 // Most likely the store cannot be reached: the client had better come again later (D3).
                 LogUnexpected(logger, exception);
-                return new MatrixError(503, "M_UNKNOWN", "The server cannot do this at the moment") { RetryAfter = TimeSpan.FromSeconds(2) };
+                return new MatrixError(503, "M_UNKNOWN", "The server cannot do this at the moment")
+                {
+                    RetryAfter = TimeSpan.FromSeconds(2),
+                };
         }
     }
 

@@ -29,7 +29,8 @@ internal static class FilterEndpoints
             Caller caller, string userId, string filterId, IAccountStore store, CancellationToken cancellationToken) =>
         {
             Check(caller, userId);
-            var filter = await store.FindFilterAsync(userId, filterId, cancellationToken) ?? throw Errors.NotFound("You have no such filter");
+            var filter = await store.FindFilterAsync(userId, filterId, cancellationToken)
+                ?? throw Errors.NotFound("You have no such filter");
             return TypedResults.Text(filter, "application/json");
         });
     }

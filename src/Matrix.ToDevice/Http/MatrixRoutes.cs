@@ -25,8 +25,6 @@ internal sealed class MatrixRoutes(IEndpointRouteBuilder endpoints) : IEndpointC
         others.Finally(builder =>
         {
             // OPTIONS and unknown methods run none of the endpoint's logic: no rate limit, no authorization (R6).
-            for (var i = builder.Metadata.Count - 1; i >= 0; i--)
-                if (builder.Metadata[i] is IAuthorizeData or EnableRateLimitingAttribute) builder.Metadata.RemoveAt(i);
             builder.Metadata.Add(new AllowAnonymousAttribute());
             builder.Metadata.Add(new DisableRateLimitingAttribute());
         });

@@ -1,6 +1,6 @@
 namespace LocalHomeserver.Tests;
 
-internal sealed class LoginTests : HomeserverTests
+internal sealed class LoginTests(string store) : HomeserverTests(store)
 {
     private TestDevice _user = null!;
 

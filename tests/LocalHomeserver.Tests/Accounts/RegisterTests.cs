@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace LocalHomeserver.Tests;
 
-internal sealed class RegisterTests : HomeserverTests
+internal sealed class RegisterTests(string store) : HomeserverTests(store)
 {
     private static readonly object s_dummy = new { type = "m.login.dummy" };
 
@@ -79,7 +79,13 @@ internal sealed class RegisterTests : HomeserverTests
     [Test]
     public async Task Inhibit_login_makes_a_user_without_a_device()
     {
-        var body = (await Call("POST", "/register", new { username = Homeserver.NewName(), password = Homeserver.Password, inhibit_login = true, auth = s_dummy })).Ok();
+        var body = (await Call("POST", "/register", new
+        {
+            username = Homeserver.NewName(),
+            password = Homeserver.Password,
+            inhibit_login = true,
+            auth = s_dummy,
+        })).Ok();
 
         Assert.That(body.Has("access_token"), Is.False);
         Assert.That(body.Has("device_id"), Is.False);
@@ -119,23 +125,22 @@ internal sealed class RegisterTests : HomeserverTests
     [TestCase("ålice")]
     [TestCase("al\0ice")]
     public async Task A_name_outside_the_grammar_is_refused(string username) =>
-        (await Call("POST", "/register", new { username, password = "p", auth = s_dummy })).IsError(400, "M_INVALID_USERNAME");
+        (await Register(username)).IsError(400, "M_INVALID_USERNAME");
 
     [Test]
     public async Task A_user_ID_has_at_most_255_characters()
     {
         var longest = Homeserver.NewName().PadRight(255 - "@:localhost".Length, 'a');
 
-        (await Call("POST", "/register", new { username = longest, password = "p", auth = s_dummy })).Ok();
-        (await Call("POST", "/register", new { username = longest + "a", password = "p", auth = s_dummy })).IsError(400, "M_INVALID_USERNAME");
+        (await Register(longest + "a")).IsError(400, "M_INVALID_USERNAME");
+        (await Register(longest)).Ok();
     }
 
     [Test]
     public async Task Every_character_of_the_grammar_is_allowed()
     {
         var name = Homeserver.NewName() + "._=/+-";
-        var body = (await Call("POST", "/register", new { username = name, password = "p", auth = s_dummy })).Ok();
-        Assert.That(body.String("user_id"), Is.EqualTo($"@{name}:localhost"));
+        Assert.That((await Register(name)).Ok().String("user_id"), Is.EqualTo($"@{name}:localhost"));
     }
 
     [Test]
@@ -149,7 +154,10 @@ internal sealed class RegisterTests : HomeserverTests
     [Test]
     public async Task Another_kind_is_an_error()
     {
-        (await Call("POST", "/register?kind=user", "{}")).Body.String("session");
+        Assert.That((await Call("POST", "/register?kind=user", "{}")).Status, Is.EqualTo(401));
         (await Call("POST", "/register?kind=robot", "{}")).IsError(400, "M_INVALID_PARAM");
     }
+
+    private Task<Reply> Register(string username) =>
+        Call("POST", "/register", new { username, password = "p", auth = s_dummy });
 }

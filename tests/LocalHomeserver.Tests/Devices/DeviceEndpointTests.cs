@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace LocalHomeserver.Tests;
 
-internal sealed class DeviceEndpointTests : HomeserverTests
+internal sealed class DeviceEndpointTests(string store) : HomeserverTests(store)
 {
     private TestDevice _phone = null!;
     private TestDevice _laptop = null!;
@@ -103,7 +103,8 @@ internal sealed class DeviceEndpointTests : HomeserverTests
     [Test]
     public async Task Many_devices_are_deleted_at_once_and_unknown_ones_passed_over()
     {
-        (await _phone.CallAsync("POST", "/delete_devices", new { devices = new[] { "LAPTOP", "TABLET", "PHONE" }, auth = _phone.PasswordAuth() })).Ok();
+        string[] devices = ["LAPTOP", "TABLET", "PHONE"];
+        (await _phone.CallAsync("POST", "/delete_devices", new { devices, auth = _phone.PasswordAuth() })).Ok();
 
         (await _phone.CallAsync("GET", "/devices")).IsError(401, "M_UNKNOWN_TOKEN");
         (await _laptop.CallAsync("GET", "/devices")).IsError(401, "M_UNKNOWN_TOKEN");

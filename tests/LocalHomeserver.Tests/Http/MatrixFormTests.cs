@@ -4,7 +4,7 @@ using System.Text;
 namespace LocalHomeserver.Tests;
 
 /// <summary>What holds for every endpoint. That every response has CORS headers (R7), <see cref="Reply"/> looks after.</summary>
-internal sealed class MatrixFormTests : HomeserverTests
+internal sealed class MatrixFormTests(string store) : HomeserverTests(store)
 {
     [TestCase("/")]
     [TestCase("/_matrix/client/v3/unknown")]
@@ -47,7 +47,7 @@ internal sealed class MatrixFormTests : HomeserverTests
 
     [Test]
     public async Task A_body_that_is_not_UTF_8_is_not_JSON() =>
-        (await Call("POST", "/login", new byte[] { (byte)'{', (byte)'"', 0xFF, (byte)'"', (byte)':', (byte)'1', (byte)'}' })).IsError(400, "M_NOT_JSON");
+        (await Call("POST", "/login", Encoding.Latin1.GetBytes("{\"\u00FF\":1}"))).IsError(400, "M_NOT_JSON");
 
     [TestCase("/register", "[]")]
     [TestCase("/register", "null")]
@@ -89,7 +89,8 @@ internal sealed class MatrixFormTests : HomeserverTests
         };
         var values = new[]
         {
-            "null", "0", "-1e999", "\"\"", "\"\\ud800\"", "\"\\u0000\"", "[]", "[null]", "[\"\\ud800\"]", "{}", "{\"\\ud800\":1}", "{\"type\":null}",
+            "null", "0", "-1e999", "\"\"", "\"\\ud800\"", "\"\\u0000\"", "[]", "[null]", "[\"\\ud800\"]",
+            "{}", "{\"\\ud800\":1}", "{\"type\":null}",
             "{\"type\":\"m.login.password\",\"identifier\":null,\"user\":\"\",\"password\":\"\"}",
             new string('[', 2000) + new string(']', 2000),
         };
@@ -128,6 +129,6 @@ internal sealed class MatrixFormTests : HomeserverTests
 
         using var reader = new StreamReader(stream);
         var statusLine = await reader.ReadLineAsync();
-        Assert.That(int.Parse(statusLine!.Split(' ')[1], System.Globalization.CultureInfo.InvariantCulture), Is.InRange(200, 499), statusLine);
+        Assert.That(statusLine, Does.Match("^HTTP/1.1 [234]"));
     }
 }

@@ -1,11 +1,12 @@
 namespace LocalHomeserver.Tests;
 
-internal sealed class ServerFactsTests : HomeserverTests
+internal sealed class ServerFactsTests(string store) : HomeserverTests(store)
 {
     [Test]
     public async Task R8_the_versions_end_before_the_query_token_is_given_up()
     {
-        var versions = (await Server.SendAsync("GET", "/_matrix/client/versions")).Ok().GetProperty("versions").EnumerateArray().Select(v => v.GetString()).ToList();
+        var body = (await Server.SendAsync("GET", "/_matrix/client/versions")).Ok();
+        var versions = body.GetProperty("versions").EnumerateArray().Select(version => version.GetString()).ToList();
 
         Assert.That(versions, Does.Contain("r0.6.1").And.Contain("v1.1").And.Contain("v1.11"));
         Assert.That(versions, Does.Not.Contain("v1.12"));

@@ -5,10 +5,15 @@ namespace LocalHomeserver.Tests;
 
 internal sealed class SettingsTests
 {
+    private static readonly string s_data = Directory.CreateTempSubdirectory("local-homeserver-tests-").FullName;
+
+    [OneTimeTearDown]
+    public void DeleteData() => Directory.Delete(s_data, recursive: true);
+
     [Test]
     public async Task The_server_name_is_in_the_user_IDs()
     {
-        await using var server = await Homeserver.StartAsync("--ServerName", "hs1.localhost");
+        await using var server = await Homeserver.StartAsync("memory", "--ServerName", "hs1.localhost");
         Assert.That((await server.RegisterAsync()).UserId, Does.EndWith(":hs1.localhost"));
     }
 
@@ -27,7 +32,7 @@ internal sealed class SettingsTests
         {
             // Exactly one line, so that a script can wait for it.
             var line = await process.StandardOutput.ReadLineAsync();
-            Assert.That(line, Does.Match(@"^Homeserver localhost listens on http://127\.0\.0\.1:\d+\. For trials only: anyone can register\.$"));
+            Assert.That(line, Does.Match(@"^Homeserver localhost listens on http://127\.0\.0\.1:\d+\. For trials only: anyone can register.$"));
 
             using var http = new HttpClient();
             var url = line!.Split(' ')[4].TrimEnd('.');
@@ -40,7 +45,8 @@ internal sealed class SettingsTests
         }
     }
 
-    [TestCase("--Store nowhere", "memory")]
+    [TestCase("--Store nowhere", "memory, sqlite")]
+    [TestCase("--Data /dev/null", "/dev/null")]
     [TestCase("--ServerName \"not a name\"", "host name")]
     [TestCase("--PasswordIterations 0", "100000")]
     [TestCase("--AccessTokenLifetime never", "00:05:00")]
@@ -59,12 +65,14 @@ internal sealed class SettingsTests
     [Test]
     public async Task The_log_has_no_tokens_whatever_is_logged()
     {
-        using var process = Start("--urls http://127.0.0.1:0 --Logging:LogLevel:Default Information --Logging:LogLevel:Microsoft Information");
+        using var process = Start(
+            "--urls http://127.0.0.1:0 --Logging:LogLevel:Default Information --Logging:LogLevel:Microsoft Information");
         string output;
         try
         {
             var line = "";
-            while (line?.Contains("For trials only", StringComparison.Ordinal) == false) line = await process.StandardOutput.ReadLineAsync();
+            while (line?.Contains("For trials only", StringComparison.Ordinal) == false)
+                line = await process.StandardOutput.ReadLineAsync();
             using var http = new HttpClient();
             await http.GetAsync(new Uri($"{line!.Split(' ')[4].TrimEnd('.')}/_matrix/client/v3/sync?access_token=SECRET"));
         }
@@ -81,7 +89,12 @@ internal sealed class SettingsTests
     private static Process Start(string arguments, params (string Name, string Value)[] environment)
     {
         var program = typeof(Program).Assembly.Location;
-        var start = new ProcessStartInfo("dotnet", $"\"{program}\" {arguments}") { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("dotnet", $"\"{program}\" {arguments}")
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        start.Environment["Data"] = Path.Combine(s_data, Guid.NewGuid().ToString());
         foreach (var (name, value) in environment) start.Environment[name] = value;
         return Process.Start(start)!;
     }

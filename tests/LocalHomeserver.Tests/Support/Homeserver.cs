@@ -16,8 +16,9 @@ internal sealed class Homeserver : IAsyncDisposable
     // Longer than any poll that a test asks for: a poll that is not woken fails the test instead of ending by itself.
     private readonly HttpClient _http = new() { Timeout = TimeSpan.FromMinutes(1) };
     private readonly WebApplication _app;
+    private readonly string? _temporary;
 
-    private Homeserver(WebApplication app) => _app = app;
+    private Homeserver(WebApplication app, string? temporary) => (_app, _temporary) = (app, temporary);
 
     public string Url => _app.Urls.Single();
 
@@ -25,9 +26,14 @@ internal sealed class Homeserver : IAsyncDisposable
 
     public object MeterScope => _app.Services.GetRequiredService<IMeterFactory>();
 
-    public static async Task<Homeserver> StartAsync(params string[] settings)
+    /// <summary>Starts it on a store of its own; on SQLite, in a new folder unless the settings name one.</summary>
+    public static async Task<Homeserver> StartAsync(string store, params string[] settings)
     {
-        var server = new Homeserver(Program.Build(["--urls", "http://127.0.0.1:0", "--PasswordIterations", "1", .. settings], new Clock()));
+        var temporary = settings.Contains("--Data") ? null : Directory.CreateTempSubdirectory("local-homeserver-tests-").FullName;
+        string[] data = temporary is null ? [] : ["--Data", temporary];
+        var server = new Homeserver(
+            Program.Build(["--urls", "http://127.0.0.1:0", "--PasswordIterations", "1", "--Store", store, .. data, .. settings], new Clock()),
+            temporary);
         await server._app.StartAsync();
         return server;
     }
@@ -38,6 +44,7 @@ internal sealed class Homeserver : IAsyncDisposable
     {
         _http.Dispose();
         await _app.DisposeAsync();
+        if (_temporary is not null) Directory.Delete(_temporary, recursive: true);
     }
 
     /// <summary>A name that no other test uses.</summary>
@@ -76,10 +83,11 @@ internal sealed class Homeserver : IAsyncDisposable
     {
         using var request = new HttpRequestMessage(new HttpMethod(method), Url + pathAndQuery);
         if (token is not null) request.Headers.Authorization = new("Bearer", token);
-        if (body is not null)
-            request.Content = new ByteArrayContent(body as byte[] ?? Encoding.UTF8.GetBytes(body as string ?? JsonSerializer.Serialize(body)));
+        if (body is not null) request.Content = new ByteArrayContent(body as byte[] ?? Encoding.UTF8.GetBytes(Text(body)));
 
         using var response = await _http.SendAsync(request);
         return await Reply.ReadAsync(response);
+
+        static string Text(object body) => body as string ?? JsonSerializer.Serialize(body);
     }
 }

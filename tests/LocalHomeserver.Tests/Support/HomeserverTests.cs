@@ -1,12 +1,16 @@
 namespace LocalHomeserver.Tests;
 
-/// <summary>Tests against one running homeserver; each test brings its own users.</summary>
-internal abstract class HomeserverTests
+/// <summary>Tests against one running homeserver, once for each store; each test brings its own users.</summary>
+[TestFixture("memory")]
+[TestFixture("sqlite")]
+internal abstract class HomeserverTests(string store)
 {
+    protected string Store => store;
+
     protected Homeserver Server { get; private set; } = null!;
 
     [OneTimeSetUp]
-    public async Task StartServer() => Server = await Homeserver.StartAsync();
+    public async Task StartServer() => Server = await Homeserver.StartAsync(store);
 
     [OneTimeTearDown]
     public async Task StopServer() => await Server.DisposeAsync();

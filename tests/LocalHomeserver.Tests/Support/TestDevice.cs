@@ -16,16 +16,19 @@ internal sealed class TestDevice(Homeserver server, JsonElement login)
     public Task<Reply> CallAsync(string method, string path, object? body = null) =>
         server.SendAsync(method, "/_matrix/client/v3" + path, body, Token);
 
-    public async Task<Reply> TrySyncAsync(string? since = null, int timeout = 0, string extra = "") =>
-        await CallAsync("GET", $"/sync?timeout={timeout}{(since is null ? "" : $"&since={since}")}{extra}");
+    public Task<Reply> TrySyncAsync(string? since = null, int timeout = 0, string extra = "") =>
+        CallAsync("GET", $"/sync?timeout={timeout}{(since is null ? "" : $"&since={since}")}{extra}");
 
     public async Task<Sync> SyncAsync(string? since = null, int timeout = 0, string extra = "") =>
         Sync.Of((await TrySyncAsync(since, timeout, extra)).Ok());
 
     /// <summary>Sends a message with a text in it.</summary>
-    public async Task<Reply> TrySendAsync(string userId, string deviceId, string text, string? txnId = null) => await CallAsync(
-        "PUT", $"/sendToDevice/m.test/{txnId ?? Guid.NewGuid().ToString()}",
-        new { messages = new Dictionary<string, object> { [userId] = new Dictionary<string, object> { [deviceId] = new { text } } } });
+    public Task<Reply> TrySendAsync(string userId, string deviceId, string text, string? txnId = null) =>
+        CallAsync("PUT", $"/sendToDevice/m.test/{txnId ?? Guid.NewGuid().ToString()}", Messages(userId, deviceId, text));
+
+    /// <summary>The body of a send.</summary>
+    public static object Messages(string userId, string deviceId, string text) =>
+        new { messages = new Dictionary<string, object> { [userId] = new Dictionary<string, object> { [deviceId] = new { text } } } };
 
     public async Task SendAsync(TestDevice recipient, string text, string? txnId = null) =>
         (await TrySendAsync(recipient.UserId, recipient.DeviceId, text, txnId)).Ok();

@@ -1,6 +1,6 @@
 namespace LocalHomeserver.Tests;
 
-internal sealed class FilterTests : HomeserverTests
+internal sealed class FilterTests(string store) : HomeserverTests(store)
 {
     private TestDevice _device = null!;
 
@@ -10,7 +10,7 @@ internal sealed class FilterTests : HomeserverTests
     [Test]
     public async Task A_filter_is_given_back_as_it_came()
     {
-        const string filter = """{"room": {"timeline": {"limit": 10, "x": 1e2}}, "\ud800": "\u00e9\udfff"}""";
+        var filter = """{"room": {"timeline": {"limit": 10, "x": 1e2}}, "\ud800": "\u00e9\udfff"}""";
         var filterId = (await Upload(filter)).Ok().String("filter_id");
         var reply = await _device.CallAsync("GET", $"/user/{_device.UserId}/filter/{filterId}");
 
@@ -32,7 +32,8 @@ internal sealed class FilterTests : HomeserverTests
     public async Task Encoded_user_IDs_in_the_path_are_read()
     {
         var name = Homeserver.NewName() + "/+=";
-        var user = new TestDevice(Server, (await Call("POST", "/register", new { username = name, password = "p", auth = new { type = "m.login.dummy" } })).Ok());
+        var registration = new { username = name, password = "p", auth = new { type = "m.login.dummy" } };
+        var user = new TestDevice(Server, (await Call("POST", "/register", registration)).Ok());
         var path = $"/user/{Uri.EscapeDataString(user.UserId)}/filter";
 
         var filterId = (await user.CallAsync("POST", path, "{}")).Ok().String("filter_id");

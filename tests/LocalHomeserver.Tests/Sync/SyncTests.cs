@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace LocalHomeserver.Tests;
 
-internal sealed class SyncTests : HomeserverTests
+internal sealed class SyncTests(string store) : HomeserverTests(store)
 {
     private TestDevice _sender = null!;
     private TestDevice _phone = null!;
@@ -133,7 +133,7 @@ internal sealed class SyncTests : HomeserverTests
     [Test]
     public async Task A_server_that_stops_ends_its_long_polls()
     {
-        await using var server = await Homeserver.StartAsync();
+        await using var server = await Homeserver.StartAsync(Store);
         using var waiting = new WaitingSyncs(server);
         var device = await server.RegisterAsync();
         var poll = device.SyncAsync((await device.SyncAsync()).NextBatch, timeout: 600_000);
@@ -148,7 +148,7 @@ internal sealed class SyncTests : HomeserverTests
     public async Task R59_no_filter_hides_a_message()
     {
         await _sender.SendAsync(_phone, "seen");
-        const string nothing = """{"event_fields":[],"room":{"rooms":[]},"presence":{"types":[]},"account_data":{"types":[]},"to_device":{"types":[]}}""";
+        var nothing = """{"event_fields":[],"room":{"rooms":[]},"presence":{"types":[]},"to_device":{"types":[]}}""";
         var filterId = (await _phone.CallAsync("POST", $"/user/{_phone.UserId}/filter", nothing)).Ok().String("filter_id");
 
         Assert.That((await _phone.SyncAsync(extra: $"&filter={Uri.EscapeDataString(nothing)}")).Texts, Is.EqualTo(new[] { "seen" }));
@@ -204,7 +204,7 @@ internal sealed class SyncTests : HomeserverTests
     [Test]
     public async Task D1_a_retry_under_another_prefix_is_a_duplicate_and_both_prefixes_sync()
     {
-        var messages = new { messages = new Dictionary<string, object> { [_phone.UserId] = new Dictionary<string, object> { ["PHONE"] = new { text = "once" } } } };
+        var messages = TestDevice.Messages(_phone.UserId, "PHONE", "once");
         foreach (var version in new[] { "v3", "r0", "unstable" })
             (await Server.SendAsync("PUT", $"/_matrix/client/{version}/sendToDevice/m.test/1", messages, _sender.Token)).Ok();
 

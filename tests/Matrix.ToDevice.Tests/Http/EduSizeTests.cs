@@ -19,13 +19,20 @@ public class EduSizeTests : HttpTests
     [TestCase(10, 100, 2000)]
     [TestCase(3, 7, 60_000)]
     [TestCase(500, 2, 0)]
-    public async Task R27_D16_a_send_to_many_devices_is_split_and_nothing_is_lost(int users, int devices, int padding)
+    [TestCase(1000, 1, 0, 200, Description = "user IDs take up most of it")]
+    [TestCase(45, 1, 1346, 200, Description = "the user ID of the next one decides whether it fits")]
+    [TestCase(45, 1, 1350, 200)]
+    [TestCase(45, 1, 1354, 200)]
+    [TestCase(45, 1, 1358, 200)]
+    [TestCase(45, 1, 1362, 200)]
+    public async Task R27_D16_a_send_to_many_devices_is_split_and_nothing_is_lost(
+        int users, int devices, int padding, int namePadding = 0)
     {
         var targets = new Dictionary<(string User, string Device), string>();
         for (var user = 0; user < users; user++)
         {
             for (var device = 0; device < devices; device++)
-                targets.Add(($"@user{user}:hs2", $"DEVICE{device}"), $$"""{"n":"{{user}}/{{device}}","p":"{{new string('é', padding / 2)}}"}""");
+                targets.Add(($"@{new string('x', namePadding)}{user}:hs2", $"DEVICE{device}"), $$"""{"n":"{{user}}/{{device}}","p":"{{new string('é', padding / 2)}}"}""");
         }
 
         await SendAsync(targets);

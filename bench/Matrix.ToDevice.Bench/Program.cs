@@ -1,0 +1,31 @@
+namespace Matrix.ToDevice.Bench;
+
+/// <summary>
+/// What the module costs, beside ceilings that are measured in the same run. See docs/performance.md for the commands.
+/// </summary>
+internal static class Program
+{
+    public static async Task<int> Main(string[] args)
+    {
+        switch (args)
+        {
+            case ["serve", var kind, var folder]:
+                await BenchServer.RunAsync(kind, folder);
+                return 0;
+            case ["http", .. var rest]:
+                await HttpBench.RunAsync(Rounds(rest));
+                return 0;
+            case ["sqlite", .. var rest]:
+                await SqliteBench.RunAsync(Rounds(rest));
+                return 0;
+            case ["sync"]:
+                await SyncBench.RunAsync();
+                return 0;
+            default:
+                await Console.Error.WriteLineAsync("usage: http [ROUNDS] | sqlite [ROUNDS] | sync");
+                return 2;
+        }
+    }
+
+    private static int Rounds(string[] rest) => rest is [var rounds] ? int.Parse(rounds, null) : 5;
+}

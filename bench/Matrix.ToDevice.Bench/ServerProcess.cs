@@ -1,0 +1,47 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Matrix.ToDevice.Bench;
+
+/// <summary>A <see cref="BenchServer"/> in a process of its own, and what the operating system says of it.</summary>
+internal sealed class ServerProcess : IDisposable
+{
+    private readonly Process _process;
+    private readonly string _folder = Directory.CreateTempSubdirectory("todevice-bench-").FullName;
+
+    public ServerProcess(string kind)
+    {
+        _process = Process.Start(new ProcessStartInfo(Environment.ProcessPath!)
+        {
+            ArgumentList = { "serve", kind, _folder },
+            RedirectStandardOutput = true,
+        })!;
+        Address = new Uri(_process.StandardOutput.ReadLine()!);
+    }
+
+    public Uri Address { get; }
+
+    /// <summary>The processor time used so far.</summary>
+    public TimeSpan Cpu
+    {
+        get
+        {
+            _process.Refresh();
+            return _process.TotalProcessorTime;
+        }
+    }
+
+    public async Task<long> AllocatedAsync()
+    {
+        using var http = new HttpClient();
+        return long.Parse(await http.GetStringAsync(new Uri(Address, "/allocated")), CultureInfo.InvariantCulture);
+    }
+
+    public void Dispose()
+    {
+        _process.Kill();
+        _process.WaitForExit();
+        _process.Dispose();
+        Directory.Delete(_folder, recursive: true);
+    }
+}

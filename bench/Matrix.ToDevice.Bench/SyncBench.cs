@@ -1,0 +1,73 @@
+using System.Diagnostics;
+using Microsoft.Data.Sqlite;
+
+namespace Matrix.ToDevice.Bench;
+
+/// <summary>What a sync costs on SQLite when the table is small, large and very large.</summary>
+internal static class SyncBench
+{
+    private const int PerDevice = 200, Samples = 300;
+    private static readonly int[] s_rows = [20_000, 1_000_000, 10_000_000];
+
+    public static async Task RunAsync()
+    {
+        Figures.Print("Medians of {0}, in microseconds, 300-byte contents, {1} messages for each device.", Samples, PerDevice);
+        Figures.Print("      rows   page of 100   acknowledge 100   empty sync");
+        foreach (var rows in s_rows)
+        {
+            using var folder = new TemporaryFolder();
+            var path = folder.File("sync.db");
+            var services = new ServiceCollection();
+            services.AddSendToDevice().UseSqlite($"Data Source={path}");
+            await using (var creating = services.BuildServiceProvider())
+                await creating.GetRequiredService<IDeviceInbox>().RemoveDeviceAsync(new DeviceAddress("@nobody:example.org", "x"), default);
+            Fill(path, rows);
+
+            await using var provider = services.BuildServiceProvider();
+            var toDevice = provider.GetRequiredService<ToDeviceSync>();
+            var devices = rows / PerDevice;
+            var random = new Random(1);
+            List<double> pages = [], acknowledgements = [], empty = [];
+            for (var sample = 0; sample < Math.Min(Samples, devices); sample++)
+            {
+                var device = new DeviceAddress(Body.UserId((sample * 7919) % devices), Body.DeviceId);
+                var first = await TimeAsync(pages, device, null);
+                // Acknowledges 100 and reads 100.
+                var second = await TimeAsync(acknowledgements, device, first);
+                await toDevice.NextAsync(device, second, TimeSpan.Zero, default);
+                await TimeAsync(empty, device, second);
+            }
+
+            Figures.Print("{0,10} {1,13:F0} {2,17:F0} {3,12:F0}", rows, Median(pages), Median(acknowledgements) - Median(pages), Median(empty));
+
+            async Task<string> TimeAsync(List<double> times, DeviceAddress device, string? since)
+            {
+                var start = Stopwatch.GetTimestamp();
+                using var batch = await toDevice.NextAsync(device, since, TimeSpan.Zero, default);
+                times.Add(Stopwatch.GetElapsedTime(start).TotalMicroseconds);
+                return batch.NextBatch;
+            }
+        }
+    }
+
+    private static double Median(List<double> times) => times.Order().ElementAt(times.Count / 2);
+
+    /// <summary>As if everybody had got a message in turn.</summary>
+    private static void Fill(string path, int rows)
+    {
+        using var connection = new SqliteConnection($"Data Source={path};Pooling=False");
+        connection.Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = $"""
+            PRAGMA synchronous = OFF;
+            WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {rows / PerDevice})
+            INSERT INTO to_device_device (id, user_id, device_id) SELECT i + 1, '@user' || i || ':example.org', '{Body.DeviceId}' FROM n;
+            WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {rows})
+            INSERT INTO to_device_message (device, sequence, send_id, sender, event_type, content)
+            SELECT i % {rows / PerDevice} + 1, i / {rows / PerDevice} + 1, i, '@sender:example.org', 'm.room.encrypted', randomblob(300) FROM n;
+            PRAGMA wal_checkpoint(TRUNCATE);
+            """;
+        command.CommandTimeout = 0;
+        command.ExecuteNonQuery();
+    }
+}

@@ -1,0 +1,151 @@
+using System.Buffers;
+using Microsoft.Data.Sqlite;
+
+namespace Matrix.ToDevice;
+
+/// <summary>Everything that is read, on a connection of its own: in write-ahead mode, readers and the writer do not wait for each other.</summary>
+internal sealed class ReadConnection : IDisposable
+{
+    private readonly PreparedStatements _statements;
+    private readonly Statement _page, _holds, _edus, _destinations;
+
+    public ReadConnection(SqliteConnection connection)
+    {
+        _statements = new PreparedStatements(connection);
+        _page = _statements.Prepare("""
+            SELECT m.sequence, m.send_id, m.sender, m.event_type, m.content
+            FROM to_device_device d JOIN to_device_message m ON m.device = d.id
+            WHERE d.user_id = ?1 AND d.device_id = ?2 AND m.sequence > ?3 ORDER BY m.sequence LIMIT ?4
+            """);
+        _holds = _statements.Prepare("""
+            SELECT 1 FROM to_device_device d JOIN to_device_message m ON m.device = d.id
+            WHERE d.user_id = ?1 AND d.device_id = ?2 AND m.sequence = ?3 AND m.send_id = ?4
+            """);
+        _edus = _statements.Prepare("""
+            SELECT position, message_id, content FROM to_device_edu WHERE destination = ?1 ORDER BY position LIMIT ?2
+            """);
+        // From destination to destination by the index; DISTINCT would walk over every EDU.
+        _destinations = _statements.Prepare("""
+            WITH RECURSIVE next (destination) AS (
+                SELECT min(destination) FROM to_device_edu WHERE destination > ?1
+                UNION ALL
+                SELECT (SELECT min(destination) FROM to_device_edu e WHERE e.destination > next.destination)
+                FROM next WHERE destination IS NOT NULL)
+            SELECT destination FROM next WHERE destination IS NOT NULL LIMIT ?2
+            """);
+    }
+
+    public InboxPage ReadPage(DeviceAddress device, InboxPosition after, int limit)
+    {
+        var memory = new PageMemory();
+        try
+        {
+            var found = new List<(InboxPosition Position, string Sender, string EventType, int Start, int Length)>();
+            var hasMore = false;
+            // One more than asked for tells whether there are more.
+            _page.Bind(device.UserId).Bind(device.DeviceId).Bind(after.Sequence).Bind(limit + 1L);
+            while (_page.Step())
+            {
+                if (found.Count == limit)
+                {
+                    hasMore = true;
+                    break;
+                }
+
+                var content = _page.Blob(4);
+                found.Add((new InboxPosition(_page.Int64(0), _page.Int64(1)), _page.Text(2), _page.Text(3), memory.Add(content), content.Length));
+            }
+
+            if (found.Count == 0) return InboxPage.Empty;
+            return new InboxPage(
+                found.ConvertAll(message => new InboxMessage(
+                    message.Position, message.Sender, message.EventType, memory.Slice(message.Start, message.Length))),
+                hasMore,
+                memory);
+        }
+        catch
+        {
+            memory.Dispose();
+            throw;
+        }
+        finally
+        {
+            _page.Reset();
+        }
+    }
+
+    /// <summary>Whether the inbox holds a message with this sequence number and send ID.</summary>
+    public bool Holds(DeviceAddress device, InboxPosition position)
+    {
+        try
+        {
+            return _holds.Bind(device.UserId).Bind(device.DeviceId).Bind(position.Sequence).Bind(position.SendId).Step();
+        }
+        finally
+        {
+            _holds.Reset();
+        }
+    }
+
+    public List<OutboxEntry> ReadEdus(string destination, int limit)
+    {
+        try
+        {
+            var found = new List<OutboxEntry>();
+            _edus.Bind(destination).Bind(limit);
+            while (_edus.Step()) found.Add(new OutboxEntry(_edus.Int64(0), _edus.Text(1), _edus.Blob(2).ToArray()));
+            return found;
+        }
+        finally
+        {
+            _edus.Reset();
+        }
+    }
+
+    public List<string> ListDestinations(string? after, int limit)
+    {
+        try
+        {
+            var found = new List<string>();
+            _destinations.Bind(after ?? "").Bind(limit);
+            while (_destinations.Step()) found.Add(_destinations.Text(0));
+            return found;
+        }
+        finally
+        {
+            _destinations.Reset();
+        }
+    }
+
+    public void Dispose() => _statements.Dispose();
+
+    /// <summary>The contents of a page, one behind the other, in an array of the shared pool.</summary>
+    private sealed class PageMemory : IDisposable
+    {
+        private byte[] _buffer = [];
+        private int _length;
+
+        public int Add(ReadOnlySpan<byte> content)
+        {
+            if (_length + content.Length > _buffer.Length)
+            {
+                var larger = ArrayPool<byte>.Shared.Rent(Math.Max(4096, 2 * (_length + content.Length)));
+                _buffer.AsSpan(0, _length).CopyTo(larger);
+                Dispose();
+                _buffer = larger;
+            }
+
+            content.CopyTo(_buffer.AsSpan(_length));
+            _length += content.Length;
+            return _length - content.Length;
+        }
+
+        public ReadOnlyMemory<byte> Slice(int start, int length) => _buffer.AsMemory(start, length);
+
+        public void Dispose()
+        {
+            if (_buffer.Length > 0) ArrayPool<byte>.Shared.Return(_buffer);
+            _buffer = [];
+        }
+    }
+}

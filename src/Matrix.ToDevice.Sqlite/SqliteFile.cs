@@ -1,0 +1,143 @@
+using System.Globalization;
+using Microsoft.Data.Sqlite;
+using SQLitePCL;
+
+namespace Matrix.ToDevice;
+
+/// <summary>The database file: who may use it, how connections to it are set up, and what its errors mean.</summary>
+internal sealed class SqliteFile : IDisposable
+{
+    private const int PageBytes = 8192;
+
+    private readonly SqliteStoreOptions _options;
+    private readonly string _connectionString;
+    private readonly FileStream _lock;
+
+    /// <summary>Claims the file for this process.</summary>
+    public SqliteFile(SqliteStoreOptions options)
+    {
+        _options = options;
+        SqliteConnectionStringBuilder connectionString;
+        try
+        {
+            connectionString = new SqliteConnectionStringBuilder(options.ConnectionString);
+        }
+        catch (ArgumentException exception)
+        {
+            throw new SqliteStoreException($"The connection string cannot be read: {exception.Message}", exception);
+        }
+
+        if (connectionString.DataSource is "" or ":memory:" || connectionString.Mode == SqliteOpenMode.Memory)
+            throw new SqliteStoreException("The connection string names no file. Give it a Data Source, or call UseInMemory().");
+        if (connectionString.Mode == SqliteOpenMode.ReadOnly)
+            throw new SqliteStoreException("The connection string says Mode=ReadOnly; the store has to write.");
+
+        Path = System.IO.Path.GetFullPath(connectionString.DataSource);
+        connectionString.DataSource = Path;
+        connectionString.Pooling = false;
+        connectionString.Cache = SqliteCacheMode.Private;
+        _connectionString = connectionString.ToString();
+        _lock = Claim(Path);
+    }
+
+    public string Path { get; }
+
+    // The page size counts only while the file is empty. On macOS, an ordinary fsync does not reach the disk.
+    public SqliteConnection OpenForWriting() => Open(string.Create(CultureInfo.InvariantCulture, $"""
+        PRAGMA page_size = {PageBytes};
+        PRAGMA journal_mode = WAL;
+        PRAGMA synchronous = {(_options.Durability == SqliteDurability.Normal ? "NORMAL" : "FULL")};
+        PRAGMA fullfsync = 1;
+        PRAGMA checkpoint_fullfsync = 1;
+        PRAGMA wal_autocheckpoint = {Math.Max(1, _options.CheckpointBytes / PageBytes)};
+        PRAGMA journal_size_limit = {_options.CheckpointBytes};
+        PRAGMA cache_size = -{_options.CacheBytes / 1024};
+        """));
+
+    public SqliteConnection OpenForReading() => Open("PRAGMA query_only = 1; PRAGMA cache_size = -8192;");
+
+    /// <summary>
+    /// Puts on the disk what an earlier process had only handed to the operating system when it was killed. SQLite has
+    /// read it back from the log; a message that is shown now and lost with the power would come twice by its retry.
+    /// </summary>
+    public static void Settle(SqliteConnection connection)
+    {
+        try
+        {
+            Execute(connection, "PRAGMA wal_checkpoint(PASSIVE)");
+        }
+        catch (SqliteException exception) when (exception.SqliteErrorCode == raw.SQLITE_FULL)
+        {
+            // A checkpoint syncs the log first. That it does not fit into the file yet is no reason not to start.
+        }
+    }
+
+    /// <summary>What an error means for whoever runs the server.</summary>
+    public SqliteStoreException Explain(Exception exception) => exception as SqliteStoreException ?? new SqliteStoreException(
+        exception is not SqliteException sqlite
+            ? $"The store in {Path} failed: {exception.Message}"
+            : (sqlite.SqliteErrorCode switch
+            {
+                raw.SQLITE_FULL => $"The disk that holds {Path} is full. Nothing was lost; free some space.",
+                raw.SQLITE_READONLY => $"{Path} or its folder is read-only for this process. Check owner and permissions.",
+                raw.SQLITE_BUSY or raw.SQLITE_LOCKED => $"{Path} is locked by another program for longer than {_options.BusyTimeout}.",
+                raw.SQLITE_CORRUPT => $"{Path} is damaged. Stop the server and restore a backup.",
+                raw.SQLITE_NOTADB => $"{Path} is not a SQLite database.",
+                raw.SQLITE_CANTOPEN => $"{Path} cannot be opened. Check that its folder exists and that this process may write to it.",
+                raw.SQLITE_IOERR => $"Reading or writing {Path} failed. Check the disk.",
+                _ => $"The store in {Path} failed.",
+            }) + $" ({sqlite.Message})",
+        exception);
+
+    public void Dispose() => _lock.Dispose();
+
+    private static FileStream Claim(string path)
+    {
+        var folder = System.IO.Path.GetDirectoryName(path)!;
+        if (!Directory.Exists(folder))
+            throw new SqliteStoreException($"The folder {folder} does not exist. Make it, or name another one in the connection string.");
+
+        try
+        {
+            // The operating system gives the lock back when the process ends, however it ends.
+            return new FileStream(path + ".lock", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (UnauthorizedAccessException exception)
+        {
+            throw new SqliteStoreException($"The folder {folder} is read-only for this process. Check owner and permissions.", exception);
+        }
+        catch (IOException exception)
+        {
+            throw new SqliteStoreException(
+                $"{path} is in use by another process, or its lock file cannot be made ({exception.Message}). A SQLite store belongs "
+                + "to one process; several hosts need a shared database.", exception);
+        }
+    }
+
+    private SqliteConnection Open(string settings)
+    {
+        var connection = new SqliteConnection(_connectionString);
+        try
+        {
+            connection.Open();
+            Execute(connection, string.Create(
+                CultureInfo.InvariantCulture, $"PRAGMA busy_timeout = {(long)_options.BusyTimeout.TotalMilliseconds};"));
+            Execute(connection, settings);
+            return connection;
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+    }
+
+    private static void Execute(SqliteConnection connection, string sql)
+    {
+        using var command = connection.CreateCommand();
+#pragma warning disable CA2100 // Made of constants and numbers.
+        command.CommandText = sql;
+#pragma warning restore CA2100
+        command.ExecuteNonQuery();
+    }
+}

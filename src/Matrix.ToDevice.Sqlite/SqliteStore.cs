@@ -1,0 +1,169 @@
+using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Options;
+
+namespace Matrix.ToDevice;
+
+/// <summary>Keeps every promise of the seams in one SQLite file.</summary>
+internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProvider time)
+    : ITransactionStore, IDeviceInbox, IFederationOutbox, IDisposable
+{
+    private const int CleanUpRows = 1000;
+
+    private readonly Lock _opening = new();
+    private readonly RemovedDevices _removed = new();
+    private volatile Opened? _opened;
+    private bool _disposed;
+
+    public long KnownRemovals => _removed.Last;
+
+    private SqliteWriter Writer => Open().Writer;
+    private SqliteReaders Readers => Open().Readers;
+
+    /// <summary>Opens the file and brings its tables up to date, if that has not been done yet.</summary>
+    /// <exception cref="SqliteStoreException">The file cannot be used; the message says what to mend.</exception>
+    public Opened Open()
+    {
+        if (_opened is { } opened) return opened;
+        lock (_opening)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            if (_opened is not null) return _opened;
+
+            var file = new SqliteFile(options.Value);
+            SqliteConnection? connection = null;
+            try
+            {
+                connection = file.OpenForWriting();
+                SqliteSchema.Upgrade(connection, file.Path);
+                SqliteFile.Settle(connection);
+                var writer = new SqliteWriter(file, () => new WriteConnection(file.OpenForWriting(), _removed, time));
+                _opened = new Opened(file, connection, writer, new SqliteReaders(file));
+            }
+            catch (Exception exception)
+            {
+                connection?.Dispose();
+                file.Dispose();
+                throw file.Explain(exception);
+            }
+
+            _ = CleanUpAsync(_opened.Writer);
+            return _opened;
+        }
+    }
+
+    public ValueTask<IToDeviceTransaction?> BeginAsync(TransactionKey key, long knownRemovals, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return ValueTask.FromResult<IToDeviceTransaction?>(new SqliteTransaction(this, key, knownRemovals));
+    }
+
+    public ValueTask<CommitResult> CommitAsync(SqliteTransaction transaction, CancellationToken cancellationToken) =>
+        Writer.WriteAsync(connection => connection.Commit(transaction), transaction.Bytes, cancellationToken);
+
+    public async ValueTask<int> PurgeAsync(DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken)
+    {
+        var purged = await Writer.WriteAsync(connection => connection.Purge(lastUsedBefore, atMost), 0, cancellationToken);
+        _ = CleanUpAsync(Writer);
+        return purged;
+    }
+
+    public ValueTask AppendAsync(
+        IToDeviceTransaction transaction, IReadOnlyList<ToDeviceMessage> messages, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        Own(transaction).Messages.Add(messages);
+        return ValueTask.CompletedTask;
+    }
+
+    public ValueTask AppendAsync(
+        IToDeviceTransaction transaction, IReadOnlyList<OutboundEdu> edus, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        Own(transaction).Edus.Add(edus);
+        return ValueTask.CompletedTask;
+    }
+
+    public ValueTask<InboxPage> ReadAsync(DeviceAddress device, InboxPosition after, int limit, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        return Readers.ReadAsync(connection => connection.ReadPage(device, after, limit), cancellationToken);
+    }
+
+    public async ValueTask<int> AcknowledgeAsync(DeviceAddress device, InboxPosition upTo, CancellationToken cancellationToken)
+    {
+        // Most tokens come again and again while nothing arrives: those need no commit.
+        if (!await Readers.ReadAsync(connection => connection.Holds(device, upTo), cancellationToken)) return 0;
+        return await Writer.WriteAsync(connection => connection.Acknowledge(device, upTo), 0, cancellationToken);
+    }
+
+    public async ValueTask RemoveDeviceAsync(DeviceAddress device, CancellationToken cancellationToken)
+    {
+        if (await Writer.WriteAsync(connection => connection.RemoveDevice(device), 0, cancellationToken)) _ = CleanUpAsync(Writer);
+    }
+
+    public async ValueTask<IReadOnlyList<OutboxEntry>> ReadAsync(string destination, int limit, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        return await Readers.ReadAsync(connection => connection.ReadEdus(destination, limit), cancellationToken);
+    }
+
+    public async ValueTask RemoveAsync(string destination, long upTo, CancellationToken cancellationToken) =>
+        await Writer.WriteAsync(connection => connection.DeleteEdus(destination, upTo), 0, cancellationToken);
+
+    public async ValueTask<IReadOnlyList<string>> ListDestinationsAsync(string? after, int limit, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        return await Readers.ReadAsync(connection => connection.ListDestinations(after, limit), cancellationToken);
+    }
+
+    public void Dispose()
+    {
+        lock (_opening)
+        {
+            _disposed = true;
+            _opened?.Dispose();
+            _opened = null;
+        }
+    }
+
+    /// <summary>Deletes what removed devices have left, a few rows for each commit, until nothing is left.</summary>
+    private static async Task CleanUpAsync(SqliteWriter writer)
+    {
+        try
+        {
+            while (await writer.WriteAsync(connection => connection.CleanUp(CleanUpRows), 0, CancellationToken.None))
+            {
+            }
+        }
+        catch (Exception exception) when (exception is SqliteStoreException or ObjectDisposedException)
+        {
+            // The next purge, removal or start goes on with it; until then the disk is left alone.
+        }
+    }
+
+    private SqliteTransaction Own(IToDeviceTransaction transaction) =>
+        transaction is SqliteTransaction own && own.Store == this
+            ? own
+            : throw new ArgumentException(
+                $"The transaction is a {transaction?.GetType().Name ?? "null"} of another store. Messages can only be appended to "
+                + "the store that began the transaction, because two stores cannot commit together.", nameof(transaction));
+
+    /// <param name="File">The file.</param>
+    /// <param name="Anchor">
+    /// A connection that does nothing but stay open. When the last one closes, the next one reads the log back from the
+    /// file, and would take a commit whose sync has failed for a good one.
+    /// </param>
+    /// <param name="Writer">The writer.</param>
+    /// <param name="Readers">The readers.</param>
+    internal sealed record Opened(SqliteFile File, SqliteConnection Anchor, SqliteWriter Writer, SqliteReaders Readers) : IDisposable
+    {
+        public void Dispose()
+        {
+            // The last connection to close writes the log back into the file.
+            Readers.Dispose();
+            Writer.Dispose();
+            Anchor.Dispose();
+            File.Dispose();
+        }
+    }
+}

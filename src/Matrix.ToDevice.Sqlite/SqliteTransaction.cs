@@ -1,0 +1,29 @@
+namespace Matrix.ToDevice;
+
+/// <summary>One send, gathered until its commit. It keeps the caller's lists: their contents are the request's until it is disposed.</summary>
+internal sealed class SqliteTransaction(SqliteStore store, TransactionKey key, long knownRemovals) : IToDeviceTransaction
+{
+    public SqliteStore Store => store;
+    public TransactionKey Key => key;
+    public UInt128 Fingerprint { get; } = key.Fingerprint();
+    public long KnownRemovals => knownRemovals;
+    public List<IReadOnlyList<ToDeviceMessage>> Messages { get; } = [];
+    public List<IReadOnlyList<OutboundEdu>> Edus { get; } = [];
+
+    public int Bytes
+    {
+        get
+        {
+            var bytes = 0;
+            foreach (var messages in Messages)
+                for (var i = 0; i < messages.Count; i++) bytes += messages[i].Content.Length;
+            foreach (var edus in Edus)
+                for (var i = 0; i < edus.Count; i++) bytes += edus[i].Content.Length;
+            return bytes;
+        }
+    }
+
+    public ValueTask<CommitResult> CommitAsync(CancellationToken cancellationToken) => store.CommitAsync(this, cancellationToken);
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}

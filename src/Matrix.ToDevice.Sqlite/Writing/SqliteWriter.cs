@@ -1,0 +1,99 @@
+using System.Threading.Channels;
+
+namespace Matrix.ToDevice;
+
+/// <summary>
+/// The one writer. It takes whatever waits, writes it in one transaction, and tells everybody when that is on the disk:
+/// requests that come together share the cost of the disk's confirmation, and nobody waits for a timer.
+/// </summary>
+internal sealed class SqliteWriter : IDisposable
+{
+    private const int MaxWaiting = 4096;
+    private const int MaxBatchItems = 256;
+    private const int MaxBatchBytes = 8 << 20;
+
+    private readonly Channel<WriteItem> _waiting = Channel.CreateBounded<WriteItem>(
+        new BoundedChannelOptions(MaxWaiting) { SingleReader = true });
+
+    private readonly SqliteFile _file;
+    private readonly Func<WriteConnection> _connect;
+    private readonly Thread _thread;
+    private WriteConnection? _connection;
+
+    /// <param name="file">The file.</param>
+    /// <param name="connect">Makes a connection: the first one, and another one after an error.</param>
+    public SqliteWriter(SqliteFile file, Func<WriteConnection> connect)
+    {
+        _file = file;
+        _connect = connect;
+        _thread = new Thread(Run) { IsBackground = true, Name = "Matrix.ToDevice SQLite writer" };
+        _thread.Start();
+    }
+
+    /// <summary>Writes with the next commit, and returns when that is on the disk.</summary>
+    /// <param name="write">Runs on the writer's thread, inside the transaction.</param>
+    /// <param name="bytes">How much it writes, in bytes, about.</param>
+    /// <param name="cancellationToken">Cancels the wait for a place in the queue, not what has got one.</param>
+    public async ValueTask<T> WriteAsync<T>(Func<WriteConnection, T> write, int bytes, CancellationToken cancellationToken)
+    {
+        var item = new WriteItem<T>(write, bytes);
+        try
+        {
+            await _waiting.Writer.WriteAsync(item, cancellationToken);
+        }
+        catch (ChannelClosedException)
+        {
+            throw new ObjectDisposedException(nameof(SqliteStore));
+        }
+
+        return await item.Done;
+    }
+
+    /// <summary>Writes what still waits, and closes the connection.</summary>
+    public void Dispose()
+    {
+        _waiting.Writer.TryComplete();
+        _thread.Join();
+    }
+
+    private void Run()
+    {
+        var batch = new List<WriteItem>(MaxBatchItems);
+        while (_waiting.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
+        {
+            var bytes = 0;
+            while (batch.Count < MaxBatchItems && bytes < MaxBatchBytes && _waiting.Reader.TryRead(out var item))
+            {
+                batch.Add(item);
+                bytes += item.Bytes;
+            }
+
+            Commit(batch);
+            batch.Clear();
+        }
+
+        _connection?.Dispose();
+    }
+
+    private void Commit(List<WriteItem> batch)
+    {
+        try
+        {
+            _connection ??= _connect();
+            _connection.Begin();
+            foreach (var item in batch) item.Execute(_connection);
+            _connection.Commit();
+        }
+        catch (Exception exception)
+        {
+            // A new connection knows nothing of what may have gone wrong in this one, and rolls back what it left.
+            _connection?.Dispose();
+            _connection = null;
+            var explained = _file.Explain(exception);
+            foreach (var item in batch) item.Fail(explained);
+            return;
+        }
+
+        foreach (var item in batch) item.Succeed();
+    }
+}

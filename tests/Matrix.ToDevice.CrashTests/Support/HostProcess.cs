@@ -1,0 +1,61 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Reflection;
+
+namespace Matrix.ToDevice.Tests;
+
+/// <summary>The sample homeserver as a process of its own, which can be killed and started again at the same address.</summary>
+internal sealed class HostProcess : IDisposable
+{
+    private static readonly string s_dll =
+        Path.Combine(Metadata("Repository"), "samples/LocalHomeserver/bin", Metadata("Configuration"), "LocalHomeserver.dll");
+
+    private readonly string _data;
+    private Process? _process;
+
+    public HostProcess(string data)
+    {
+        _data = data;
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        Address = new Uri($"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/");
+    }
+
+    public Uri Address { get; }
+
+    /// <summary>Starts it and returns when it is ready.</summary>
+    public async Task StartAsync()
+    {
+        var start = new ProcessStartInfo("dotnet")
+        {
+            ArgumentList = { s_dll, "--urls", Address.ToString(), "--ServerName", "hs1", "--Store", "sqlite", "--Data", _data },
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        _process = Process.Start(start)!;
+        // Its first line says that it listens.
+        if (await _process.StandardOutput.ReadLineAsync() is null)
+            throw new InvalidOperationException($"The host did not start: {await _process.StandardError.ReadToEndAsync()}");
+        _ = _process.StandardOutput.ReadToEndAsync();
+        _ = _process.StandardError.ReadToEndAsync();
+    }
+
+    /// <summary>SIGKILL: it gets no chance to finish anything.</summary>
+    public async Task KillAsync()
+    {
+        _process!.Kill();
+        await _process.WaitForExitAsync();
+        _process.Dispose();
+        _process = null;
+    }
+
+    private static string Metadata(string key) => typeof(HostProcess).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
+        .Single(metadata => metadata.Key == key).Value!;
+
+    public void Dispose()
+    {
+        _process?.Kill();
+        _process?.Dispose();
+    }
+}

@@ -1,0 +1,203 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Text;
+
+namespace Matrix.ToDevice.Tests;
+
+/// <summary>
+/// Devices of <c>@alice:hs1</c> that send to devices of <c>@bob:hs1</c>, which read and acknowledge, all at once; and what
+/// has been promised to them so far. Sender s sends its messages 1, 2, 3, … one after the other, each until it is accepted.
+/// </summary>
+internal sealed class SendLoad : IDisposable
+{
+    private const int Senders = 6, Readers = 3;
+
+    private readonly int[] _started = new int[Senders], _accepted = new int[Senders];
+    private readonly long[] _acknowledging = new long[Devices], _acknowledged = new long[Devices];
+    private readonly ConcurrentQueue<string>[] _seen = [.. Enumerable.Range(0, Devices).Select(_ => new ConcurrentQueue<string>())];
+    private readonly SemaphoreSlim _news = new(0);
+    private readonly CancellationTokenSource _stop = new();
+    private Task _running = Task.CompletedTask;
+
+    public const int Devices = 20;
+
+    public void Start(SqliteStores store) => _running = Task.WhenAll(
+        [.. Enumerable.Range(0, Senders).Select(sender => Task.Run(() => SendAllAsync(store, sender))),
+            .. Enumerable.Range(0, Readers).Select(reader => Task.Run(() => ReadAllAsync(store, reader)))]);
+
+    public async Task StopAsync()
+    {
+        await _stop.CancelAsync();
+        await _running;
+    }
+
+    /// <summary>What has been answered and seen until now.</summary>
+    public Answers Answered() => new(Snapshot(_accepted), Snapshot(_acknowledged), [.. _seen.Select(seen => seen.Count)]);
+
+    /// <summary>What may have been stored until now.</summary>
+    public Requests Requested() => new(Snapshot(_started), Snapshot(_acknowledging));
+
+    /// <summary>
+    /// Uses a store that was opened on what a crash has left: every send that was ever begun is retried, and then every
+    /// inbox must hold, from the first message that its device has not acknowledged, what was sent to it, each message
+    /// once, in each sender's order, numbered without a gap.
+    /// </summary>
+    /// <param name="store">The store.</param>
+    /// <param name="before">What had been answered before the crash.</param>
+    /// <param name="after">What had been asked for when the crash was over.</param>
+    /// <returns>How many accepted sends were lost, and how many acknowledged messages came back.</returns>
+    public async Task<(int Lost, long CameBack)> CheckAsync(SqliteStores store, Answers before, Requests after)
+    {
+        var lost = 0;
+        await Task.WhenAll(Enumerable.Range(0, Senders).Select(async sender =>
+        {
+            // Begun in order, so queued in order.
+            var retries = await Task.WhenAll(Enumerable.Range(1, after.Started[sender]).Select(n => SendAsync(store, sender, n)));
+            var first = retries.AsSpan().IndexOf(CommitResult.Committed);
+            if (first < 0) return;
+            Assert.That(retries[first..], Is.All.EqualTo(CommitResult.Committed), "what is lost is the end");
+            Interlocked.Add(ref lost, Math.Max(0, before.Accepted[sender] - first));
+        }));
+        await SendAsync(store, "last", "last", Enumerable.Range(0, Devices));
+
+        var cameBack = 0L;
+        for (var device = 0; device < Devices; device++)
+        {
+            using var page = await store.Inbox.ReadAsync(Address(device), InboxPosition.Start, 1_000_000, default);
+            var deleted = page.Messages[0].Position.Sequence - 1;
+            cameBack += Math.Max(0, before.Acknowledged[device] - deleted);
+            Assert.That(deleted, Is.LessThanOrEqualTo(after.Acknowledging[device]), "only what was acknowledged is deleted");
+            Assert.That(
+                page.Messages.Select(message => message.Position.Sequence),
+                Is.EqualTo(Enumerable.Range(0, page.Messages.Count).Select(i => deleted + 1 + i)), "D12: counted without a gap");
+
+            var contents = page.Messages.Select(message => Encoding.UTF8.GetString(message.Content.Span)).ToList();
+            var seen = _seen[device].ToList();
+            var both = (int)Math.Min(before.Seen[device] - deleted, contents.Count);
+            if (lost == 0 && both > 0)
+                Assert.That(contents[..both], Is.EqualTo(seen[(int)deleted..(int)(deleted + both)]), "what was seen stays as it was");
+
+            Assert.That(contents[^1], Is.EqualTo("last"));
+            List<string> all = [.. seen[..(int)deleted], .. contents[..^1]];
+            for (var sender = 0; sender < Senders; sender++)
+            {
+                Assert.That(
+                    all.Where(content => content.StartsWith($"{sender}:", StringComparison.Ordinal)),
+                    Is.EqualTo(Enumerable.Range(1, after.Started[sender]).Where(n => Recipients(sender, n).Contains(device)).Select(n => Content(sender, n))),
+                    $"sender {sender}'s messages to device {device}: each once, in order");
+            }
+        }
+
+        return (lost, cameBack);
+    }
+
+    public void Dispose()
+    {
+        _news.Dispose();
+        _stop.Dispose();
+    }
+
+    private static IEnumerable<int> Recipients(int sender, int n) =>
+        n % 7 == 0 ? Enumerable.Range(0, Devices)
+        : n % 3 == 0 ? Enumerable.Range(sender + n, 4).Select(device => device % Devices)
+        : [(sender * 5 + n) % Devices];
+
+    private static string Content(int sender, int n) =>
+        string.Create(CultureInfo.InvariantCulture, $"{sender}:{n}:{new string('x', n % 11 == 0 ? 9000 : n * 131 % 600)}");
+
+    private static DeviceAddress Address(int device) => new("@bob:hs1", $"B{device}");
+
+    private static Task<CommitResult> SendAsync(SqliteStores store, int sender, int n) =>
+        SendAsync(store, $"A{sender}", Content(sender, n), Recipients(sender, n), $"t{n}");
+
+    private static async Task<CommitResult> SendAsync(
+        SqliteStores store, string sender, string content, IEnumerable<int> recipients, string txnId = "t")
+    {
+        var key = new TransactionKey("@alice:hs1", sender, TransactionKey.SendToDevice, "m.test", txnId);
+        await using var transaction = (await store.Transactions.BeginAsync(key, store.Transactions.KnownRemovals, default))!;
+        var bytes = Encoding.UTF8.GetBytes(content);
+        var sendId = Random.Shared.NextInt64();
+        await store.Inbox.AppendAsync(
+            transaction, [.. recipients.Select(device => new ToDeviceMessage(Address(device), "@alice:hs1", "m.test", bytes, sendId))], default);
+        return await transaction.CommitAsync(default);
+    }
+
+    private async Task SendAllAsync(SqliteStores store, int sender)
+    {
+        for (var n = 1; !_stop.IsCancellationRequested; n++)
+        {
+            Volatile.Write(ref _started[sender], n);
+            await UntilItWorksAsync(async () =>
+            {
+                if (n % 4 != 0) return await SendAsync(store, sender, n);
+                var both = await Task.WhenAll(SendAsync(store, sender, n), SendAsync(store, sender, n));
+                Assert.That(both.Count(result => result == CommitResult.Committed), Is.LessThanOrEqualTo(1));
+                return both[0];
+            });
+            Volatile.Write(ref _accepted[sender], n);
+            _news.Release();
+            if (n % 5 == 0)
+                Assert.That(await UntilItWorksAsync(() => SendAsync(store, sender, n)), Is.EqualTo(CommitResult.AlreadyCommitted));
+        }
+    }
+
+    private async Task ReadAllAsync(SqliteStores store, int reader)
+    {
+        var last = new InboxPosition[Devices];
+        for (var turn = 1; !_stop.IsCancellationRequested; turn++)
+        {
+            try
+            {
+                await _news.WaitAsync(_stop.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+
+            for (var device = reader; device < Devices; device += Readers)
+            {
+                using var page = await UntilItWorksAsync(() => store.Inbox.ReadAsync(Address(device), last[device], 1 + turn % 9, default).AsTask());
+                foreach (var message in page.Messages)
+                {
+                    _seen[device].Enqueue(Encoding.UTF8.GetString(message.Content.Span));
+                    last[device] = message.Position;
+                }
+
+                if (page.Messages.Count == 0 || (turn + device) % 3 == 0) continue;
+                Volatile.Write(ref _acknowledging[device], last[device].Sequence);
+                await UntilItWorksAsync(() => store.Inbox.AcknowledgeAsync(Address(device), last[device], default).AsTask());
+                Volatile.Write(ref _acknowledged[device], last[device].Sequence);
+            }
+        }
+    }
+
+    /// <summary>As a client does it: after an error, the same once more.</summary>
+    private static async Task<T> UntilItWorksAsync<T>(Func<Task<T>> request)
+    {
+        while (true)
+        {
+            try
+            {
+                return await request();
+            }
+            catch (SqliteStoreException)
+            {
+                await Task.Yield();
+            }
+        }
+    }
+
+    private static int[] Snapshot(int[] values) => [.. values.Select((_, i) => Volatile.Read(ref values[i]))];
+
+    private static long[] Snapshot(long[] values) => [.. values.Select((_, i) => Volatile.Read(ref values[i]))];
+
+    /// <param name="Accepted">For each sender, its last message whose send was answered.</param>
+    /// <param name="Acknowledged">For each device, the last sequence number whose acknowledgement was answered.</param>
+    /// <param name="Seen">For each device, how many messages it has seen.</param>
+    internal sealed record Answers(int[] Accepted, long[] Acknowledged, int[] Seen);
+
+    /// <param name="Started">For each sender, its last message that was sent.</param>
+    /// <param name="Acknowledging">For each device, the last sequence number that it has acknowledged, answered or not.</param>
+    internal sealed record Requests(int[] Started, long[] Acknowledging);
+}
