@@ -5,6 +5,7 @@ using NUnit.Framework.Constraints;
 namespace Matrix.ToDevice.Tests;
 
 /// <summary>The disk is full or fails for a while. Nothing is half done, and when it is over the store goes on by itself (D3).</summary>
+[Category("Slow")]
 public class DiskErrorTests
 {
     private static readonly DiskFault[] s_faults = [DiskFault.Full, DiskFault.Write, DiskFault.Sync];

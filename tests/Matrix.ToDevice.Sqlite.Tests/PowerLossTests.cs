@@ -3,6 +3,7 @@ namespace Matrix.ToDevice.Tests;
 /// <summary>
 /// The power goes while many send and read, before any write or sync; a store is opened on what the disk has kept.
 /// </summary>
+[Category("Slow")]
 public class PowerLossTests
 {
     private const int Cuts = 6;

@@ -8,6 +8,7 @@ namespace Matrix.ToDevice.Tests;
 /// Drives the module through random histories of sends, retries, syncs with every kind of token, device removals and
 /// logins, and compares each answer with what a model of a few lines says (R40–R56, D4, D6, D10, D11, D12, D18).
 /// </summary>
+[Category("Slow")]
 public class ModelTests
 {
     private const int Devices = 3;

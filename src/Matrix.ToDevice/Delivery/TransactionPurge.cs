@@ -15,13 +15,19 @@ internal sealed class TransactionPurge(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(options.Value.PurgeInterval, time);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
+        // A timer that is disposed ends the loop by itself; a cancelled one would end it with an error in the host's log.
+        using var stop = stoppingToken.Register(timer.Dispose);
+        while (await timer.WaitForNextTickAsync(CancellationToken.None))
         {
             try
             {
                 await PurgeAsync(stoppingToken);
             }
-            catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+            catch (Exception) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception exception)
             {
                 Log.PurgeFailed(logger, exception);
             }

@@ -1,8 +1,10 @@
-// The sample homeserver as a process of its own, on a free port.
+// The sample homeserver as a process of its own, on a free port, with a folder of its own for its SQLite files.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { dirname } from "node:path";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const startsWithin = 60_000;
@@ -11,9 +13,10 @@ const dll = process.env.HOMESERVER_DLL
 
 export const serverName = "hs1.localhost";
 
-export async function startHomeserver(settings = { Store: "memory" }) {
+export async function startHomeserver(settings = {}) {
   if (!existsSync(dll)) throw new Error(`${dll} is missing: build the solution, or name the file in HOMESERVER_DLL.`);
-  const all = { urls: "http://127.0.0.1:0", ServerName: serverName, ...settings };
+  const data = await mkdtemp(join(tmpdir(), "todevice-clients-"));
+  const all = { urls: "http://127.0.0.1:0", ServerName: serverName, Data: data, ...settings };
   const args = Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]);
   const server = spawn("dotnet", [dll, ...args], { cwd: dirname(dll), stdio: ["ignore", "pipe", "pipe"] });
   const kill = () => server.kill("SIGKILL");
@@ -34,6 +37,7 @@ export async function startHomeserver(settings = { Store: "memory" }) {
     server.kill("SIGTERM");
     await exited;
     process.off("exit", kill);
+    await rm(data, { recursive: true });
   }
 }
 

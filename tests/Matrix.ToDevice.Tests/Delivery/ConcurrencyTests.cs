@@ -2,6 +2,7 @@ using System.Text.Json;
 
 namespace Matrix.ToDevice.Tests;
 
+[Category("Slow")]
 public class ConcurrencyTests
 {
     [Test]

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 
 namespace Matrix.ToDevice.Tests;
 
@@ -114,6 +115,17 @@ public class PurgeTests
             since = sync.NextBatch;
             arrived += sync.Events.Count;
         }
+    }
+
+    [Test]
+    public async Task The_purge_ends_without_an_error_when_a_server_is_disposed_that_was_not_stopped()
+    {
+        var server = await TestHomeserver.StartAsync();
+        var purge = server.Services.GetServices<IHostedService>().OfType<BackgroundService>().Single();
+
+        await server.DisposeAsync();
+
+        Assert.That(async () => await purge.ExecuteTask!, Throws.Nothing);
     }
 
     private async Task<int> CountAsync() => (await _bob.SyncAsync()).Events.Count;
