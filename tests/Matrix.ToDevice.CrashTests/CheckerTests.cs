@@ -8,6 +8,7 @@ using Microsoft.Extensions.Logging;
 namespace Matrix.ToDevice.Tests;
 
 /// <summary>The checker sees what it is for: the same clients, against stores that break a promise.</summary>
+[Category("Slow")]
 public class CheckerTests
 {
     [Test]

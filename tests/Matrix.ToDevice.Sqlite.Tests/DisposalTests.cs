@@ -35,7 +35,7 @@ public class DisposalTests
         Assert.That(answers.Count(answer => answer == "Committed"), Is.GreaterThanOrEqualTo(4096), "what was in the queue");
     }
 
-    [Test]
+    [Test, Category("Slow")]
     public async Task Requests_around_the_closing_are_answered_or_refused()
     {
         using var disk = new FaultyDisk();
