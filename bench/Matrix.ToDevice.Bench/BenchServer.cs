@@ -22,6 +22,7 @@ internal static class BenchServer
         await using var app = builder.Build();
         if (kind == "bare") app.MapPut("/_matrix/client/v3/sendToDevice/{eventType}/{txnId}", ReadAndAnswerAsync);
         else app.MapSendToDevice();
+        app.MapPost("/drain", () => kind == "bare" ? Task.CompletedTask : DrainAsync(app.Services.GetRequiredService<ToDeviceSync>()));
         app.MapGet("/allocated", () => GC.GetTotalAllocatedBytes().ToString(CultureInfo.InvariantCulture));
         await app.StartAsync();
         Console.WriteLine(app.Urls.Single());
@@ -43,6 +44,21 @@ internal static class BenchServer
         context.Response.ContentType = "application/json";
         context.Response.ContentLength = s_answer.Length;
         await context.Response.BodyWriter.WriteAsync(s_answer);
+    }
+
+    /// <summary>Every device takes its messages.</summary>
+    private static async Task DrainAsync(ToDeviceSync toDevice)
+    {
+        for (var i = 0; i < Body.Recipients; i++)
+        {
+            var device = new DeviceAddress(Body.UserId(i), Body.DeviceId);
+            for (string? since = null, last = null; since is null || since != last;)
+            {
+                last = since;
+                using var batch = await toDevice.NextAsync(device, since, 1000, TimeSpan.Zero, default);
+                since = batch.NextBatch;
+            }
+        }
     }
 
     /// <summary>Everybody exists and has one device; no time is lost looking it up.</summary>

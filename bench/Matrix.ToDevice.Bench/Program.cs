@@ -13,19 +13,24 @@ internal static class Program
                 await BenchServer.RunAsync(kind, folder);
                 return 0;
             case ["http", .. var rest]:
-                await HttpBench.RunAsync(Rounds(rest));
+                await HttpBench.RunAsync(Rounds(rest), Bodies(rest));
                 return 0;
             case ["sqlite", .. var rest]:
-                await SqliteBench.RunAsync(Rounds(rest));
+                await SqliteBench.RunAsync(Rounds(rest), Bodies(rest));
+                return 0;
+            case ["slow-disk", .. var rest]:
+                await SqliteBench.RunOnSlowDiskAsync(Rounds(rest), Bodies(rest));
                 return 0;
             case ["sync"]:
                 await SyncBench.RunAsync();
                 return 0;
             default:
-                await Console.Error.WriteLineAsync("usage: http [ROUNDS] | sqlite [ROUNDS] | sync");
+                await Console.Error.WriteLineAsync("usage: http [ROUNDS [BODY]] | sqlite [ROUNDS [BODY]] | slow-disk [ROUNDS [BODY]] | sync");
                 return 2;
         }
     }
 
-    private static int Rounds(string[] rest) => rest is [var rounds] ? int.Parse(rounds, null) : 5;
+    private static int Rounds(string[] rest) => rest is [var rounds, ..] ? int.Parse(rounds, null) : 5;
+
+    private static IEnumerable<Body> Bodies(string[] rest) => Body.All.Where(body => rest is not [_, var name] || body.Name == name);
 }

@@ -23,11 +23,11 @@ internal enum RawKind
 /// <summary>Writes sends straight into SQLite or a file.</summary>
 internal static class RawSqlite
 {
-    public static Figures Measure(string path, Body body, int requests, int senders, RawKind kind)
+    public static Figures Measure(string path, Body body, int requests, int senders, RawKind kind, string? vfs)
     {
         // What waits at once, senders can make it: that is the batch.
         var batch = kind == RawKind.OneByOne ? 1 : Math.Min(senders, 256);
-        using var target = kind == RawKind.AppendOnly ? (ITarget)new AppendTarget(path) : new SqliteTarget(path, kind == RawKind.TextKeys);
+        using var target = kind == RawKind.AppendOnly ? (ITarget)new AppendTarget(path) : new SqliteTarget(path, kind == RawKind.TextKeys, vfs);
         var latencies = new long[requests];
         var start = Stopwatch.GetTimestamp();
         for (var done = 0; done < requests;)
@@ -78,16 +78,17 @@ internal static class RawSqlite
         private readonly long[] _sequences = new long[Body.Recipients];
         private readonly byte[] _key = new byte[16];
 
-        public SqliteTarget(string path, bool textKeys)
+        public SqliteTarget(string path, bool textKeys, string? vfs)
         {
             _textKeys = textKeys;
-            _connection = new SqliteConnection($"Data Source={path};Pooling=False");
+            _connection = new SqliteConnection(TemporaryFolder.ConnectionString(path, vfs));
             _connection.Open();
             Execute(textKeys
                 ? """
                     PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
                     CREATE TABLE txn (user_id TEXT, device_id TEXT, event_type TEXT, txn_id TEXT, last_used INTEGER,
                         PRIMARY KEY (user_id, device_id, event_type, txn_id));
+                    CREATE INDEX txn_by_age ON txn (last_used);
                     CREATE TABLE message (user_id TEXT, device_id TEXT, sequence INTEGER, send_id INTEGER, sender TEXT, event_type TEXT, content TEXT,
                         PRIMARY KEY (user_id, device_id, sequence));
                     """
@@ -113,15 +114,10 @@ internal static class RawSqlite
 
         public void Write(Body body, int number)
         {
-            if (_textKeys)
-            {
-                raw.sqlite3_bind_text(_transaction, 1, $"txn-{number}");
-            }
-            else
-            {
-                new Random(number).NextBytes(_key);
-                raw.sqlite3_bind_blob(_transaction, 1, _key);
-            }
+            // Clients make their transaction IDs of random numbers, or of times that have little to do with each other.
+            new Random(number).NextBytes(_key);
+            if (_textKeys) raw.sqlite3_bind_text(_transaction, 1, new Guid(_key).ToString());
+            else raw.sqlite3_bind_blob(_transaction, 1, _key);
 
             raw.sqlite3_bind_int64(_transaction, 2, number);
             Run(_transaction);

@@ -37,6 +37,13 @@ internal sealed class ServerProcess : IDisposable
         return long.Parse(await http.GetStringAsync(new Uri(Address, "/allocated")), CultureInfo.InvariantCulture);
     }
 
+    /// <summary>Every device takes its messages.</summary>
+    public async Task DrainAsync()
+    {
+        using var http = new HttpClient { Timeout = Timeout.InfiniteTimeSpan };
+        (await http.PostAsync(new Uri(Address, "/drain"), null)).EnsureSuccessStatusCode();
+    }
+
     public void Dispose()
     {
         _process.Kill();

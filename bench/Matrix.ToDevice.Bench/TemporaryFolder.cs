@@ -7,5 +7,8 @@ internal sealed class TemporaryFolder : IDisposable
 
     public string File(string name) => Path.Combine(_folder.FullName, name);
 
+    public static string ConnectionString(string path, string? vfs) =>
+        $"Data Source={path};Pooling=False{(vfs is null ? "" : $";Vfs={vfs}")}";
+
     public void Dispose() => _folder.Delete(recursive: true);
 }

@@ -58,11 +58,11 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
     }
 
     public ValueTask<CommitResult> CommitAsync(SqliteTransaction transaction, CancellationToken cancellationToken) =>
-        Writer.WriteAsync(connection => connection.Commit(transaction), transaction.Bytes, cancellationToken);
+        Writer.WriteAsync(transaction, cancellationToken);
 
     public async ValueTask<int> PurgeAsync(DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken)
     {
-        var purged = await Writer.WriteAsync(connection => connection.Purge(lastUsedBefore, atMost), 0, cancellationToken);
+        var purged = await Writer.WriteAsync(connection => connection.Purge(lastUsedBefore, atMost), cancellationToken);
         _ = CleanUpAsync(Writer);
         return purged;
     }
@@ -93,12 +93,12 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
     {
         // Most tokens come again and again while nothing arrives: those need no commit.
         if (!await Readers.ReadAsync(connection => connection.Holds(device, upTo), cancellationToken)) return 0;
-        return await Writer.WriteAsync(connection => connection.Acknowledge(device, upTo), 0, cancellationToken);
+        return await Writer.WriteAsync(connection => connection.Acknowledge(device, upTo), cancellationToken);
     }
 
     public async ValueTask RemoveDeviceAsync(DeviceAddress device, CancellationToken cancellationToken)
     {
-        if (await Writer.WriteAsync(connection => connection.RemoveDevice(device), 0, cancellationToken)) _ = CleanUpAsync(Writer);
+        if (await Writer.WriteAsync(connection => connection.RemoveDevice(device), cancellationToken)) _ = CleanUpAsync(Writer);
     }
 
     public async ValueTask<IReadOnlyList<OutboxEntry>> ReadAsync(string destination, int limit, CancellationToken cancellationToken)
@@ -108,7 +108,7 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
     }
 
     public async ValueTask RemoveAsync(string destination, long upTo, CancellationToken cancellationToken) =>
-        await Writer.WriteAsync(connection => connection.DeleteEdus(destination, upTo), 0, cancellationToken);
+        await Writer.WriteAsync(connection => connection.DeleteEdus(destination, upTo), cancellationToken);
 
     public async ValueTask<IReadOnlyList<string>> ListDestinationsAsync(string? after, int limit, CancellationToken cancellationToken)
     {
@@ -131,7 +131,7 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
     {
         try
         {
-            while (await writer.WriteAsync(connection => connection.CleanUp(CleanUpRows), 0, CancellationToken.None))
+            while (await writer.WriteAsync(connection => connection.CleanUp(CleanUpRows), CancellationToken.None))
             {
             }
         }

@@ -1,16 +1,17 @@
 namespace Matrix.ToDevice;
 
 /// <summary>One send, gathered until its commit. It keeps the caller's lists: their contents are the request's until it is disposed.</summary>
-internal sealed class SqliteTransaction(SqliteStore store, TransactionKey key, long knownRemovals) : IToDeviceTransaction
+internal sealed class SqliteTransaction(SqliteStore store, TransactionKey key, long knownRemovals)
+    : WriteItem<CommitResult>, IToDeviceTransaction
 {
     public SqliteStore Store => store;
     public TransactionKey Key => key;
     public UInt128 Fingerprint { get; } = key.Fingerprint();
     public long KnownRemovals => knownRemovals;
-    public List<IReadOnlyList<ToDeviceMessage>> Messages { get; } = [];
-    public List<IReadOnlyList<OutboundEdu>> Edus { get; } = [];
+    public List<IReadOnlyList<ToDeviceMessage>> Messages { get; } = new(1);
+    public List<IReadOnlyList<OutboundEdu>> Edus { get; } = new(0);
 
-    public int Bytes
+    public override int Bytes
     {
         get
         {
@@ -23,7 +24,13 @@ internal sealed class SqliteTransaction(SqliteStore store, TransactionKey key, l
         }
     }
 
-    public ValueTask<CommitResult> CommitAsync(CancellationToken cancellationToken) => store.CommitAsync(this, cancellationToken);
+    public ValueTask<CommitResult> CommitAsync(CancellationToken cancellationToken)
+    {
+        Reset();
+        return store.CommitAsync(this, cancellationToken);
+    }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    protected override CommitResult Write(WriteConnection connection) => connection.Commit(this);
 }

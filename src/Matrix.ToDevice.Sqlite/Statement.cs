@@ -12,6 +12,7 @@ internal sealed class Statement : IDisposable
 {
     private readonly sqlite3 _database;
     private readonly sqlite3_stmt _statement;
+    private string?[] _texts = [];
     private int _bound;
 
     public Statement(SqliteConnection connection, string sql)
@@ -41,6 +42,21 @@ internal sealed class Statement : IDisposable
         if (text.Length > bytes.Length / 3) bytes = new byte[Encoding.UTF8.GetMaxByteCount(text.Length)];
         Check(raw.sqlite3_bind_text(_statement, ++_bound, bytes[..Encoding.UTF8.GetBytes(text, bytes)]));
         return this;
+    }
+
+    /// <summary>Binds the next parameter, unless it is still bound to this very string. For a parameter that is always bound in this way.</summary>
+    public Statement BindRepeating(string text)
+    {
+        if (_texts.Length <= _bound + 1) Array.Resize(ref _texts, _bound + 2);
+        ref var last = ref _texts[_bound + 1];
+        if (ReferenceEquals(last, text))
+        {
+            _bound++;
+            return this;
+        }
+
+        last = text;
+        return Bind(text);
     }
 
     /// <inheritdoc cref="Bind(long)"/>

@@ -10,6 +10,7 @@ internal sealed class SqliteWriter : IDisposable
 {
     private const int MaxWaiting = 4096;
     private const int MaxBatchItems = 256;
+    private const int FewItems = 2;
     private const int MaxBatchBytes = 8 << 20;
 
     private readonly Channel<WriteItem> _waiting = Channel.CreateBounded<WriteItem>(
@@ -32,11 +33,23 @@ internal sealed class SqliteWriter : IDisposable
 
     /// <summary>Writes with the next commit, and returns when that is on the disk.</summary>
     /// <param name="write">Runs on the writer's thread, inside the transaction.</param>
-    /// <param name="bytes">How much it writes, in bytes, about.</param>
     /// <param name="cancellationToken">Cancels the wait for a place in the queue, not what has got one.</param>
-    public async ValueTask<T> WriteAsync<T>(Func<WriteConnection, T> write, int bytes, CancellationToken cancellationToken)
+    public ValueTask<T> WriteAsync<T>(Func<WriteConnection, T> write, CancellationToken cancellationToken) =>
+        WriteAsync(new WriteItemOf<T>(write), cancellationToken);
+
+    /// <inheritdoc cref="WriteAsync{T}(Func{WriteConnection, T}, CancellationToken)"/>
+    public ValueTask<T> WriteAsync<T>(WriteItem<T> item, CancellationToken cancellationToken) =>
+        !cancellationToken.IsCancellationRequested && _waiting.Writer.TryWrite(item) ? item.Done : WaitAndWriteAsync(item, cancellationToken);
+
+    /// <summary>Writes what still waits, and closes the connection.</summary>
+    public void Dispose()
     {
-        var item = new WriteItem<T>(write, bytes);
+        _waiting.Writer.TryComplete();
+        _thread.Join();
+    }
+
+    private async ValueTask<T> WaitAndWriteAsync<T>(WriteItem<T> item, CancellationToken cancellationToken)
+    {
         try
         {
             await _waiting.Writer.WriteAsync(item, cancellationToken);
@@ -47,13 +60,6 @@ internal sealed class SqliteWriter : IDisposable
         }
 
         return await item.Done;
-    }
-
-    /// <summary>Writes what still waits, and closes the connection.</summary>
-    public void Dispose()
-    {
-        _waiting.Writer.TryComplete();
-        _thread.Join();
     }
 
     private void Run()
@@ -94,6 +100,13 @@ internal sealed class SqliteWriter : IDisposable
             return;
         }
 
+        // Waking everybody costs as much as writing a few of them: that is left to another thread.
+        if (batch.Count <= FewItems) Succeed(batch);
+        else ThreadPool.UnsafeQueueUserWorkItem(Succeed, batch.ToArray(), preferLocal: false);
+    }
+
+    private static void Succeed(IReadOnlyList<WriteItem> batch)
+    {
         foreach (var item in batch) item.Succeed();
     }
 }

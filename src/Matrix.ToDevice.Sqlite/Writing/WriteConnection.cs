@@ -36,7 +36,7 @@ internal sealed class WriteConnection : IDisposable
         _setLastSequence = _statements.Prepare("UPDATE to_device_device SET last_sequence = max(last_sequence, ?2) WHERE id = ?1");
         _deleteDevice = _statements.Prepare("DELETE FROM to_device_device WHERE id = ?1");
         _addMessage = _statements.Prepare("""
-            INSERT INTO to_device_message (device, sequence, send_id, sender, event_type, content) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+            INSERT INTO to_device_message (device, sequence, send_id, content, sender, event_type) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
             """);
         _findMessage = _statements.Prepare("SELECT 1 FROM to_device_message WHERE device = ?1 AND sequence = ?2 AND send_id = ?3");
         _deleteMessages = _statements.Prepare("DELETE FROM to_device_message WHERE device = ?1 AND sequence <= ?2");
@@ -86,8 +86,8 @@ internal sealed class WriteConnection : IDisposable
             {
                 var message = messages[i];
                 var device = FindOrAdd(message.Recipient);
-                _addMessage.Bind(device.Id).Bind(++device.LastSequence).Bind(message.SendId)
-                    .Bind(message.Sender).Bind(message.EventType).Bind(message.Content.Span).Execute();
+                _addMessage.Bind(device.Id).Bind(++device.LastSequence).Bind(message.SendId).Bind(message.Content.Span)
+                    .BindRepeating(message.Sender).BindRepeating(message.EventType).Execute();
             }
         }
 

@@ -1,3 +1,5 @@
+using System.Threading.Tasks.Sources;
+
 namespace Matrix.ToDevice;
 
 /// <summary>Something that waits to be written, as a part of the next commit.</summary>
@@ -16,19 +18,39 @@ internal abstract class WriteItem
     public abstract void Fail(Exception exception);
 }
 
-/// <summary>Something that waits to be written and has a result.</summary>
-internal sealed class WriteItem<T>(Func<WriteConnection, T> write, int bytes) : WriteItem
+/// <summary>Something that waits to be written and has a result, for one caller who waits for it.</summary>
+internal abstract class WriteItem<T> : WriteItem, IValueTaskSource<T>
 {
-    private readonly TaskCompletionSource<T> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private ManualResetValueTaskSourceCore<T> _done = new() { RunContinuationsAsynchronously = true };
     private T? _result;
 
-    public Task<T> Done => _done.Task;
+    /// <summary>Completes with <see cref="WriteItem.Succeed"/> or <see cref="WriteItem.Fail"/>. To be awaited once.</summary>
+    public ValueTask<T> Done => new(this, _done.Version);
 
-    public override int Bytes => bytes;
+    public sealed override void Execute(WriteConnection connection) => _result = Write(connection);
 
-    public override void Execute(WriteConnection connection) => _result = write(connection);
+    public sealed override void Succeed() => _done.SetResult(_result!);
 
-    public override void Succeed() => _done.SetResult(_result!);
+    public sealed override void Fail(Exception exception) => _done.SetException(exception);
 
-    public override void Fail(Exception exception) => _done.SetException(exception);
+    T IValueTaskSource<T>.GetResult(short token) => _done.GetResult(token);
+
+    ValueTaskSourceStatus IValueTaskSource<T>.GetStatus(short token) => _done.GetStatus(token);
+
+    void IValueTaskSource<T>.OnCompleted(
+        Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _done.OnCompleted(continuation, state, token, flags);
+
+    protected abstract T Write(WriteConnection connection);
+
+    /// <summary>Makes it ready to be written again.</summary>
+    protected void Reset() => _done.Reset();
+}
+
+/// <summary>A small change: nothing that adds to the size of a commit.</summary>
+internal sealed class WriteItemOf<T>(Func<WriteConnection, T> write) : WriteItem<T>
+{
+    public override int Bytes => 0;
+
+    protected override T Write(WriteConnection connection) => write(connection);
 }

@@ -22,9 +22,10 @@ internal sealed class EduSplitter(Send send)
         """{"content":{"message_id":"","messages":{},"sender":,"type":},"edu_type":"m.direct_to_device"}""".Length + MessageIdLength
         + ContentMeasure.CanonicalStringLength(send.Sender) + ContentMeasure.CanonicalStringLength(send.EventType);
 
-    public void Add(string destination, SendBody body, SendBody.User user)
+    public void Add(string destination, SendBody body, int user)
     {
-        var userLength = ContentMeasure.CanonicalStringLength(user.UserId) + ":{},".Length;
+        var userId = body.UserIds[user];
+        var userLength = ContentMeasure.CanonicalStringLength(userId) + ":{},".Length;
         foreach (var target in body.TargetsOf(user))
         {
             var length = ContentMeasure.CanonicalStringLength(target.DeviceId) + ":,".Length + target.CanonicalLength;
@@ -38,15 +39,15 @@ internal sealed class EduSplitter(Send send)
             {
                 _open.Add(destination, edu = new Edu(send, _emptyLength));
             }
-            else if (edu.Length + (edu.UserId == user.UserId ? 0 : userLength) + length > MaxBytes)
+            else if (edu.Length + (edu.UserId == userId ? 0 : userLength) + length > MaxBytes)
             {
                 _finished.Add(edu.Finish(destination));
                 _open[destination] = edu = new Edu(send, _emptyLength);
             }
 
-            if (edu.UserId != user.UserId)
+            if (edu.UserId != userId)
             {
-                edu.StartUser(user.UserId);
+                edu.StartUser(userId);
                 edu.Length += userLength;
             }
 

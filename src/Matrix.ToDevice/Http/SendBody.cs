@@ -1,28 +1,71 @@
 using System.Buffers;
 using System.Runtime.InteropServices;
+using Microsoft.Extensions.ObjectPool;
 
 namespace Matrix.ToDevice;
 
 /// <summary>The targets of a send, as its body names them. Contents are slices of the body's buffer, which this owns.</summary>
-internal sealed class SendBody(byte[] buffer, List<SendBody.User> users, List<SendBody.Target> targets) : IDisposable
+internal sealed class SendBody : IDisposable, IResettable
 {
-    private byte[]? _buffer = buffer;
+    // As many as requests are likely to be under way at once; each keeps its lists, unless they have grown large.
+    private const int MaxPooled = 256;
+    private const int MaxKept = 1024;
 
-    /// <summary>The users, in the order of the body, each once. Their targets stand together in the list of targets.</summary>
-    public List<User> Users => users;
+    private static readonly DefaultObjectPool<SendBody> s_pool = new(new DefaultPooledObjectPolicy<SendBody>(), MaxPooled);
+
+    private readonly List<string> _userIds = [];
+    private readonly List<(int FirstTarget, int Count)> _users = [];
+    private readonly List<Target> _targets = [];
+    private readonly HashSet<string> _seen = [];
+    private byte[]? _buffer;
+
+    /// <summary>The user IDs, in the order of the body, each once.</summary>
+    public List<string> UserIds => _userIds;
+
+    /// <summary>A body without targets yet. Its buffer goes back to the shared pool with it.</summary>
+    public static SendBody Rent(byte[] buffer)
+    {
+        var body = s_pool.Get();
+        body._buffer = buffer;
+        return body;
+    }
+
+    /// <summary>Begins a user; false when that user has been there before.</summary>
+    public bool AddUser(string userId)
+    {
+        _userIds.Add(userId);
+        _users.Add((_targets.Count, 0));
+        return _seen.Add(userId);
+    }
+
+    /// <summary>Adds a target to the latest user.</summary>
+    public void AddTarget(Target target)
+    {
+        _targets.Add(target);
+        CollectionsMarshal.AsSpan(_users)[^1].Count++;
+    }
 
     public ReadOnlyMemory<byte> ContentOf(Target target) => _buffer.AsMemory(target.Start, target.Length);
 
-    public ReadOnlySpan<Target> TargetsOf(User user) =>
-        CollectionsMarshal.AsSpan(targets).Slice(user.FirstTarget, user.TargetCount);
+    /// <param name="user">The user's place in <see cref="UserIds"/>.</param>
+    public ReadOnlySpan<Target> TargetsOf(int user) =>
+        CollectionsMarshal.AsSpan(_targets).Slice(_users[user].FirstTarget, _users[user].Count);
 
     public void Dispose()
     {
-        if (Interlocked.Exchange(ref _buffer, null) is { } buffer) ArrayPool<byte>.Shared.Return(buffer);
+        if (Interlocked.Exchange(ref _buffer, null) is not { } buffer) return;
+        ArrayPool<byte>.Shared.Return(buffer);
+        s_pool.Return(this);
     }
 
-    /// <summary>A key of <c>messages</c>.</summary>
-    internal readonly record struct User(string UserId, int FirstTarget, int TargetCount);
+    public bool TryReset()
+    {
+        _userIds.Clear();
+        _users.Clear();
+        _targets.Clear();
+        _seen.Clear();
+        return _targets.Capacity <= MaxKept && _userIds.Capacity <= MaxKept;
+    }
 
     /// <summary>A key of a user's map, <c>*</c> among them, and where its content lies.</summary>
     /// <param name="DeviceId">The device ID, or <c>*</c>.</param>

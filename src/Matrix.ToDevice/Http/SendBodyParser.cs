@@ -13,40 +13,44 @@ namespace Matrix.ToDevice;
 /// </remarks>
 internal ref struct SendBodyParser
 {
+    private const int FewDevices = 8;
+
     private readonly SendToDeviceOptions _options;
     private readonly Span<byte> _json;
-    private readonly List<SendBody.User> _users = [];
-    private readonly List<SendBody.Target> _targets = [];
+    private readonly SendBody _body;
     private Utf8JsonReader _reader;
     private MatrixError? _error;
 
-    private SendBodyParser(Span<byte> json, SendToDeviceOptions options)
+    private SendBodyParser(SendBody body, Span<byte> json, SendToDeviceOptions options)
     {
         _options = options;
+        _body = body;
         _json = json;
         // Depth is counted here: the reader's own limit would call a deep content "not JSON".
         _reader = new Utf8JsonReader(_json, new JsonReaderOptions { MaxDepth = int.MaxValue });
     }
 
-    /// <summary>Parses a body. The result owns the buffer; so does the caller when this throws.</summary>
+    /// <summary>Parses a body. The buffer, of the shared pool, is the result's; when this throws, it has been given back.</summary>
     /// <exception cref="MatrixErrorException">The body is not a valid one.</exception>
     public static SendBody Parse(byte[] buffer, int length, SendToDeviceOptions options)
     {
-        if (!Utf8.IsValid(buffer.AsSpan(0, length)))
-            throw new MatrixErrorException(MatrixError.NotJson("The body is not UTF-8"));
-
-        var parser = new SendBodyParser(buffer.AsSpan(0, length), options);
+        var body = SendBody.Rent(buffer);
         try
         {
-            parser.ReadBody();
-        }
-        catch (JsonException exception)
-        {
-            throw new MatrixErrorException(MatrixError.NotJson(
-                $"The body is not valid JSON at byte {exception.BytePositionInLine} of line {exception.LineNumber + 1}"));
-        }
+            if (!Utf8.IsValid(buffer.AsSpan(0, length)))
+                throw new MatrixErrorException(MatrixError.NotJson("The body is not UTF-8"));
 
-        return parser._error is null ? new SendBody(buffer, parser._users, parser._targets) : throw new MatrixErrorException(parser._error);
+            var parser = new SendBodyParser(body, buffer.AsSpan(0, length), options);
+            parser.ReadBody();
+            return parser._error is null ? body : throw new MatrixErrorException(parser._error);
+        }
+        catch (Exception exception)
+        {
+            body.Dispose();
+            if (exception is not JsonException json) throw;
+            throw new MatrixErrorException(
+                MatrixError.NotJson($"The body is not valid JSON at byte {json.BytePositionInLine} of line {json.LineNumber + 1}"));
+        }
     }
 
     private void ReadBody()
@@ -81,14 +85,11 @@ internal ref struct SendBodyParser
     {
         if (!IsObject("messages")) return;
 
-        var users = new HashSet<string>();
         while (ReadsProperty())
         {
-            var userId = ReadKey(users, "A user");
+            if (!_body.AddUser(ReadId("A user"))) Wrong("A user ID is there twice");
             _reader.Read();
-            var first = _targets.Count;
             ReadDevices();
-            _users.Add(new SendBody.User(userId, first, _targets.Count - first));
         }
     }
 
@@ -96,25 +97,29 @@ internal ref struct SendBodyParser
     {
         if (!IsObject("A user's value")) return;
 
-        HashSet<string>? devices = null;
-        string? only = null;
+        HashSet<string>? many = null;
         while (ReadsProperty())
         {
-            // Most users have one device in a request: no set for them.
-            string deviceId;
-            if (only is null)
+            var deviceId = ReadId("A device");
+            var others = _body.TargetsOf(_body.UserIds.Count - 1);
+            // Most users have a few devices in a request: no set for them.
+            if (others.Length == FewDevices)
             {
-                deviceId = only = ReadKey(null, "A device");
-            }
-            else
-            {
-                devices ??= [only];
-                deviceId = ReadKey(devices, "A device");
+                many = [];
+                foreach (var other in others) many.Add(other.DeviceId);
             }
 
+            if (!(many?.Add(deviceId) ?? IsNew(deviceId, others))) Wrong("A device ID is there twice");
             _reader.Read();
             ReadContent(deviceId);
         }
+    }
+
+    private static bool IsNew(string deviceId, ReadOnlySpan<SendBody.Target> others)
+    {
+        foreach (var other in others)
+            if (other.DeviceId == deviceId) return false;
+        return true;
     }
 
     private void ReadContent(string deviceId)
@@ -140,7 +145,7 @@ internal ref struct SendBodyParser
         var length = (int)_reader.BytesConsumed - start;
         // White space that a sender put between the tokens is nothing that anybody should store.
         if (measure.CompactLength < length) Compact(_json.Slice(start, length), measure.CompactLength);
-        _targets.Add(new SendBody.Target(deviceId, start, measure.CompactLength, measure.CanonicalLength));
+        _body.AddTarget(new SendBody.Target(deviceId, start, measure.CompactLength, measure.CanonicalLength));
     }
 
     /// <summary>Moves the tokens of a content together. The reader is behind it and does not look back.</summary>
@@ -158,22 +163,19 @@ internal ref struct SendBodyParser
         }
     }
 
-    /// <summary>The property name as text, which has not been there before among <paramref name="seen"/>.</summary>
-    private string ReadKey(HashSet<string>? seen, string what)
+    /// <summary>The property name as text.</summary>
+    private string ReadId(string what)
     {
-        string key;
+        if (!_reader.ValueIsEscaped) return KnownIds.Get(_reader.ValueSpan);
         try
         {
-            key = _reader.GetString()!;
+            return _reader.GetString()!;
         }
         catch (InvalidOperationException)
         {
             Wrong($"{what} ID has an unpaired surrogate");
             return "";
         }
-
-        if (seen?.Add(key) == false) Wrong($"{what} ID is there twice");
-        return key;
     }
 
     private bool IsObject(string what)

@@ -1,6 +1,3 @@
-using System.Buffers;
-using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -79,15 +76,7 @@ internal sealed class SendToDeviceHandler(
     private async ValueTask<SendBody> ReadBodyAsync(HttpRequest request)
     {
         var (buffer, length) = await RequestBody.ReadAsync(request, _options.MaxBodyBytes, request.HttpContext.RequestAborted);
-        try
-        {
-            return SendBodyParser.Parse(buffer, length, _options);
-        }
-        catch
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-            throw;
-        }
+        return SendBodyParser.Parse(buffer, length, _options);
     }
 
     private async ValueTask<SendOutcome> SendAsync(
@@ -118,8 +107,8 @@ internal sealed class SendToDeviceHandler(
     private async ValueTask<CommitResult> TryCommitAsync(
         TransactionKey key, long knownRemovals, SendBody body, CancellationToken cancellationToken)
     {
-        var send = new Send(key.UserId, key.EventType, NewSendId());
-        var recipients = await Recipients.ResolveAsync(directory, body, send, outbox is not null, logger, cancellationToken);
+        var send = new Send(key.UserId, key.EventType, Send.NewId());
+        using var recipients = await Recipients.ResolveAsync(directory, body, send, outbox is not null, logger, cancellationToken);
 
         await using var transaction = await transactions.BeginAsync(key, knownRemovals, cancellationToken);
         if (transaction is null) return CommitResult.AlreadyCommitted;
@@ -139,13 +128,5 @@ internal sealed class SendToDeviceHandler(
         }
 
         return result;
-    }
-
-    private static long NewSendId()
-    {
-        // From the cryptographic generator: a client that could foresee it could forge tokens ahead of the store (D11).
-        long id = 0;
-        RandomNumberGenerator.Fill(MemoryMarshal.AsBytes(new Span<long>(ref id)));
-        return id;
     }
 }

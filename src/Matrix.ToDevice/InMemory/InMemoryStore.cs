@@ -18,6 +18,7 @@ internal sealed class InMemoryStore(TimeProvider time, IOptions<InMemoryOptions>
 
     private readonly Lock _lock = new();
     private readonly ContentPool _contents = new();
+    private readonly InMemoryInbox.LinkPool _links = new();
     private readonly Dictionary<DeviceAddress, InMemoryInbox> _inboxes = [];
     private readonly Dictionary<DeviceAddress, (long Number, long Ticks)> _removals = [];
     private readonly InMemoryTransactions _transactions = new();
@@ -56,8 +57,14 @@ internal sealed class InMemoryStore(TimeProvider time, IOptions<InMemoryOptions>
     {
         cancellationToken.ThrowIfCancellationRequested();
         var own = Own(transaction);
-        for (var i = 0; i < messages.Count; i++)
-            own.Messages.Add((messages[i], _contents.Store(messages[i].Content.Span)));
+        var contents = ArrayPool<ContentPool.Slot>.Shared.Rent(messages.Count);
+        lock (_lock)
+        {
+            for (var i = 0; i < messages.Count; i++) contents[i] = _contents.Rent(messages[i].Content.Length);
+        }
+
+        for (var i = 0; i < messages.Count; i++) messages[i].Content.Span.CopyTo(contents[i].Span);
+        own.Messages.Add((messages, contents));
         return ValueTask.CompletedTask;
     }
 
@@ -152,10 +159,14 @@ internal sealed class InMemoryStore(TimeProvider time, IOptions<InMemoryOptions>
             if (_used + bytes > _capacity)
                 throw new InvalidOperationException($"The in-memory store has reached its capacity of {_capacity} bytes.");
 
-            foreach (var (message, content) in transaction.Messages)
+            foreach (var (messages, contents) in transaction.Messages)
             {
-                ref var inbox = ref CollectionsMarshal.GetValueRefOrAddDefault(_inboxes, message.Recipient, out _);
-                (inbox ??= new InMemoryInbox()).Append(message, content);
+                for (var i = 0; i < messages.Count; i++)
+                {
+                    var message = messages[i];
+                    ref var inbox = ref CollectionsMarshal.GetValueRefOrAddDefault(_inboxes, message.Recipient, out _);
+                    (inbox ??= new InMemoryInbox(_links)).Append(message, contents[i]);
+                }
             }
 
             foreach (var (destination, messageId, content) in transaction.Edus) _outbox.Append(destination, messageId, content);
@@ -165,10 +176,22 @@ internal sealed class InMemoryStore(TimeProvider time, IOptions<InMemoryOptions>
         }
     }
 
-    /// <summary>Gives back the memory of what was not committed.</summary>
-    internal void Abandon(InMemoryTransaction transaction)
+    /// <summary>Gives back what the transaction holds: the slots of its contents too, when they were not committed.</summary>
+    internal void End(InMemoryTransaction transaction, bool committed)
     {
-        foreach (var (_, content) in transaction.Messages) _contents.Return(content);
+        foreach (var (messages, contents) in transaction.Messages)
+        {
+            if (!committed)
+            {
+                lock (_lock)
+                {
+                    for (var i = 0; i < messages.Count; i++) _contents.Return(contents[i]);
+                }
+            }
+
+            ArrayPool<ContentPool.Slot>.Shared.Return(contents, clearArray: true);
+        }
+
         transaction.Messages.Clear();
     }
 
@@ -178,8 +201,12 @@ internal sealed class InMemoryStore(TimeProvider time, IOptions<InMemoryOptions>
 
         var key = transaction.Key;
         if (key.DeviceId is not null && IsRemoved(new DeviceAddress(key.UserId, key.DeviceId))) return true;
-        foreach (var (message, _) in transaction.Messages)
-            if (IsRemoved(message.Recipient)) return true;
+        foreach (var (messages, _) in transaction.Messages)
+        {
+            for (var i = 0; i < messages.Count; i++)
+                if (IsRemoved(messages[i].Recipient)) return true;
+        }
+
         return false;
 
         bool IsRemoved(DeviceAddress device) =>
@@ -196,7 +223,8 @@ internal sealed class InMemoryStore(TimeProvider time, IOptions<InMemoryOptions>
     private static long SizeOf(InMemoryTransaction transaction)
     {
         long bytes = TransactionBytes;
-        foreach (var (_, content) in transaction.Messages) bytes += MessageBytes + ContentPool.SizeOf(content.Length);
+        foreach (var (messages, _) in transaction.Messages)
+            for (var i = 0; i < messages.Count; i++) bytes += MessageBytes + ContentPool.SizeOf(messages[i].Content.Length);
         foreach (var (_, _, content) in transaction.Edus) bytes += EduBytes + content.Length;
         return bytes;
     }
@@ -214,15 +242,17 @@ internal sealed class InMemoryStore(TimeProvider time, IOptions<InMemoryOptions>
     /// <summary>Copies: as soon as the lock is free, an acknowledgement may give the slots to other messages.</summary>
     private static InboxPage CopyPage(InMemoryInbox inbox, int first, int count)
     {
+        var entries = new InMemoryInbox.Entry[count];
+        inbox.CopyTo(entries, first);
         var bytes = 0;
-        for (var i = 0; i < count; i++) bytes += inbox[first + i].Content.Length;
+        foreach (var entry in entries) bytes += entry.Content.Length;
 
         var memory = new PageMemory(ArrayPool<byte>.Shared.Rent(bytes));
         var messages = new InboxMessage[count];
         var copied = 0;
         for (var i = 0; i < count; i++)
         {
-            var entry = inbox[first + i];
+            var entry = entries[i];
             entry.Content.Span.CopyTo(memory.Buffer.AsSpan(copied));
             messages[i] = new InboxMessage(
                 new InboxPosition(entry.Sequence, entry.SendId), entry.Sender, entry.EventType,
