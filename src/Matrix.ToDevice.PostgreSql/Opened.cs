@@ -68,11 +68,7 @@ internal sealed class Opened : IAsyncDisposable
     public ValueTask<bool> CheckAsync(CancellationToken cancellationToken) =>
         _database.RunAsync(async (connection, cancellation) =>
         {
-            await using var command = new NpgsqlCommand("SELECT current_setting('transaction_read_only') = 'on'", connection);
-            if ((bool)(await command.ExecuteScalarAsync(cancellation))!)
-                throw new PostgreSqlStoreException($"{_database.Name} is read-only: it is a standby, or default_transaction_read_only is set.");
-            if (!await PostgreSqlSchema.IsCurrentAsync(connection, _options.Schema, _database.Name, cancellation))
-                throw new PostgreSqlStoreException($"The tables of schema {_options.Schema} are missing in {_database.Name}.");
+            await PostgreSqlSchema.CheckAsync(connection, _options.Schema, _database.Name, cancellation);
             return true;
         }, cancellationToken);
 

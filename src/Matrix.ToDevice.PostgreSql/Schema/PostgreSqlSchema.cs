@@ -24,6 +24,7 @@ internal static class PostgreSqlSchema
         if (connection.PostgreSqlVersion.Major < OldestServer)
             throw new PostgreSqlStoreException($"{database} runs PostgreSQL {connection.PostgreSqlVersion}; the store needs {OldestServer} or later.");
 
+        await RefuseReadOnlyAsync(connection, database, cancellationToken);
         var version = await VersionAsync(connection, options.Schema, database, cancellationToken);
         if (version == s_files.Length) return;
         if (!options.Migrate)
@@ -52,21 +53,38 @@ internal static class PostgreSqlSchema
 
     /// <summary>The tables' version, 0 when there are none.</summary>
     /// <exception cref="PostgreSqlStoreException">They are newer than this version of the package.</exception>
-    public static async Task<int> VersionAsync(NpgsqlConnection connection, string schema, string database, CancellationToken cancellationToken)
+    private static async Task<int> VersionAsync(NpgsqlConnection connection, string schema, string database, CancellationToken cancellationToken)
     {
-        var table = $"{Quote(schema)}.to_device_schema";
-        if (await ExecuteAsync(connection, "SELECT to_regclass($1)::text", cancellationToken, table) is null or DBNull) return 0;
+        // From the catalogue itself: to_regclass does not see what another host made while this one waited for its turn.
+        const string Exists = """
+            SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname = $1 AND c.relname = 'to_device_schema'
+            """;
+        if (await ExecuteAsync(connection, Exists, cancellationToken, schema) is null) return 0;
 
         var version = Convert.ToInt32(
-            await ExecuteAsync(connection, $"SELECT coalesce(max(version), 0) FROM {table}", cancellationToken), CultureInfo.InvariantCulture);
+            await ExecuteAsync(connection, $"SELECT coalesce(max(version), 0) FROM {Quote(schema)}.to_device_schema", cancellationToken), CultureInfo.InvariantCulture);
         return version <= s_files.Length ? version : throw new PostgreSqlStoreException(
             $"The schema {schema} in {database} has version {version}; this version of Matrix.ToDevice.PostgreSql knows up to {s_files.Length}. "
             + "A newer one has made it: use that, or restore a backup.");
     }
 
-    /// <summary>Whether the tables are those of this version of the package.</summary>
-    public static async Task<bool> IsCurrentAsync(NpgsqlConnection connection, string schema, string database, CancellationToken cancellationToken) =>
-        await VersionAsync(connection, schema, database, cancellationToken) == s_files.Length;
+    /// <summary>Throws when the tables cannot be used as they are.</summary>
+    public static async Task CheckAsync(NpgsqlConnection connection, string schema, string database, CancellationToken cancellationToken)
+    {
+        await RefuseReadOnlyAsync(connection, database, cancellationToken);
+        if (await VersionAsync(connection, schema, database, cancellationToken) < s_files.Length)
+            throw new PostgreSqlStoreException($"Tables of the schema {schema} are missing in {database}. Restart the server to make them.");
+    }
+
+    private static async Task RefuseReadOnlyAsync(NpgsqlConnection connection, string database, CancellationToken cancellationToken)
+    {
+        if (await ExecuteAsync(connection, "SELECT current_setting('transaction_read_only')", cancellationToken) is "on")
+        {
+            throw new PostgreSqlStoreException(
+                $"{database} is read-only: it is a standby, or default_transaction_read_only is set. Connect to the primary.");
+        }
+    }
 
     private static async Task<object?> ExecuteAsync(
         NpgsqlConnection connection, string sql, CancellationToken cancellationToken, string? parameter = null)

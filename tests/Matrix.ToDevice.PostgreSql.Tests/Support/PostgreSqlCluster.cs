@@ -42,6 +42,9 @@ internal sealed class PostgreSqlCluster : IDisposable
             shared_buffers = 64MB
             """));
         File.AppendAllText(Path.Combine(cluster.Data, "postgresql.conf"), $"\ninclude '{Path.Combine(folder, "settings")}'\n");
+        // One user with a password, for the tests of wrong ones.
+        var access = Path.Combine(cluster.Data, "pg_hba.conf");
+        File.WriteAllText(access, $"host all careful 127.0.0.1/32 scram-sha-256\n{File.ReadAllText(access)}");
         cluster.StartServer();
         return cluster;
     }
