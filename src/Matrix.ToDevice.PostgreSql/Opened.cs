@@ -23,7 +23,7 @@ internal sealed class Opened : IAsyncDisposable
             var channel = $"to_device {options.Schema}";
             Notifier = new PostgreSqlNotifier(database, channel, knownRemovals, logger);
             _listener = new PostgreSqlListener(
-                database, channel, Notifier.Name, $"SELECT last FROM {PostgreSqlSchema.Quote(options.Schema)}.to_device_removals",
+                database, channel, Notifier, $"SELECT last FROM {PostgreSqlSchema.Quote(options.Schema)}.to_device_removals",
                 knownRemovals, signals, time, logger);
         }
 

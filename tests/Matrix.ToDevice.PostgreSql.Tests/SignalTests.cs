@@ -46,6 +46,7 @@ public class SignalTests
         await using var two = new Host(database, services: heard.Add);
         await using var other = new Host(database, options => options.Schema = "other", elsewhere.Add);
         foreach (var host in (Host[])[one, two, other]) await host.ReadAsync("B1");
+        await heard.MissedAsync();
 
         await one.SendAsync("t1", "x", [.. devices, new string('d', 9000)]);
         await heard.ReachesAsync(devices.Length);
@@ -107,6 +108,36 @@ public class SignalTests
     }
 
     [Test]
+    public async Task B11_a_host_that_is_alone_notifies_nobody_until_another_one_comes()
+    {
+        var database = TestCluster.NewDatabase();
+        using var connection = new DatabaseView(database).Open();
+        var heard = new List<string>();
+        connection.Notification += (_, notification) => heard.Add(notification.Payload);
+        await using var one = new Host(database);
+        await one.ReadAsync("B1");
+        // A notification of its own comes back behind its question who else listens.
+        await one.HealthAsync();
+        using (var command = connection.CreateCommand())
+        {
+            command.CommandText = "LISTEN \"to_device to_device\"";
+            command.ExecuteNonQuery();
+        }
+
+        for (var n = 0; n < 100; n++) await one.SendAsync($"t{n}", $"{n}", "alone");
+        var signals = new HeardSignals();
+        await using var two = new Host(database, services: signals.Add);
+        await two.ReadAsync("B1");
+        await signals.MissedAsync();
+        await one.SendAsync("last", "x", "together");
+        await signals.ReachesAsync(1);
+        await connection.WaitAsync();
+
+        Assert.That(heard, Has.None.Contains("alone"));
+        Assert.That(signals.Devices, Is.EqualTo(new[] { Host.Bob("together") }));
+    }
+
+    [Test]
     public async Task Hosts_without_notifications_send_none_and_are_healthy()
     {
         var database = TestCluster.NewDatabase();
@@ -116,7 +147,10 @@ public class SignalTests
         await listening.ReadAsync("B1");
 
         await silent.SendAsync("t1", "1", "B1");
-        await using (var third = new Host(database)) await third.SendAsync("t2", "2", "B2");
+        await using var third = new Host(database);
+        await third.ReadAsync("B1");
+        await signals.MissedAsync();
+        await third.SendAsync("t2", "2", "B2");
         await signals.ReachesAsync(1);
 
         Assert.That(signals.Devices, Is.EqualTo(new[] { Host.Bob("B2") }));
@@ -134,6 +168,8 @@ public class SignalTests
 
         foreach (var payload in (string[])["", "hello", "[]", "{}", """{"from":1,"removals":"x"}""", """{"from":"x","removals":0,"arrived":[["a"]]}"""])
             new DatabaseView(database).Execute($"SELECT pg_notify('to_device to_device', '{payload}')");
+        await two.ReadAsync("B1");
+        await signals.MissedAsync();
         await two.SendAsync("t1", "1", "B1");
 
         await signals.ReachesAsync(1);

@@ -9,8 +9,10 @@ namespace Matrix.ToDevice;
 /// <param name="Arrived">Devices that have got messages.</param>
 /// <param name="Removed">Devices that were removed.</param>
 /// <param name="Ping">The sender's own question whether notifications come through.</param>
+/// <param name="Presence">How the sender says that it listens.</param>
 internal sealed record Notification(
-    string From, long Removals, IReadOnlyList<DeviceAddress> Arrived, IReadOnlyList<DeviceAddress> Removed, string? Ping = null)
+    string From, long Removals, IReadOnlyList<DeviceAddress> Arrived, IReadOnlyList<DeviceAddress> Removed,
+    string? Ping = null, Presence Presence = Presence.None)
 {
     /// <summary>PostgreSQL's bound is 8000 bytes.</summary>
     private const int MaxPayloadBytes = 7900;
@@ -38,7 +40,7 @@ internal sealed record Notification(
             bytes += size;
         }
 
-        if (bytes > 0 || Ping is not null) yield return ToPayload(arrived, removed);
+        if (bytes > 0 || Ping is not null || Presence != Presence.None) yield return ToPayload(arrived, removed);
     }
 
     /// <exception cref="JsonException">It is none of ours.</exception>
@@ -50,7 +52,8 @@ internal sealed record Notification(
             var root = document.RootElement;
             return new Notification(
                 root.GetProperty("from").GetString()!, root.GetProperty("removals").GetInt64(), Devices("arrived"), Devices("removed"),
-                root.TryGetProperty("ping", out var ping) ? ping.GetString() : null);
+                root.TryGetProperty("ping", out var ping) ? ping.GetString() : null,
+                root.TryGetProperty("presence", out var presence) ? (Presence)presence.GetInt32() : Presence.None);
 
             List<DeviceAddress> Devices(string name)
             {
@@ -77,6 +80,7 @@ internal sealed record Notification(
             Write("arrived", arrived);
             Write("removed", removed);
             if (Ping is not null) json.WriteString("ping", Ping);
+            if (Presence != Presence.None) json.WriteNumber("presence", (int)Presence);
             json.WriteEndObject();
 
             void Write(string name, List<DeviceAddress> devices)
@@ -97,4 +101,17 @@ internal sealed record Notification(
 
         return Encoding.UTF8.GetString(stream.GetBuffer(), 0, (int)stream.Length);
     }
+}
+
+/// <summary>How stores that listen learn of each other.</summary>
+[Flags]
+internal enum Presence
+{
+    None = 0,
+
+    /// <summary>This store has begun to listen: the others answer.</summary>
+    Asks = 1,
+
+    /// <summary>This store did not know of somebody who listens, and notifies from here on: whoever waits, look.</summary>
+    Answers = 2,
 }

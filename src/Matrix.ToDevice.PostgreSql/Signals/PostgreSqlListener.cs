@@ -7,10 +7,11 @@ namespace Matrix.ToDevice;
 
 /// <summary>
 /// Hears what other hosts have committed, and wakes the syncs of this one. On a connection of its own, which it opens again
-/// for as long as it takes; after a gap everybody who waits looks.
+/// for as long as it takes; after a gap everybody who waits looks. Stores that listen learn of each other, so that one that
+/// is alone need not notify.
 /// </summary>
 internal sealed class PostgreSqlListener(
-    PostgreSqlDatabase database, string channel, string ownName, string lastRemovalSql, KnownRemovals knownRemovals,
+    PostgreSqlDatabase database, string channel, PostgreSqlNotifier notifier, string lastRemovalSql, KnownRemovals knownRemovals,
     IInboxSignals? signals, TimeProvider time, ILogger logger) : IAsyncDisposable
 {
     private static readonly TimeSpan s_shortestPause = TimeSpan.FromMilliseconds(100), s_longestPause = TimeSpan.FromSeconds(10);
@@ -19,6 +20,7 @@ internal sealed class PostgreSqlListener(
 
     private readonly ConcurrentDictionary<string, TaskCompletionSource> _pings = new();
     private readonly CancellationTokenSource _stop = new();
+    private volatile bool _hasHeardOthers;
     private NpgsqlConnection? _connection;
     private Task _loop = Task.CompletedTask;
 
@@ -81,12 +83,18 @@ internal sealed class PostgreSqlListener(
 
                 while (true)
                 {
-                    if (!await _connection.WaitAsync(s_silence, _stop.Token)) await LearnRemovalsAsync(_connection, _stop.Token);
+                    if (!await _connection.WaitAsync(s_silence, _stop.Token))
+                    {
+                        await LearnRemovalsAsync(_connection, _stop.Token);
+                        notifier.Say(Presence.Asks);
+                    }
+
                     pause = s_shortestPause;
                 }
             }
             catch (Exception exception)
             {
+                notifier.IsAlone = false;
                 if (_connection is not null) await _connection.DisposeAsync();
                 _connection = null;
                 if (_stop.IsCancellationRequested) return;
@@ -103,6 +111,7 @@ internal sealed class PostgreSqlListener(
         var connection = await database.ConnectAsync(cancellationToken);
         try
         {
+            _hasHeardOthers = false;
             connection.Notification += (_, notification) => Hear(notification.Payload);
             await using (var command = connection.CreateCommand())
             {
@@ -113,6 +122,7 @@ internal sealed class PostgreSqlListener(
             }
 
             await LearnRemovalsAsync(connection, cancellationToken);
+            notifier.Say(Presence.Asks);
             return connection;
         }
         catch
@@ -137,12 +147,23 @@ internal sealed class PostgreSqlListener(
         {
             var notification = Notification.Parse(payload);
             knownRemovals.Learn(notification.Removals);
-            if (notification.From == ownName)
+            if (notification.From == notifier.Name)
             {
+                // It hears itself, and has heard nobody else: until that changes, it is alone.
+                if (notification.Presence.HasFlag(Presence.Asks) && !_hasHeardOthers) notifier.IsAlone = true;
                 if (notification.Ping is { } ping && _pings.TryGetValue(ping, out var heard)) heard.TrySetResult();
                 return;
             }
 
+            _hasHeardOthers = true;
+            // What either has committed before it knew of the other, it notified nobody of.
+            if (notifier.IsAlone || notification.Presence.HasFlag(Presence.Asks))
+            {
+                notifier.IsAlone = false;
+                notifier.Say(Presence.Answers);
+            }
+
+            if (notification.Presence.HasFlag(Presence.Answers)) signals?.Missed();
             foreach (var device in notification.Removed) signals?.DeviceRemoved(device);
             foreach (var device in notification.Arrived) signals?.MessagesArrived(device);
         }

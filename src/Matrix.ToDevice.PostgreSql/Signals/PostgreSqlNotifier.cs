@@ -19,6 +19,8 @@ internal sealed class PostgreSqlNotifier : IAsyncDisposable
     private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private readonly Task _loop;
     private HashSet<DeviceAddress> _arrived = [], _removed = [];
+    private Presence _presence;
+    private volatile bool _isAlone;
     private NpgsqlConnection? _connection;
 
     public PostgreSqlNotifier(PostgreSqlDatabase database, string channel, KnownRemovals knownRemovals, ILogger logger)
@@ -30,8 +32,18 @@ internal sealed class PostgreSqlNotifier : IAsyncDisposable
     /// <summary>Which store a notification comes from.</summary>
     public string Name { get; } = Guid.NewGuid().ToString("N");
 
+    /// <summary>Whether it is certain that no other store listens, so that there is nobody to notify.</summary>
+    public bool IsAlone { get => _isAlone; set => _isAlone = value; }
+
+    public void Say(Presence presence)
+    {
+        lock (_lock) _presence |= presence;
+        _wake.Writer.TryWrite(true);
+    }
+
     public void MessagesArrived(List<CommitItem> batch)
     {
+        if (_isAlone) return;
         lock (_lock)
         {
             foreach (var item in batch)
@@ -46,6 +58,7 @@ internal sealed class PostgreSqlNotifier : IAsyncDisposable
 
     public void DeviceRemoved(DeviceAddress device)
     {
+        if (_isAlone) return;
         lock (_lock) _removed.Add(device);
         _wake.Writer.TryWrite(true);
     }
@@ -70,16 +83,17 @@ internal sealed class PostgreSqlNotifier : IAsyncDisposable
         {
             _wake.Reader.TryRead(out _);
             HashSet<DeviceAddress> arrived, removed;
+            Presence presence;
             lock (_lock)
             {
-                (arrived, removed) = (_arrived, _removed);
-                if (arrived.Count + removed.Count == 0) continue;
-                (_arrived, _removed) = ([], []);
+                (arrived, removed, presence) = (_arrived, _removed, _presence);
+                if (arrived.Count + removed.Count == 0 && presence == Presence.None) continue;
+                (_arrived, _removed, _presence) = ([], [], Presence.None);
             }
 
             try
             {
-                await NotifyAsync(new Notification(Name, _knownRemovals.Last, [.. arrived], [.. removed]));
+                await NotifyAsync(new Notification(Name, _knownRemovals.Last, [.. arrived], [.. removed], Presence: presence));
             }
             catch (Exception exception)
             {
