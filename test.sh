@@ -32,6 +32,7 @@ main() {
   if [[ $mode == all ]]; then
     step format locked dotnet format Matrix.ToDevice.sln --verify-no-changes --no-restore || true
   fi
+  if [[ $mode == all ]] && ! has_postgresql; then step postgresql locked install_postgresql || true; fi
   local project
   for project in tests/*/*.csproj; do dotnet_suite "$project"; done
   if [[ $mode == all ]] && step client-packages locked install_client_packages; then client_suite; fi
@@ -61,10 +62,23 @@ install_client_packages() {
   npm --prefix tests/Clients ci --loglevel=error && echo "$lock" >$stamp
 }
 
+has_postgresql() { compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || command -v initdb >/dev/null; }
+
+# The tests start servers of their own; Debian's package would start one more.
+install_postgresql() {
+  apt_install postgresql-common || return
+  as_root sed -i "s/^#\? *create_main_cluster.*/create_main_cluster = false/" /etc/postgresql-common/createcluster.conf &&
+    apt_install postgresql
+}
+
 apt_install() { # PACKAGE...
-  local as_root=(env DEBIAN_FRONTEND=noninteractive)
-  if [[ $(id -u) != 0 ]]; then as_root=(sudo "${as_root[@]}"); fi
-  "${as_root[@]}" apt-get update -qq && "${as_root[@]}" apt-get install -qq -y --no-install-recommends "$@"
+  as_root apt-get update -qq && as_root apt-get install -qq -y --no-install-recommends "$@"
+}
+
+as_root() { # COMMAND...
+  local sudo=()
+  if [[ $(id -u) != 0 ]]; then sudo=(sudo); fi
+  ${sudo[@]+"${sudo[@]}"} env DEBIAN_FRONTEND=noninteractive "$@"
 }
 
 # One at a time in this checkout. What the command leaves running (a build server) must not keep the lock.

@@ -31,6 +31,7 @@ public static class SendToDeviceServiceCollectionExtensions
 
         services.TryAddSingleton<ToDeviceMetrics>();
         services.TryAddSingleton<InboxSignals>();
+        services.TryAddSingleton<IInboxSignals>(provider => provider.GetRequiredService<InboxSignals>());
         // Transient, because a host's own parts may be scoped.
         services.TryAddTransient<SendToDeviceHandler>();
         services.TryAddTransient<ToDeviceSyncHandler>();

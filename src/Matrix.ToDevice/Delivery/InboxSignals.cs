@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Matrix.ToDevice;
 
 /// <summary>Wakes the syncs of this process that wait for a device's messages. A signal is a hint: the store is the truth (D13).</summary>
-internal sealed class InboxSignals
+internal sealed class InboxSignals : IInboxSignals
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<DeviceAddress, Watched> _watched = [];
@@ -28,6 +28,24 @@ internal sealed class InboxSignals
             if (_watched.Count == 0) return;
             for (var i = 0; i < messages.Count; i++)
                 if (_watched.TryGetValue(messages[i].Recipient, out var watched)) watched.Signal();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void MessagesArrived(DeviceAddress device)
+    {
+        lock (_lock)
+        {
+            if (_watched.TryGetValue(device, out var watched)) watched.Signal();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Missed()
+    {
+        lock (_lock)
+        {
+            foreach (var watched in _watched.Values) watched.Signal();
         }
     }
 

@@ -1,0 +1,23 @@
+namespace Matrix.ToDevice;
+
+/// <summary>
+/// Wakes the syncs of this host that wait for a device's messages. The module implements it and signals by itself what this
+/// host commits; a store that several hosts share calls it for what the others have committed.
+/// </summary>
+/// <remarks>
+/// A signal is a hint and the store is the truth: one too many costs a read, one too few costs latency, never a message
+/// (D13). Returns at once, from any thread.
+/// </remarks>
+public interface IInboxSignals
+{
+    /// <summary>Another host has committed messages for this device.</summary>
+    /// <param name="device">The recipient.</param>
+    void MessagesArrived(DeviceAddress device);
+
+    /// <summary>Another host has removed this device: whoever waits for it stops (D6).</summary>
+    /// <param name="device">The device.</param>
+    void DeviceRemoved(DeviceAddress device);
+
+    /// <summary>Signals may have been lost, so anything may have happened: every waiting sync looks.</summary>
+    void Missed();
+}

@@ -1,0 +1,25 @@
+using Microsoft.Extensions.Logging;
+
+namespace Matrix.ToDevice;
+
+/// <summary>Everything that the store logs.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(1, LogLevel.Information, "A statement is tried again, after attempt {Attempt}.")]
+    public static partial void TriedAgain(ILogger logger, int attempt, Exception exception);
+
+    [LoggerMessage(2, LogLevel.Information, "The schema {Schema} was brought from version {From} to version {To}.")]
+    public static partial void Migrated(ILogger logger, string schema, int from, int to);
+
+    [LoggerMessage(3, LogLevel.Warning, "Notifications of other hosts are not heard at the moment; waiting syncs look by themselves now and then.")]
+    public static partial void NotListening(ILogger logger, Exception exception);
+
+    [LoggerMessage(4, LogLevel.Information, "Notifications of other hosts are heard again.")]
+    public static partial void ListeningAgain(ILogger logger);
+
+    [LoggerMessage(5, LogLevel.Warning, "Other hosts were not notified; their waiting syncs look by themselves now and then.")]
+    public static partial void NotNotified(ILogger logger, Exception exception);
+
+    [LoggerMessage(6, LogLevel.Debug, "A notification that cannot be read was passed over.")]
+    public static partial void UnreadableNotification(ILogger logger, Exception exception);
+}

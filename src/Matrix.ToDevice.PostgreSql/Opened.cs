@@ -1,0 +1,87 @@
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Matrix.ToDevice;
+
+/// <summary>The parts of a store whose database has been found fit for use.</summary>
+internal sealed class Opened : IAsyncDisposable
+{
+    private const int MaxSchemaBytes = 50, MaxWriters = 16;
+    private static readonly TimeSpan s_hearing = TimeSpan.FromSeconds(3);
+
+    private readonly PostgreSqlDatabase _database;
+    private readonly PostgreSqlStoreOptions _options;
+    private readonly PostgreSqlListener? _listener;
+
+    private Opened(
+        PostgreSqlDatabase database, PostgreSqlStoreOptions options, KnownRemovals knownRemovals, IInboxSignals? signals,
+        TimeProvider time, ILogger logger)
+    {
+        (_database, _options) = (database, options);
+        if (options.Notifications)
+        {
+            var channel = $"to_device {options.Schema}";
+            Notifier = new PostgreSqlNotifier(database, channel, knownRemovals, logger);
+            _listener = new PostgreSqlListener(
+                database, channel, Notifier, $"SELECT last FROM {PostgreSqlSchema.Quote(options.Schema)}.to_device_removals",
+                knownRemovals, signals, time, logger);
+        }
+
+        Reader = new PostgreSqlReader(database, options);
+        Cleaner = new PostgreSqlCleaner(database, options, time);
+        Writer = new PostgreSqlWriter(database, options, time, knownRemovals, batch => Notifier?.MessagesArrived(batch));
+    }
+
+    public PostgreSqlWriter Writer { get; }
+    public PostgreSqlReader Reader { get; }
+    public PostgreSqlCleaner Cleaner { get; }
+    public PostgreSqlNotifier? Notifier { get; }
+
+    public static async Task<Opened> CreateAsync(
+        PostgreSqlStoreOptions options, NpgsqlDataSource? application, KnownRemovals knownRemovals, IInboxSignals? signals,
+        TimeProvider time, ILogger logger, CancellationToken cancellationToken)
+    {
+        if (options.Schema.Length == 0 || System.Text.Encoding.UTF8.GetByteCount(options.Schema) > MaxSchemaBytes || options.Schema.Contains('\0'))
+            throw new PostgreSqlStoreException($"The schema's name has 1 to {MaxSchemaBytes} bytes.");
+        if (options.Writers is < 1 or > MaxWriters)
+            throw new PostgreSqlStoreException($"There are 1 to {MaxWriters} writers.");
+
+        var database = new PostgreSqlDatabase(options, application, time, logger);
+        try
+        {
+            await using (var connection = await database.ConnectAsync(cancellationToken))
+                await PostgreSqlSchema.UpgradeAsync(connection, options, database.Name, logger, cancellationToken);
+
+            var opened = new Opened(database, options, knownRemovals, signals, time, logger);
+            if (opened._listener is not null) await opened._listener.StartAsync(CancellationToken.None);
+            return opened;
+        }
+        catch (Exception exception)
+        {
+            await database.DisposeAsync();
+            if (exception is OperationCanceledException) throw;
+            throw database.Explain(exception);
+        }
+    }
+
+    /// <summary>Throws when the database cannot be used.</summary>
+    public ValueTask<bool> CheckAsync(CancellationToken cancellationToken) =>
+        _database.RunAsync(async (connection, cancellation) =>
+        {
+            await PostgreSqlSchema.CheckAsync(connection, _options.Schema, _database.Name, cancellation);
+            return true;
+        }, cancellationToken);
+
+    /// <summary>Whether notifications come through: found out by sending one.</summary>
+    public async ValueTask<bool> HearsAsync(CancellationToken cancellationToken) =>
+        _listener is null || await _listener.HearsAsync(ping => Notifier!.PingAsync(ping, cancellationToken), s_hearing, cancellationToken);
+
+    public async ValueTask DisposeAsync()
+    {
+        // First what still waits for its commit, then the news of it.
+        await Writer.DisposeAsync();
+        if (Notifier is not null) await Notifier.DisposeAsync();
+        if (_listener is not null) await _listener.DisposeAsync();
+        await _database.DisposeAsync();
+    }
+}

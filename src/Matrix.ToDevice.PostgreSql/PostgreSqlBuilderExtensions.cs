@@ -1,0 +1,68 @@
+using Matrix.ToDevice;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
+using Npgsql;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Names PostgreSQL as the store of the send-to-device module.</summary>
+public static class PostgreSqlBuilderExtensions
+{
+    /// <summary>Keeps everything in one PostgreSQL, which any number of hosts share.</summary>
+    /// <param name="builder">The module's builder.</param>
+    /// <param name="connectionString">Npgsql's connection string.</param>
+    public static ISendToDeviceBuilder UsePostgreSql(this ISendToDeviceBuilder builder, string connectionString) =>
+        builder.UsePostgreSql(options => options.ConnectionString = connectionString);
+
+    /// <inheritdoc cref="UsePostgreSql(ISendToDeviceBuilder, string)"/>
+    /// <param name="builder">The module's builder.</param>
+    /// <param name="dataSource">The host's own data source. It stays the host's.</param>
+    public static ISendToDeviceBuilder UsePostgreSql(this ISendToDeviceBuilder builder, NpgsqlDataSource dataSource) =>
+        builder.UsePostgreSql(options => options.DataSource = dataSource);
+
+    /// <inheritdoc cref="UsePostgreSql(ISendToDeviceBuilder, string)"/>
+    /// <param name="builder">The module's builder.</param>
+    /// <param name="configure">
+    /// Sets what should not be as it is. Without a data source and a connection string, the application's
+    /// <see cref="NpgsqlDataSource"/> is used (<c>services.AddNpgsqlDataSource(…)</c>).
+    /// </param>
+    public static ISendToDeviceBuilder UsePostgreSql(this ISendToDeviceBuilder builder, Action<PostgreSqlStoreOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+
+        var options = builder.Services.AddOptions<PostgreSqlStoreOptions>();
+        if (configure is not null) options.Configure(configure);
+        builder.Services.TryAddSingleton(TimeProvider.System);
+        // A database that cannot be used is found out at start, not by the first client.
+        builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, PostgreSqlStart>());
+        return builder.UseStore<PostgreSqlStore>();
+    }
+
+    /// <summary>
+    /// Adds a check: unhealthy when the database cannot be used, degraded when hosts do not hear each other's notifications
+    /// and waiting syncs get messages later.
+    /// </summary>
+    /// <param name="builder">The health checks.</param>
+    /// <param name="name">The check's name.</param>
+    /// <param name="failureStatus">What to report when the database cannot be used; null for unhealthy.</param>
+    /// <param name="tags">Tags to select checks by.</param>
+    public static IHealthChecksBuilder AddPostgreSqlToDevice(
+        this IHealthChecksBuilder builder, string name = "to_device", HealthStatus? failureStatus = null, IEnumerable<string>? tags = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        return builder.Add(new HealthCheckRegistration(
+            name, services => new PostgreSqlHealthCheck(services.GetRequiredService<ITransactionStore>()), failureStatus, tags));
+    }
+
+    private sealed class PostgreSqlStart(IServiceProvider services) : IHostedService
+    {
+        public async Task StartAsync(CancellationToken cancellationToken)
+        {
+            // Another store may have been named since.
+            if (services.GetService<ITransactionStore>() is PostgreSqlStore store) await store.OpenAsync(cancellationToken);
+        }
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}

@@ -1,0 +1,132 @@
+using System.Net.Sockets;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Matrix.ToDevice;
+
+/// <summary>The database: connections to it, what is tried again, and what its errors mean.</summary>
+internal sealed class PostgreSqlDatabase : IAsyncDisposable
+{
+    private const int MaxAttempts = 6;
+    private static readonly TimeSpan s_longestPause = TimeSpan.FromMilliseconds(500);
+
+    private readonly NpgsqlDataSource _dataSource;
+    private readonly NpgsqlDataSource? _own;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly bool _prepare;
+
+    public PostgreSqlDatabase(PostgreSqlStoreOptions options, NpgsqlDataSource? application, TimeProvider time, ILogger logger)
+    {
+        (_time, _logger, _prepare) = (time, logger, options.PrepareStatements);
+        var dataSource = options.DataSource ?? (options.ConnectionString is null ? application : null);
+        dataSource ??= _own = Create(options.ConnectionString);
+        // A cluster with standbys: only the primary writes, and reads have to see what was written.
+        _dataSource = dataSource is NpgsqlMultiHostDataSource hosts ? hosts.WithTargetSession(TargetSessionAttributes.Primary) : dataSource;
+
+        var address = new NpgsqlConnectionStringBuilder(dataSource.ConnectionString);
+        Name = $"{address.Database ?? address.Username} on {address.Host}:{address.Port}";
+    }
+
+    /// <summary>Which database it is, for messages; without secrets.</summary>
+    public string Name { get; }
+
+    public ValueTask<NpgsqlConnection> ConnectAsync(CancellationToken cancellationToken) => _dataSource.OpenConnectionAsync(cancellationToken);
+
+    /// <summary>
+    /// Runs something that may be repeated: it is, after a broken connection, a deadlock or a serialization failure.
+    /// </summary>
+    /// <exception cref="PostgreSqlStoreException">It failed for another reason, or again and again.</exception>
+    public async ValueTask<T> RunAsync<T>(Func<NpgsqlConnection, CancellationToken, ValueTask<T>> work, CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await using var connection = await ConnectAsync(cancellationToken);
+                return await work(connection, cancellationToken);
+            }
+            catch (Exception exception) when (attempt < MaxAttempts && IsTransient(exception))
+            {
+                Log.TriedAgain(_logger, attempt, exception);
+            }
+            catch (Exception exception) when (exception is not (OperationCanceledException or PostgreSqlStoreException))
+            {
+                throw Explain(exception);
+            }
+
+            // The first time at once: that is a deadlock, or a connection that the server had closed before.
+            if (attempt > 1)
+                await Task.Delay(Min(s_longestPause, TimeSpan.FromMilliseconds(10 << (2 * attempt))), _time, cancellationToken);
+        }
+    }
+
+    /// <summary>Makes a statement ready on the server, once for each connection.</summary>
+    public Task PrepareAsync(NpgsqlCommand command, CancellationToken cancellationToken) =>
+        _prepare ? command.PrepareAsync(cancellationToken) : Task.CompletedTask;
+
+    /// <summary>What an error means for whoever runs the server.</summary>
+    public PostgreSqlStoreException Explain(Exception exception) => exception as PostgreSqlStoreException ?? new PostgreSqlStoreException(
+        exception switch
+        {
+            PostgresException postgres => postgres.SqlState switch
+            {
+                PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification =>
+                    $"PostgreSQL refuses this user or password for {Name}. Check Username and Password, and the server's pg_hba.conf.",
+                PostgresErrorCodes.InvalidCatalogName => $"There is no such database: {Name}. Create it, or name another one.",
+                PostgresErrorCodes.InsufficientPrivilege =>
+                    $"The user lacks rights in {Name}. To make the tables it needs CREATE on the database; to use tables that another "
+                    + "user has made, USAGE on the schema, and SELECT, INSERT, UPDATE and DELETE on its tables.",
+                PostgresErrorCodes.ReadOnlySqlTransaction =>
+                    $"{Name} is read-only: it is a standby, or default_transaction_read_only is set. Connect to the primary.",
+                PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.UndefinedFunction or PostgresErrorCodes.InvalidSchemaName =>
+                    $"The store's tables are missing in {Name}. Restart the server to make them, or run the package's SQL files.",
+                PostgresErrorCodes.TooManyConnections =>
+                    $"{Name} has no connection left. Raise max_connections, or lower Maximum Pool Size.",
+                PostgresErrorCodes.DiskFull => $"The disk of {Name} is full. Nothing was lost; free some space.",
+                PostgresErrorCodes.CannotConnectNow or PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown =>
+                    $"{Name} is starting or stopping.",
+                _ => $"The store in {Name} failed.",
+            },
+            NpgsqlException { InnerException: TimeoutException } when exception.Message.Contains("pool", StringComparison.Ordinal) =>
+                $"All connections to {Name} are in use. Raise Maximum Pool Size, or find out what holds them.",
+            NpgsqlException { InnerException: TimeoutException } => $"{Name} did not answer in time.",
+            NpgsqlException => $"{Name} cannot be reached. Check Host and Port, and that PostgreSQL is running.",
+            TimeoutException or SocketException => $"{Name} cannot be reached.",
+            _ => $"The store in {Name} failed.",
+        } + $" ({exception.Message})",
+        exception);
+
+    public ValueTask DisposeAsync() => _own?.DisposeAsync() ?? ValueTask.CompletedTask;
+
+    /// <summary>Whether the same thing may succeed at once or soon. A time-out is not: the next one would take as long.</summary>
+    private static bool IsTransient(Exception exception) => exception switch
+    {
+        PostgresException postgres => postgres.SqlState is PostgresErrorCodes.SerializationFailure
+            or PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown
+            or PostgresErrorCodes.CannotConnectNow or PostgresErrorCodes.ConnectionFailure or PostgresErrorCodes.ConnectionException
+            or PostgresErrorCodes.ConnectionDoesNotExist,
+        NpgsqlException { InnerException: IOException or SocketException } => true,
+        _ => false,
+    };
+
+    private static NpgsqlDataSource Create(string? connectionString)
+    {
+        if (connectionString is null)
+        {
+            throw new PostgreSqlStoreException(
+                "There is no database. Call services.AddNpgsqlDataSource(…), or give UsePostgreSql a data source or a connection string.");
+        }
+
+        try
+        {
+            return new NpgsqlDataSourceBuilder(connectionString).Build();
+        }
+        catch (Exception exception) when (exception is ArgumentException or FormatException or InvalidOperationException)
+        {
+            throw new PostgreSqlStoreException($"The connection string cannot be used: {exception.Message}", exception);
+        }
+    }
+
+    private static TimeSpan Min(TimeSpan one, TimeSpan other) => one < other ? one : other;
+}

@@ -1,0 +1,138 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using Npgsql;
+
+namespace Matrix.ToDevice;
+
+/// <summary>Keeps every promise of the seams in one PostgreSQL, for any number of hosts.</summary>
+internal sealed class PostgreSqlStore(
+    IOptions<PostgreSqlStoreOptions> options, TimeProvider time,
+    ILogger<PostgreSqlStore>? logger = null, NpgsqlDataSource? dataSource = null, IInboxSignals? signals = null)
+    : ITransactionStore, IDeviceInbox, IFederationOutbox, IAsyncDisposable, IDisposable
+{
+    private readonly SemaphoreSlim _opening = new(1);
+    private readonly KnownRemovals _knownRemovals = new();
+    private volatile Opened? _opened;
+    private volatile bool _disposed;
+
+    public long KnownRemovals => _knownRemovals.Last;
+
+    /// <summary>Connects and brings the tables up to date, if that has not been done yet.</summary>
+    /// <exception cref="PostgreSqlStoreException">The database cannot be used; the message says what to mend.</exception>
+    public ValueTask<Opened> OpenAsync(CancellationToken cancellationToken) =>
+        _opened is { } opened ? ValueTask.FromResult(opened) : OpenFirstAsync(cancellationToken);
+
+    public ValueTask<IToDeviceTransaction?> BeginAsync(TransactionKey key, long knownRemovals, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return ValueTask.FromResult<IToDeviceTransaction?>(new PostgreSqlTransaction(this, key, knownRemovals));
+    }
+
+    public async ValueTask<CommitResult> CommitAsync(PostgreSqlTransaction transaction, CancellationToken cancellationToken)
+    {
+        var opened = await OpenAsync(cancellationToken);
+        return await opened.Writer.CommitAsync(transaction, cancellationToken);
+    }
+
+    public async ValueTask<int> PurgeAsync(DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken)
+    {
+        var opened = await OpenAsync(cancellationToken);
+        return await opened.Cleaner.PurgeAsync(lastUsedBefore, atMost, cancellationToken);
+    }
+
+    public ValueTask AppendAsync(
+        IToDeviceTransaction transaction, IReadOnlyList<ToDeviceMessage> messages, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        Own(transaction).Messages.Add(messages);
+        return ValueTask.CompletedTask;
+    }
+
+    public ValueTask AppendAsync(
+        IToDeviceTransaction transaction, IReadOnlyList<OutboundEdu> edus, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        Own(transaction).Edus.Add(edus);
+        return ValueTask.CompletedTask;
+    }
+
+    public async ValueTask<InboxPage> ReadAsync(DeviceAddress device, InboxPosition after, int limit, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        var opened = await OpenAsync(cancellationToken);
+        return await opened.Reader.ReadPageAsync(device, after, limit, cancellationToken);
+    }
+
+    public async ValueTask<int> AcknowledgeAsync(DeviceAddress device, InboxPosition upTo, CancellationToken cancellationToken)
+    {
+        var opened = await OpenAsync(cancellationToken);
+        return await opened.Cleaner.AcknowledgeAsync(device, upTo, cancellationToken);
+    }
+
+    public async ValueTask RemoveDeviceAsync(DeviceAddress device, CancellationToken cancellationToken)
+    {
+        var opened = await OpenAsync(cancellationToken);
+        _knownRemovals.Learn(await opened.Cleaner.RemoveDeviceAsync(device, cancellationToken));
+        opened.Notifier?.DeviceRemoved(device);
+    }
+
+    public async ValueTask<IReadOnlyList<OutboxEntry>> ReadAsync(string destination, int limit, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        var opened = await OpenAsync(cancellationToken);
+        return await opened.Reader.ReadEdusAsync(destination, limit, cancellationToken);
+    }
+
+    public async ValueTask RemoveAsync(string destination, long upTo, CancellationToken cancellationToken)
+    {
+        var opened = await OpenAsync(cancellationToken);
+        await opened.Cleaner.RemoveEdusAsync(destination, upTo, cancellationToken);
+    }
+
+    public async ValueTask<IReadOnlyList<string>> ListDestinationsAsync(string? after, int limit, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        var opened = await OpenAsync(cancellationToken);
+        return await opened.Reader.ListDestinationsAsync(after, limit, cancellationToken);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _opening.WaitAsync();
+        try
+        {
+            _disposed = true;
+            if (_opened is not null) await _opened.DisposeAsync();
+            _opened = null;
+        }
+        finally
+        {
+            _opening.Release();
+        }
+    }
+
+    // A container that is disposed synchronously asks for this one.
+    public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
+
+    private async ValueTask<Opened> OpenFirstAsync(CancellationToken cancellationToken)
+    {
+        await _opening.WaitAsync(cancellationToken);
+        try
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return _opened ??= await Opened.CreateAsync(options.Value, dataSource, _knownRemovals, signals, time, (ILogger?)logger ?? NullLogger.Instance, cancellationToken);
+        }
+        finally
+        {
+            _opening.Release();
+        }
+    }
+
+    private PostgreSqlTransaction Own(IToDeviceTransaction transaction) =>
+        transaction is PostgreSqlTransaction own && own.Store == this
+            ? own
+            : throw new ArgumentException(
+                $"The transaction is a {transaction?.GetType().Name ?? "null"} of another store. Messages can only be appended to "
+                + "the store that began the transaction, because two stores cannot commit together.", nameof(transaction));
+}

@@ -1,0 +1,39 @@
+using Npgsql;
+
+namespace Matrix.ToDevice;
+
+/// <summary>Settings of the PostgreSQL store. Without a data source and a connection string, the application's <see cref="NpgsqlDataSource"/> is used.</summary>
+public sealed class PostgreSqlStoreOptions
+{
+    /// <summary>Npgsql's connection string, for example <c>Host=db;Database=matrix;Username=matrix;Password=…</c>.</summary>
+    public string? ConnectionString { get; set; }
+
+    /// <summary>The host's own data source. It stays the host's: the store does not dispose it.</summary>
+    public NpgsqlDataSource? DataSource { get; set; }
+
+    /// <summary>
+    /// The database schema of the tables, whose names start with <c>to_device_</c>. At most 50 bytes. Default: <c>to_device</c>.
+    /// </summary>
+    public string Schema { get; set; } = "to_device";
+
+    /// <summary>
+    /// Whether the tables are made and brought up to date at start. When false, run the package's numbered <c>schema/*.sql</c>
+    /// files yourself, with <c>search_path</c> set to the schema; the start then only checks. Default: true.
+    /// </summary>
+    public bool Migrate { get; set; } = true;
+
+    /// <summary>How many commits of this host may be under way at once, 1 to 16. Default: 2.</summary>
+    public int Writers { get; set; } = 2;
+
+    /// <summary>
+    /// Whether statements are prepared on the server. False for a connection pooler that does not carry prepared statements
+    /// over. Default: true.
+    /// </summary>
+    public bool PrepareStatements { get; set; } = true;
+
+    /// <summary>
+    /// Whether hosts wake each other's waiting syncs with <c>NOTIFY</c>. When false, a sync finds what another host accepted
+    /// at its next look (<c>SendToDeviceOptions.SyncPollInterval</c>). Default: true.
+    /// </summary>
+    public bool Notifications { get; set; } = true;
+}

@@ -1,0 +1,33 @@
+using System.Buffers;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Matrix.ToDevice;
+
+/// <summary>
+/// Text as the tables hold it. A client may choose any device ID and event type (D2), but PostgreSQL's text knows no NUL, and
+/// its index no long keys: what it cannot hold is escaped, so that no device can make the sends to it fail.
+/// </summary>
+internal static class PostgreSqlText
+{
+    /// <summary>In the place of a device ID, for a requester that has none.</summary>
+    public const string NoDevice = "\u0001-";
+
+    // Two of them fit into a third of an index page.
+    private const int MaxKeyChars = 300;
+
+    private static readonly SearchValues<char> s_escaped = SearchValues.Create("\0\u0001");
+
+    public static string Escape(string text) => !text.AsSpan().ContainsAny(s_escaped)
+        ? text
+        : text.Replace("\u0001", "\u00011", StringComparison.Ordinal).Replace("\0", "\u00010", StringComparison.Ordinal);
+
+    public static string Unescape(string text) => !text.Contains('\u0001')
+        ? text
+        : text.Replace("\u00010", "\0", StringComparison.Ordinal).Replace("\u00011", "\u0001", StringComparison.Ordinal);
+
+    /// <summary>For what is looked up and never read back.</summary>
+    public static string Key(string text) => text.Length <= MaxKeyChars
+        ? Escape(text)
+        : "\u0001#" + Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
+}

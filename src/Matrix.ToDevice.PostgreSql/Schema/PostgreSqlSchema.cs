@@ -1,0 +1,99 @@
+using System.Globalization;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Matrix.ToDevice;
+
+/// <summary>Brings the tables up to this version of the package, one numbered file after the other; or checks that they are.</summary>
+internal static class PostgreSqlSchema
+{
+    // Hosts that start at the same moment take turns. Any number that nobody else in the database is likely to use.
+    private const long MigrationLock = 0x6d61_7472_6978_7464;
+    private const int OldestServer = 13;
+
+    private static readonly string[] s_files =
+        [.. typeof(PostgreSqlSchema).Assembly.GetManifestResourceNames().Where(name => name.EndsWith(".sql", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
+
+    /// <summary>The schema's name as SQL.</summary>
+    public static string Quote(string schema) => $"\"{schema.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+
+    /// <summary>Checks the tables' version, and makes or changes the tables if that is wanted.</summary>
+    public static async Task UpgradeAsync(
+        NpgsqlConnection connection, PostgreSqlStoreOptions options, string database, ILogger logger, CancellationToken cancellationToken)
+    {
+        if (connection.PostgreSqlVersion.Major < OldestServer)
+            throw new PostgreSqlStoreException($"{database} runs PostgreSQL {connection.PostgreSqlVersion}; the store needs {OldestServer} or later.");
+
+        await RefuseReadOnlyAsync(connection, database, cancellationToken);
+        var version = await VersionAsync(connection, options.Schema, database, cancellationToken);
+        if (version == s_files.Length) return;
+        if (!options.Migrate)
+        {
+            throw new PostgreSqlStoreException(
+                $"The schema {options.Schema} in {database} has version {version}, and Migrate is false. Run {s_files[version]} and all later "
+                + $"files of the package's folder schema, with search_path set to {options.Schema}.");
+        }
+
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await ExecuteAsync(connection, string.Create(CultureInfo.InvariantCulture, $"SELECT pg_advisory_xact_lock({MigrationLock})"), cancellationToken);
+        version = await VersionAsync(connection, options.Schema, database, cancellationToken);
+        // IF NOT EXISTS asks for the right to create schemas, also when there is nothing to create.
+        if (await ExecuteAsync(connection, "SELECT 1 FROM pg_namespace WHERE nspname = $1", cancellationToken, options.Schema) is null)
+            await ExecuteAsync(connection, $"CREATE SCHEMA {Quote(options.Schema)}", cancellationToken);
+        await ExecuteAsync(connection, $"SET LOCAL search_path TO {Quote(options.Schema)}", cancellationToken);
+        for (var next = version; next < s_files.Length; next++)
+        {
+            using var file = new StreamReader(typeof(PostgreSqlSchema).Assembly.GetManifestResourceStream(s_files[next])!);
+            await ExecuteAsync(connection, await file.ReadToEndAsync(cancellationToken), cancellationToken);
+        }
+
+        await transaction.CommitAsync(cancellationToken);
+        if (version < s_files.Length) Log.Migrated(logger, options.Schema, version, s_files.Length);
+    }
+
+    /// <summary>The tables' version, 0 when there are none.</summary>
+    /// <exception cref="PostgreSqlStoreException">They are newer than this version of the package.</exception>
+    private static async Task<int> VersionAsync(NpgsqlConnection connection, string schema, string database, CancellationToken cancellationToken)
+    {
+        // From the catalogue itself: to_regclass does not see what another host made while this one waited for its turn.
+        const string Exists = """
+            SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname = $1 AND c.relname = 'to_device_schema'
+            """;
+        if (await ExecuteAsync(connection, Exists, cancellationToken, schema) is null) return 0;
+
+        var version = Convert.ToInt32(
+            await ExecuteAsync(connection, $"SELECT coalesce(max(version), 0) FROM {Quote(schema)}.to_device_schema", cancellationToken), CultureInfo.InvariantCulture);
+        return version <= s_files.Length ? version : throw new PostgreSqlStoreException(
+            $"The schema {schema} in {database} has version {version}; this version of Matrix.ToDevice.PostgreSql knows up to {s_files.Length}. "
+            + "A newer one has made it: use that, or restore a backup.");
+    }
+
+    /// <summary>Throws when the tables cannot be used as they are.</summary>
+    public static async Task CheckAsync(NpgsqlConnection connection, string schema, string database, CancellationToken cancellationToken)
+    {
+        await RefuseReadOnlyAsync(connection, database, cancellationToken);
+        if (await VersionAsync(connection, schema, database, cancellationToken) < s_files.Length)
+            throw new PostgreSqlStoreException($"Tables of the schema {schema} are missing in {database}. Restart the server to make them.");
+    }
+
+    private static async Task RefuseReadOnlyAsync(NpgsqlConnection connection, string database, CancellationToken cancellationToken)
+    {
+        if (await ExecuteAsync(connection, "SELECT current_setting('transaction_read_only')", cancellationToken) is "on")
+        {
+            throw new PostgreSqlStoreException(
+                $"{database} is read-only: it is a standby, or default_transaction_read_only is set. Connect to the primary.");
+        }
+    }
+
+    private static async Task<object?> ExecuteAsync(
+        NpgsqlConnection connection, string sql, CancellationToken cancellationToken, string? parameter = null)
+    {
+        await using var command = connection.CreateCommand();
+#pragma warning disable CA2100 // Made of constants, numbers and a quoted name.
+        command.CommandText = sql;
+#pragma warning restore CA2100
+        if (parameter is not null) command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = parameter });
+        return await command.ExecuteScalarAsync(cancellationToken);
+    }
+}

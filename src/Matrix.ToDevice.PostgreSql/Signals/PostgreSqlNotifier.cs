@@ -1,0 +1,136 @@
+using System.Threading.Channels;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Matrix.ToDevice;
+
+/// <summary>
+/// Tells other hosts what this one has committed: after the commit and outside of it, because a NOTIFY locks the whole
+/// database at its commit, on a connection of its own. What comes while one is under way goes together into the next.
+/// </summary>
+internal sealed class PostgreSqlNotifier : IAsyncDisposable
+{
+    private readonly PostgreSqlDatabase _database;
+    private readonly KnownRemovals _knownRemovals;
+    private readonly ILogger _logger;
+    private readonly string _channel;
+    private readonly Lock _lock = new();
+    private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly Task _loop;
+    private HashSet<DeviceAddress> _arrived = [], _removed = [];
+    private Presence _presence;
+    private volatile bool _isAlone;
+    private NpgsqlConnection? _connection;
+
+    public PostgreSqlNotifier(PostgreSqlDatabase database, string channel, KnownRemovals knownRemovals, ILogger logger)
+    {
+        (_database, _channel, _knownRemovals, _logger) = (database, channel, knownRemovals, logger);
+        _loop = Task.Run(RunAsync);
+    }
+
+    /// <summary>Which store a notification comes from.</summary>
+    public string Name { get; } = Guid.NewGuid().ToString("N");
+
+    /// <summary>Whether it is certain that no other store listens, so that there is nobody to notify.</summary>
+    public bool IsAlone { get => _isAlone; set => _isAlone = value; }
+
+    public void Say(Presence presence)
+    {
+        lock (_lock) _presence |= presence;
+        _wake.Writer.TryWrite(true);
+    }
+
+    public void MessagesArrived(List<CommitItem> batch)
+    {
+        if (_isAlone) return;
+        lock (_lock)
+        {
+            foreach (var item in batch)
+            {
+                foreach (var messages in item.Transaction.Messages)
+                    for (var i = 0; i < messages.Count; i++) _arrived.Add(messages[i].Recipient);
+            }
+        }
+
+        _wake.Writer.TryWrite(true);
+    }
+
+    public void DeviceRemoved(DeviceAddress device)
+    {
+        if (_isAlone) return;
+        lock (_lock) _removed.Add(device);
+        _wake.Writer.TryWrite(true);
+    }
+
+    /// <summary>Notifies on a connection of the pool, now.</summary>
+    public async Task PingAsync(string ping, CancellationToken cancellationToken)
+    {
+        await using var connection = await _database.ConnectAsync(cancellationToken);
+        await NotifyAsync(connection, new Notification(Name, _knownRemovals.Last, [], [], ping), cancellationToken);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _wake.Writer.TryComplete();
+        await _loop;
+        if (_connection is not null) await _connection.DisposeAsync();
+    }
+
+    private async Task RunAsync()
+    {
+        while (await _wake.Reader.WaitToReadAsync())
+        {
+            _wake.Reader.TryRead(out _);
+            HashSet<DeviceAddress> arrived, removed;
+            Presence presence;
+            lock (_lock)
+            {
+                (arrived, removed, presence) = (_arrived, _removed, _presence);
+                if (arrived.Count + removed.Count == 0 && presence == Presence.None) continue;
+                (_arrived, _removed, _presence) = ([], [], Presence.None);
+            }
+
+            try
+            {
+                await NotifyAsync(new Notification(Name, _knownRemovals.Last, [.. arrived], [.. removed], Presence: presence));
+            }
+            catch (Exception exception)
+            {
+                // They are hints; whoever waits looks by itself now and then.
+                Log.NotNotified(_logger, exception);
+            }
+        }
+    }
+
+    private async Task NotifyAsync(Notification notification)
+    {
+        var reused = _connection is not null;
+        while (true)
+        {
+            try
+            {
+                _connection ??= await _database.ConnectAsync(CancellationToken.None);
+                await NotifyAsync(_connection, notification, CancellationToken.None);
+                return;
+            }
+            catch
+            {
+                if (_connection is not null) await _connection.DisposeAsync();
+                _connection = null;
+                // The server may have closed it long ago.
+                if (!reused) throw;
+                reused = false;
+            }
+        }
+    }
+
+    private async Task NotifyAsync(NpgsqlConnection connection, Notification notification, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand("SELECT pg_notify($1, payload) FROM unnest($2) payload", connection);
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = _channel });
+        CommitArrays.Add(command.Parameters, NpgsqlDbType.Text, [.. notification.ToPayloads()]);
+        await _database.PrepareAsync(command, cancellationToken);
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+}

@@ -1,0 +1,19 @@
+namespace Matrix.ToDevice;
+
+/// <summary>A send that waits for its commit.</summary>
+internal sealed class CommitItem(PostgreSqlTransaction transaction)
+{
+    private readonly TaskCompletionSource<CommitResult> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public PostgreSqlTransaction Transaction => transaction;
+    public Task<CommitResult> Done => _done.Task;
+
+    /// <summary>
+    /// Up to this removal, it is certain that none of the send's devices was removed since they were looked up.
+    /// </summary>
+    public long KnownRemovals { get; set; } = transaction.KnownRemovals;
+
+    public void Succeed(CommitResult result) => _done.SetResult(result);
+
+    public void Fail(Exception exception) => _done.SetException(exception);
+}

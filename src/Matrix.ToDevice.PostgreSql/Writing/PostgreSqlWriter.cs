@@ -1,0 +1,230 @@
+using System.Threading.Channels;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Matrix.ToDevice;
+
+/// <summary>
+/// Commits sends. A few loops take whatever waits and commit it as one statement: requests that come together share the
+/// round trip and the disk's confirmation, and nobody waits for a timer.
+/// </summary>
+internal sealed class PostgreSqlWriter : IAsyncDisposable
+{
+    private const int MaxWaiting = 4096;
+    private const int MaxBatchItems = 256;
+    private const int MaxBatchBytes = 8 << 20;
+
+    private readonly Channel<CommitItem> _waiting = Channel.CreateBounded<CommitItem>(MaxWaiting);
+    private readonly PostgreSqlDatabase _database;
+    private readonly TimeProvider _time;
+    private readonly KnownRemovals _knownRemovals;
+    private readonly Action<List<CommitItem>> _committed;
+    private readonly Task _loops;
+    private readonly string _commit, _useRecords, _removals;
+
+    /// <param name="database">The database.</param>
+    /// <param name="options">The options.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="knownRemovals">Learns of removals that a commit meets.</param>
+    /// <param name="committed">Is told what was committed, before those who wait for it are.</param>
+    public PostgreSqlWriter(
+        PostgreSqlDatabase database, PostgreSqlStoreOptions options, TimeProvider time, KnownRemovals knownRemovals,
+        Action<List<CommitItem>> committed)
+    {
+        (_database, _time, _knownRemovals, _committed) = (database, time, knownRemovals, committed);
+        var schema = PostgreSqlSchema.Quote(options.Schema);
+        _commit = $"SELECT {schema}.to_device_commit("
+            + string.Join(", ", Enumerable.Range(1, 24).Select(n => FormattableString.Invariant($"${n}"))) + ")";
+        // Sorted locks here too: two hosts may look up the same records.
+        _useRecords = $"""
+            UPDATE {schema}.to_device_transaction t SET last_used = greatest(t.last_used, $4)
+            FROM (SELECT r.user_id, r.device_id, r.key
+                  FROM unnest($1, $2, $3) AS k (user_id, device_id, key)
+                  JOIN {schema}.to_device_transaction r USING (user_id, device_id, key)
+                  ORDER BY r.key FOR UPDATE OF r) found
+            WHERE t.user_id = found.user_id AND t.device_id = found.device_id AND t.key = found.key
+            RETURNING t.key, t.commit_id
+            """;
+        _removals = $"""
+            SELECT r.last, d.user_id, d.device_id, d.removal FROM {schema}.to_device_removals r
+            LEFT JOIN {schema}.to_device_device d ON d.removal > $1 AND d.removal > 0
+            """;
+        _loops = Task.WhenAll(Enumerable.Range(0, options.Writers).Select(_ => Task.Run(RunAsync)));
+    }
+
+    /// <summary>Commits with the next batch.</summary>
+    /// <param name="transaction">The send.</param>
+    /// <param name="cancellationToken">Cancels the wait for a place in the queue, not what has got one.</param>
+    public async ValueTask<CommitResult> CommitAsync(PostgreSqlTransaction transaction, CancellationToken cancellationToken)
+    {
+        var item = new CommitItem(transaction);
+        try
+        {
+            await _waiting.Writer.WriteAsync(item, cancellationToken);
+        }
+        catch (ChannelClosedException)
+        {
+            throw new ObjectDisposedException(nameof(PostgreSqlStore));
+        }
+
+        return await item.Done;
+    }
+
+    /// <summary>Commits what still waits.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        _waiting.Writer.TryComplete();
+        await _loops;
+    }
+
+    private async Task RunAsync()
+    {
+        while (await _waiting.Reader.WaitToReadAsync())
+        {
+            var batch = new List<CommitItem>();
+            var bytes = 0;
+            while (batch.Count < MaxBatchItems && bytes < MaxBatchBytes && _waiting.Reader.TryRead(out var item))
+            {
+                batch.Add(item);
+                bytes += item.Transaction.Bytes;
+            }
+
+            if (batch.Count > 0) await CommitAsync(batch);
+        }
+    }
+
+    private async Task CommitAsync(List<CommitItem> batch)
+    {
+        while (batch.Count > 0)
+        {
+            // Those whose key is in the batch already come next; by then their key is recorded.
+            var firsts = batch.DistinctBy(item => item.Transaction.Fingerprint).ToList();
+            var rest = firsts.Count == batch.Count ? [] : batch.Except(firsts).ToList();
+            try
+            {
+                if (await _database.RunAsync((connection, _) => TryCommitAsync(connection, firsts), CancellationToken.None))
+                {
+                    _committed(firsts);
+                    foreach (var item in firsts) item.Succeed(CommitResult.Committed);
+                }
+                else
+                {
+                    rest.InsertRange(0, await _database.RunAsync((connection, _) => SettleAsync(connection, firsts), CancellationToken.None));
+                }
+            }
+            catch (Exception exception) when (firsts.Count > 1 && IsOfOneSend(exception))
+            {
+                // What the database cannot take from one must not keep it from the others.
+                foreach (var item in firsts) await CommitAsync([item]);
+            }
+            catch (Exception exception)
+            {
+                foreach (var item in firsts) item.Fail(exception);
+            }
+
+            batch = rest;
+        }
+    }
+
+    /// <summary>
+    /// Commits all, or nothing when one of them is recorded or names a removed device. May be repeated when the answer was
+    /// lost: then they are recorded, by their own commit IDs.
+    /// </summary>
+    private async ValueTask<bool> TryCommitAsync(NpgsqlConnection connection, List<CommitItem> batch)
+    {
+        await using var command = new NpgsqlCommand(_commit, connection);
+        CommitArrays.Add(command.Parameters, batch, _time.GetUtcNow());
+        await _database.PrepareAsync(command, CancellationToken.None);
+        return (bool)(await command.ExecuteScalarAsync(CancellationToken.None))!;
+    }
+
+    /// <summary>Answers those that are recorded or name a removed device; the result are the others.</summary>
+    private async ValueTask<List<CommitItem>> SettleAsync(NpgsqlConnection connection, List<CommitItem> batch)
+    {
+        var recorded = await UseRecordsAsync(connection, batch);
+        var removed = new Dictionary<DeviceAddress, long>();
+        var last = await RemovalsAsync(connection, batch.Min(item => item.KnownRemovals), removed);
+        _knownRemovals.Learn(last);
+
+        var others = new List<CommitItem>();
+        foreach (var item in batch)
+        {
+            var isRecorded = recorded.TryGetValue(item.Transaction.Fingerprint, out var commitId);
+            if (isRecorded && commitId == item.Transaction.CommitId)
+            {
+                // It was this very attempt, and its answer was lost.
+                _committed([item]);
+                item.Succeed(CommitResult.Committed);
+            }
+            else if (NamesOneOf(removed, item))
+            {
+                item.Succeed(CommitResult.DeviceRemoved);
+            }
+            else if (isRecorded)
+            {
+                item.Succeed(CommitResult.AlreadyCommitted);
+            }
+            else
+            {
+                item.KnownRemovals = Math.Max(item.KnownRemovals, last);
+                others.Add(item);
+            }
+        }
+
+        return others;
+    }
+
+    private async ValueTask<Dictionary<Guid, long>> UseRecordsAsync(NpgsqlConnection connection, List<CommitItem> batch)
+    {
+        await using var command = new NpgsqlCommand(_useRecords, connection);
+        var senders = batch.Select(item => CommitArrays.Sender(item.Transaction.Key)).ToList();
+        CommitArrays.Add(command.Parameters, NpgsqlDbType.Text, [.. senders.Select(sender => sender.UserId)]);
+        CommitArrays.Add(command.Parameters, NpgsqlDbType.Text, [.. senders.Select(sender => sender.DeviceId)]);
+        CommitArrays.Add(command.Parameters, NpgsqlDbType.Uuid, [.. batch.Select(item => item.Transaction.Fingerprint)]);
+        command.Parameters.Add(new NpgsqlParameter<DateTime> { TypedValue = _time.GetUtcNow().UtcDateTime, NpgsqlDbType = NpgsqlDbType.TimestampTz });
+        await _database.PrepareAsync(command, CancellationToken.None);
+        await using var reader = await command.ExecuteReaderAsync(CancellationToken.None);
+        var recorded = new Dictionary<Guid, long>();
+        while (await reader.ReadAsync(CancellationToken.None)) recorded.Add(reader.GetGuid(0), reader.GetInt64(1));
+        return recorded;
+    }
+
+    /// <summary>Collects the removals behind one; the result is the number of the last.</summary>
+    private async ValueTask<long> RemovalsAsync(NpgsqlConnection connection, long after, Dictionary<DeviceAddress, long> removed)
+    {
+        await using var command = new NpgsqlCommand(_removals, connection);
+        command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = after });
+        await _database.PrepareAsync(command, CancellationToken.None);
+        await using var reader = await command.ExecuteReaderAsync(CancellationToken.None);
+        var last = after;
+        while (await reader.ReadAsync(CancellationToken.None))
+        {
+            last = Math.Max(last, reader.GetInt64(0));
+            if (!reader.IsDBNull(1)) removed[new DeviceAddress(reader.GetString(1), reader.GetString(2))] = reader.GetInt64(3);
+        }
+
+        return last;
+    }
+
+    private static bool NamesOneOf(Dictionary<DeviceAddress, long> removed, CommitItem item)
+    {
+        if (removed.Count == 0) return false;
+        if (IsRemoved(CommitArrays.Sender(item.Transaction.Key))) return true;
+        foreach (var messages in item.Transaction.Messages)
+        {
+            for (var i = 0; i < messages.Count; i++)
+            {
+                var (userId, deviceId) = messages[i].Recipient;
+                if (IsRemoved(new DeviceAddress(PostgreSqlText.Key(userId), PostgreSqlText.Key(deviceId)))) return true;
+            }
+        }
+
+        return false;
+
+        bool IsRemoved(DeviceAddress device) => removed.TryGetValue(device, out var number) && number > item.KnownRemovals;
+    }
+
+    /// <summary>Not trouble with the server or the connection, which would meet each of them.</summary>
+    private static bool IsOfOneSend(Exception exception) =>
+        exception.InnerException is not NpgsqlException || exception.InnerException is PostgresException { SqlState: ['2', '2', ..] or ['2', '3', ..] or ['5', '4', ..] };
+}

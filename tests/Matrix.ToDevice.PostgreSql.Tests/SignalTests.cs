@@ -1,0 +1,261 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+
+namespace Matrix.ToDevice.Tests;
+
+/// <summary>What one host commits wakes the syncs that wait on the others (D13).</summary>
+public class SignalTests
+{
+    // Not every UNLISTEN of a pool.
+    private const string Listening = "LISTEN \"";
+    private const int LongTime = 120_000;
+
+    [Test]
+    public async Task D13_a_message_that_one_host_accepts_ends_a_long_poll_on_another()
+    {
+        await using var servers = await Servers.StartAsync(TestCluster.NewDatabase(), TimeSpan.FromDays(1));
+        using var waiting = WaitingSyncs.Of(servers.Two);
+        var poll = servers.Bob.SyncAsync(timeout: LongTime);
+        await waiting.ReachesAsync(1);
+
+        (await servers.Alice.SendAsync("t1", "@bob:hs1", "B1", """{"n":1}""")).ShouldBeAccepted();
+
+        Assert.That((await poll).Contents, Is.EqualTo(new[] { """{"n":1}""" }));
+    }
+
+    [Test]
+    public async Task D6_a_device_that_one_host_removes_ends_its_long_poll_on_another()
+    {
+        await using var servers = await Servers.StartAsync(TestCluster.NewDatabase(), TimeSpan.FromDays(1));
+        using var waiting = WaitingSyncs.Of(servers.Two);
+        var poll = servers.Bob.SyncAsync(timeout: LongTime);
+        await waiting.ReachesAsync(1);
+
+        await servers.One.LogoutAsync("@bob:hs1", "B1");
+
+        Assert.That((await poll).Events, Is.Empty);
+    }
+
+    [Test]
+    public async Task Notifications_reach_hosts_of_the_same_schema_only_and_carry_every_device_in_any_number()
+    {
+        var database = TestCluster.NewDatabase();
+        string[] devices = [.. Enumerable.Range(0, 700).Select(n => $"B{n}{new string('ü', n % 40)}\0")];
+        var (own, heard, elsewhere) = (new HeardSignals(), new HeardSignals(), new HeardSignals());
+        await using var one = new Host(database, services: own.Add);
+        await using var two = new Host(database, services: heard.Add);
+        await using var other = new Host(database, options => options.Schema = "other", elsewhere.Add);
+        foreach (var host in (Host[])[one, two, other]) await host.ReadAsync("B1");
+        await heard.MissedAsync();
+
+        await one.SendAsync("t1", "x", [.. devices, new string('d', 9000)]);
+        await heard.ReachesAsync(devices.Length);
+        await one.Inbox.RemoveDeviceAsync(Host.Bob("B1"), default);
+        await heard.ReachesAsync(devices.Length + 1);
+
+        Assert.That(heard.Devices.Take(devices.Length), Is.EquivalentTo(devices.Select(Host.Bob)));
+        Assert.That(heard.Removed, Is.EqualTo(new[] { Host.Bob("B1") }));
+        Assert.That(two.Transactions.KnownRemovals, Is.EqualTo(one.Transactions.KnownRemovals), "the other host has learned of it");
+        Assert.That(own.Devices.Concat(elsewhere.Devices), Is.Empty);
+    }
+
+    [Test]
+    public async Task Without_notifications_the_health_check_says_so_until_they_are_back()
+    {
+        var database = TestCluster.NewDatabase();
+        using var proxy = new TestProxy(TestCluster.Cluster.Port);
+        var signals = new HeardSignals();
+        await using var host = new Host($"{database};Port={proxy.Port}", services: signals.Add);
+        Assert.That((await host.HealthAsync()).Status, Is.EqualTo(HealthStatus.Healthy));
+
+        proxy.Cut(Listening);
+        var cut = await host.HealthAsync();
+        Assert.That(cut.Status, Is.EqualTo(HealthStatus.Degraded), cut.Description);
+        Assert.That(cut.Description, Does.Contain("pooler"));
+
+        proxy.Mend();
+        await signals.MissedAsync();
+        Assert.That((await host.HealthAsync()).Status, Is.EqualTo(HealthStatus.Healthy));
+    }
+
+    [Test]
+    public async Task D13_a_host_that_is_not_notified_finds_the_message_at_its_next_look()
+    {
+        var database = TestCluster.NewDatabase();
+        using var proxy = new TestProxy(TestCluster.Cluster.Port);
+        await using var servers = await Servers.StartAsync(database, TimeSpan.FromMilliseconds(200), $"{database};Port={proxy.Port}");
+        proxy.Cut(Listening);
+        using var waiting = WaitingSyncs.Of(servers.Two);
+        var poll = servers.Bob.SyncAsync(timeout: LongTime);
+        await waiting.ReachesAsync(1);
+
+        (await servers.Alice.SendAsync("t1", "@bob:hs1", "B1")).ShouldBeAccepted();
+
+        Assert.That((await poll).Events, Has.Count.EqualTo(1));
+    }
+
+    /// <summary>As behind a pooler that hands connections out for each transaction: everything works but the notifications.</summary>
+    [Test]
+    public async Task A_listener_that_is_connected_and_hears_nothing_is_reported()
+    {
+        using var proxy = new TestProxy(TestCluster.Cluster.Port);
+        await using var host = new Host($"{TestCluster.NewDatabase()};Port={proxy.Port}");
+        await host.SendAsync("t1", "1", "B1");
+        proxy.Mute(Listening);
+
+        Assert.That((await host.HealthAsync()).Status, Is.EqualTo(HealthStatus.Degraded));
+        Assert.That(await host.ReadAsync("B1"), Is.EqualTo(new[] { "1" }));
+    }
+
+    [Test]
+    public async Task B11_a_host_that_is_alone_notifies_nobody_until_another_one_comes()
+    {
+        var database = TestCluster.NewDatabase();
+        using var connection = new DatabaseView(database).Open();
+        var heard = new List<string>();
+        connection.Notification += (_, notification) => heard.Add(notification.Payload);
+        await using var one = new Host(database);
+        await one.ReadAsync("B1");
+        // A notification of its own comes back behind its question who else listens.
+        await one.HealthAsync();
+        using (var command = connection.CreateCommand())
+        {
+            command.CommandText = "LISTEN \"to_device to_device\"";
+            command.ExecuteNonQuery();
+        }
+
+        for (var n = 0; n < 100; n++) await one.SendAsync($"t{n}", $"{n}", "alone");
+        var signals = new HeardSignals();
+        await using var two = new Host(database, services: signals.Add);
+        await two.ReadAsync("B1");
+        await signals.MissedAsync();
+        await one.SendAsync("last", "x", "together");
+        await signals.ReachesAsync(1);
+        await connection.WaitAsync();
+
+        Assert.That(heard, Has.None.Contains("alone"));
+        Assert.That(signals.Devices, Is.EqualTo(new[] { Host.Bob("together") }));
+    }
+
+    [Test]
+    public async Task Hosts_without_notifications_send_none_and_are_healthy()
+    {
+        var database = TestCluster.NewDatabase();
+        var signals = new HeardSignals();
+        await using var listening = new Host(database, services: signals.Add);
+        await using var silent = new Host(database, options => options.Notifications = false);
+        await listening.ReadAsync("B1");
+
+        await silent.SendAsync("t1", "1", "B1");
+        await using var third = new Host(database);
+        await third.ReadAsync("B1");
+        await signals.MissedAsync();
+        await third.SendAsync("t2", "2", "B2");
+        await signals.ReachesAsync(1);
+
+        Assert.That(signals.Devices, Is.EqualTo(new[] { Host.Bob("B2") }));
+        Assert.That((await silent.HealthAsync()).Status, Is.EqualTo(HealthStatus.Healthy));
+    }
+
+    [Test]
+    public async Task A_notification_that_is_none_of_ours_harms_nobody()
+    {
+        var database = TestCluster.NewDatabase();
+        var signals = new HeardSignals();
+        await using var one = new Host(database, services: signals.Add);
+        await using var two = new Host(database);
+        await one.ReadAsync("B1");
+
+        foreach (var payload in (string[])["", "hello", "[]", "{}", """{"from":1,"removals":"x"}""", """{"from":"x","removals":0,"arrived":[["a"]]}"""])
+            new DatabaseView(database).Execute($"SELECT pg_notify('to_device to_device', '{payload}')");
+        await two.ReadAsync("B1");
+        await signals.MissedAsync();
+        await two.SendAsync("t1", "1", "B1");
+
+        await signals.ReachesAsync(1);
+    }
+
+    /// <summary>What a store tells the module.</summary>
+    private sealed class HeardSignals : IInboxSignals
+    {
+        private readonly Lock _lock = new();
+        private readonly List<DeviceAddress> _devices = [], _removed = [];
+        private readonly TaskCompletionSource _missed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public IReadOnlyList<DeviceAddress> Devices { get { lock (_lock) return [.. _devices]; } }
+        public IReadOnlyList<DeviceAddress> Removed { get { lock (_lock) return [.. _removed]; } }
+
+        public void Add(ISendToDeviceBuilder builder) => builder.Services.AddSingleton<IInboxSignals>(this);
+
+        public Task MissedAsync() => _missed.Task.WaitAsync(TimeSpan.FromSeconds(60));
+
+        public async Task ReachesAsync(int count)
+        {
+            while (true)
+            {
+                Task changed;
+                lock (_lock)
+                {
+                    if (_devices.Count + _removed.Count >= count) return;
+                    changed = _changed.Task;
+                }
+
+                await changed.WaitAsync(TimeSpan.FromSeconds(60));
+            }
+        }
+
+        public void MessagesArrived(DeviceAddress device) => Note(_devices, device);
+
+        public void DeviceRemoved(DeviceAddress device) => Note(_removed, device);
+
+        public void Missed() => _missed.TrySetResult();
+
+        private void Note(List<DeviceAddress> list, DeviceAddress device)
+        {
+            lock (_lock)
+            {
+                list.Add(device);
+                _changed.SetResult();
+                _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            }
+        }
+    }
+
+    /// <summary>Two servers on one database; Alice is logged in on the first, Bob on the second, and both know them.</summary>
+    private sealed class Servers : IAsyncDisposable
+    {
+        private Servers(TestHomeserver one, TestHomeserver two)
+        {
+            (One, Two) = (one, two);
+            foreach (var server in (TestHomeserver[])[one, two])
+            {
+                var (alice, bob) = (server.Login("@alice:hs1", "A1"), server.Login("@bob:hs1", "B1"));
+                if (server == one) Alice = alice;
+                else Bob = bob;
+            }
+        }
+
+        public TestHomeserver One { get; }
+        public TestHomeserver Two { get; }
+        public TestClient Alice { get; } = null!;
+        public TestClient Bob { get; } = null!;
+
+        public static async Task<Servers> StartAsync(string database, TimeSpan pollInterval, string? second = null)
+        {
+            return new Servers(await StartAsync(database), await StartAsync(second ?? database));
+
+            Task<TestHomeserver> StartAsync(string connectionString) => TestHomeserver.StartAsync(builder =>
+            {
+                builder.UsePostgreSql(options => (options.ConnectionString, options.Schema) = (connectionString, "to_device"));
+                builder.Services.Configure<SendToDeviceOptions>(options => options.SyncPollInterval = pollInterval);
+            });
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await One.DisposeAsync();
+            await Two.DisposeAsync();
+        }
+    }
+}

@@ -1,0 +1,191 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using NUnit.Framework.Constraints;
+
+namespace Matrix.ToDevice.Tests;
+
+/// <summary>A database that cannot be used keeps the server from starting, and the message says what to mend.</summary>
+public class StartTests
+{
+    private string _database = null!;
+    private DatabaseView _view = null!;
+
+    [SetUp]
+    public void SetUp()
+    {
+        _database = TestCluster.NewDatabase();
+        _view = new DatabaseView(_database);
+    }
+
+    [Test]
+    public void A_server_without_a_database_does_not_start() =>
+        Assert.That(() => StartAsync(_ => { }), Refused("AddNpgsqlDataSource"));
+
+    [TestCase("Host=127.0.0.1;Port=1", "cannot be reached")]
+    [TestCase("Host=nowhere.invalid", "cannot be reached")]
+    [TestCase("Colour=green", "cannot be used")]
+    public void A_connection_string_that_leads_nowhere_is_refused(string connectionString, string message) =>
+        Assert.That(() => StartAsync(options => options.ConnectionString = connectionString), Refused(message));
+
+    [Test]
+    public void A_missing_database_is_named() =>
+        Assert.That(() => StartAsync(options => options.ConnectionString = $"{_database};Database=nowhere"), Refused("no such database: nowhere"));
+
+    [TestCase("Password=wrong")]
+    [TestCase("")]
+    public void A_wrong_password_is_refused_and_not_repeated(string password)
+    {
+        _view.Execute("DROP ROLE IF EXISTS careful; CREATE ROLE careful LOGIN PASSWORD 'right'");
+
+        Assert.That(
+            () => StartAsync(options => options.ConnectionString = $"{_database};Username=careful;{password}"),
+            Refused("assword").And.Message.Not.Contains("wrong"));
+    }
+
+    [TestCase("")]
+    [TestCase("a name that has more than fifty bytes, as it has got umläuts")]
+    public void A_schema_name_that_cannot_serve_is_refused(string schema) =>
+        Assert.That(() => StartAsync(options => (options.ConnectionString, options.Schema) = (_database, schema)), Refused("1 to 50 bytes"));
+
+    [TestCase(0)]
+    [TestCase(17)]
+    public void A_number_of_writers_that_cannot_serve_is_refused(int writers) =>
+        Assert.That(() => StartAsync(options => (options.ConnectionString, options.Writers) = (_database, writers)), Refused("1 to 16 writers"));
+
+    [Test]
+    public async Task A_user_who_may_not_make_the_tables_is_told_so_and_one_who_may_use_them_suffices()
+    {
+        _view.Execute("DROP ROLE IF EXISTS modest; CREATE ROLE modest LOGIN");
+        var modest = $"{_database};Username=modest";
+        Assert.That(() => StartAsync(options => options.ConnectionString = modest), Refused("needs CREATE on the database"));
+
+        await StartAsync(options => options.ConnectionString = _database);
+        Assert.That(() => StartAsync(options => options.ConnectionString = modest), Refused("USAGE on the schema"));
+
+        _view.Execute("""
+            GRANT USAGE ON SCHEMA to_device TO modest;
+            GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA to_device TO modest
+            """);
+        await using (var host = new Host(modest))
+        {
+            await host.SendAsync("t1", "1", "B1");
+            await host.Inbox.RemoveDeviceAsync(Host.Bob("B2"), default);
+            await host.Transactions.PurgeAsync(TimeProvider.System.GetUtcNow() + TimeSpan.FromDays(1), 10, default);
+            Assert.That((await host.HealthAsync()).Status, Is.EqualTo(HealthStatus.Healthy));
+            Assert.That(await host.ReadAsync("B1"), Is.EqualTo(new[] { "1" }));
+        }
+
+        _view.Execute("DROP OWNED BY modest");
+    }
+
+    [Test]
+    public async Task A_newer_schema_is_refused_and_left_as_it_is()
+    {
+        await using var running = new Host(_database);
+        await running.SendAsync("t1", "1", "B1");
+        _view.Execute("INSERT INTO to_device.to_device_schema (version) VALUES (1000)");
+
+        Assert.That(() => StartAsync(options => options.ConnectionString = _database), Refused("version 1000"));
+        var health = await running.HealthAsync();
+        Assert.That((health.Status, health.Description), Is.EqualTo((HealthStatus.Unhealthy, health.Exception!.Message)));
+        Assert.That(health.Description, Does.Contain("version 1000"));
+
+        _view.Execute("DELETE FROM to_device.to_device_schema WHERE version = 1000");
+        await using var again = new Host(_database);
+        Assert.That(await again.ReadAsync("B1"), Is.EqualTo(new[] { "1" }));
+    }
+
+    [Test]
+    public async Task A_host_that_migrates_by_itself_runs_the_files_of_the_package()
+    {
+        Action<PostgreSqlStoreOptions> configure = options => (options.ConnectionString, options.Migrate, options.Schema) = (_database, false, "mine");
+        Assert.That(() => StartAsync(configure), Refused("Run 001.sql"));
+        Assert.That(_view.Count("SELECT count(*) FROM pg_namespace WHERE nspname = 'mine'"), Is.Zero, "nothing was made");
+
+        var files = Directory.GetFiles(Path.Combine(Repository.Folder, "src", "Matrix.ToDevice.PostgreSql", "Schema"), "*.sql").Order(StringComparer.Ordinal);
+        _view.Execute($"CREATE SCHEMA mine; SET search_path TO mine; {string.Join('\n', files.Select(File.ReadAllText))}");
+
+        await StartAsync(configure);
+        await using var host = new Host(_database, options => (options.Migrate, options.Schema) = (false, "mine"));
+        await host.SendAsync("t1", "1", "B1");
+        Assert.That(_view.Count("SELECT count(*) FROM mine.to_device_message"), Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task The_applications_data_source_is_used_and_stays_open()
+    {
+        await using var dataSource = NpgsqlDataSource.Create(_database);
+        await StartAsync(_ => { }, services => services.AddSingleton(dataSource));
+
+        await using var connection = await dataSource.OpenConnectionAsync();
+        Assert.That(_view.Count("SELECT count(*) FROM to_device.to_device_schema"), Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task D3_a_read_only_database_is_503_and_unhealthy_and_the_retry_is_accepted_when_it_is_writable_again()
+    {
+        await using var server = await TestHomeserver.StartAsync(builder =>
+        {
+            builder.UsePostgreSql(options => (options.ConnectionString, options.Schema) = (_database, "to_device"));
+            builder.Services.AddHealthChecks().AddPostgreSqlToDevice();
+        });
+        var (alice, bob) = (server.Login("@alice:hs1", "A1"), server.Login("@bob:hs1", "B1"));
+        (await alice.SendAsync("t1", "@bob:hs1", "B1", """{"n":1}""")).ShouldBeAccepted();
+
+        SetReadOnly("on");
+        var refused = await alice.SendAsync("t2", "@bob:hs1", "B1", """{"n":2}""");
+        refused.ShouldBe(503, "M_UNKNOWN");
+        Assert.That(refused.Headers, Contains.Key("Retry-After"));
+        var health = server.Services.GetRequiredService<HealthCheckService>();
+        Assert.That((await health.CheckHealthAsync()).Entries["to_device"].Description, Does.Contain("read-only"));
+        Assert.That(() => StartAsync(options => options.ConnectionString = _database), Refused("read-only"));
+        Assert.That((await bob.SyncAsync()).Contents, Is.EqualTo(new[] { """{"n":1}""" }), "readers do not mind");
+
+        SetReadOnly("off");
+        (await alice.SendAsync("t2", "@bob:hs1", "B1", """{"n":2}""")).ShouldBeAccepted();
+        Assert.That((await bob.SyncAsync()).Contents, Is.EqualTo(new[] { """{"n":1}""", """{"n":2}""" }));
+
+        void SetReadOnly(string setting)
+        {
+            using (var connection = _view.Open())
+            {
+                using var command = new NpgsqlCommand(
+                    $"SET transaction_read_only = off; ALTER DATABASE {connection.Database} SET default_transaction_read_only = {setting}", connection);
+                command.ExecuteNonQuery();
+            }
+
+            _view.Disconnect();
+        }
+    }
+
+    [Test]
+    public async Task A_database_that_comes_late_is_found_without_a_restart_of_the_host()
+    {
+        using var cluster = PostgreSqlCluster.Start();
+        cluster.StopServer("fast");
+        await using var host = new Host(cluster.ConnectionString);
+        Assert.That((await host.HealthAsync()).Status, Is.EqualTo(HealthStatus.Unhealthy));
+        Assert.That(async () => await host.SendAsync("t1", "1", "B1"), Refused("cannot be reached"));
+
+        cluster.StartServer();
+        Assert.That(await host.SendAsync("t1", "1", "B1"), Is.EqualTo(CommitResult.Committed));
+        Assert.That((await host.HealthAsync()).Status, Is.EqualTo(HealthStatus.Healthy));
+    }
+
+    private static async Task StartAsync(Action<PostgreSqlStoreOptions> configure, Action<IServiceCollection>? services = null)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.Services.AddSendToDevice().UsePostgreSql(configure);
+        services?.Invoke(builder.Services);
+        await using var app = builder.Build();
+        app.Urls.Add("http://127.0.0.1:0");
+        await app.StartAsync();
+    }
+
+    private static ContainsConstraint Refused(string message) =>
+        Throws.TypeOf<PostgreSqlStoreException>().With.Message.Contains(message);
+}

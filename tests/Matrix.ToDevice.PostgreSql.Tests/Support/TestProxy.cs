@@ -1,0 +1,152 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+
+namespace Matrix.ToDevice.Tests;
+
+/// <summary>Stands between a store and the server, to break what a test wants broken.</summary>
+internal sealed class TestProxy : IDisposable
+{
+    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly int _serverPort;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Lock _lock = new();
+    private readonly List<(TcpClient Client, TcpClient Server, Said Says)> _connections = [];
+    private volatile string? _cutting, _muting;
+    private int _lostAnswers;
+
+    public TestProxy(int serverPort)
+    {
+        _serverPort = serverPort;
+        _listener.Start();
+        _ = AcceptAsync();
+    }
+
+    public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
+
+    /// <summary>The answer to the next statement that contains this is lost, with its connection; the server has carried it out.</summary>
+    public volatile string? LoseAnswerTo;
+
+    public int LostAnswers => _lostAnswers;
+
+    /// <summary>Cuts the connections that have said this, now and as soon as one says it.</summary>
+    public void Cut(string words)
+    {
+        _cutting = words;
+        lock (_lock)
+        {
+            foreach (var (client, _, says) in _connections)
+                if (says.Contains(words)) client.Client.Close();
+        }
+    }
+
+    /// <summary>Swallows what the server says on connections that have said this, as a pooler does that forgets sessions.</summary>
+    public void Mute(string words) => _muting = words;
+
+    public void Mend() => _cutting = _muting = null;
+
+    public void Dispose()
+    {
+        _stop.Cancel();
+        _listener.Stop();
+        lock (_lock)
+        {
+            foreach (var (client, server, _) in _connections)
+            {
+                client.Dispose();
+                server.Dispose();
+            }
+        }
+
+        _stop.Dispose();
+    }
+
+    private async Task AcceptAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                var client = await _listener.AcceptTcpClientAsync(_stop.Token);
+                var server = new TcpClient { NoDelay = true };
+                client.NoDelay = true;
+                await server.ConnectAsync(IPAddress.Loopback, _serverPort, _stop.Token);
+                var says = new Said();
+                lock (_lock) _connections.Add((client, server, says));
+                _ = ForwardAsync(client, server, bytes => Ask(bytes, says));
+                _ = ForwardAsync(server, client, _ => Answer(says));
+            }
+        }
+        catch (Exception exception) when (exception is OperationCanceledException or SocketException or ObjectDisposedException)
+        {
+            // The test is over.
+        }
+    }
+
+    private enum Fate { Pass, Swallow, Cut }
+
+    private Fate Ask(ReadOnlyMemory<byte> bytes, Said says)
+    {
+        var text = Encoding.Latin1.GetString(bytes.Span);
+        says.Add(text);
+        if (LoseAnswerTo is { } lost && text.Contains(lost, StringComparison.Ordinal))
+        {
+            LoseAnswerTo = null;
+            says.IsLosingAnswer = true;
+        }
+
+        if (_cutting is { } cutting && text.Contains(cutting, StringComparison.Ordinal)) return Fate.Cut;
+        return Fate.Pass;
+    }
+
+    private Fate Answer(Said says)
+    {
+        if (_muting is { } muting && says.Contains(muting)) return Fate.Swallow;
+        if (says.IsLosingAnswer)
+        {
+            Interlocked.Increment(ref _lostAnswers);
+            return Fate.Cut;
+        }
+
+        return Fate.Pass;
+    }
+
+    private async Task ForwardAsync(TcpClient from, TcpClient to, Func<ReadOnlyMemory<byte>, Fate> fate)
+    {
+        var buffer = new byte[65_536];
+        try
+        {
+            while (await from.Client.ReceiveAsync(buffer, _stop.Token) is var length and > 0)
+            {
+                var decided = fate(buffer.AsMemory(0, length));
+                if (decided == Fate.Cut) break;
+                if (decided == Fate.Pass) await to.Client.SendAsync(buffer.AsMemory(0, length), _stop.Token);
+            }
+        }
+        catch (Exception exception) when (exception is OperationCanceledException or SocketException or ObjectDisposedException)
+        {
+            // One side has gone; so does the other.
+        }
+
+        from.Dispose();
+        to.Dispose();
+    }
+
+    /// <summary>What a client has said so far.</summary>
+    private sealed class Said
+    {
+        private readonly StringBuilder _text = new();
+
+        public volatile bool IsLosingAnswer;
+
+        public void Add(string text)
+        {
+            lock (_text) _text.Append(text);
+        }
+
+        public bool Contains(string words)
+        {
+            lock (_text) return _text.ToString().Contains(words, StringComparison.Ordinal);
+        }
+    }
+}
