@@ -32,9 +32,9 @@ internal sealed record Body(string Name, int Targets, int Bytes)
     }
 
     /// <summary>The messages as a store gets them.</summary>
-    public List<ToDeviceMessage> Messages(int first, long sendId) =>
+    public List<ToDeviceMessage> Messages(int first, long sendId, int recipients = Recipients) =>
     [
         .. Enumerable.Range(0, Targets).Select(i => new ToDeviceMessage(
-            new DeviceAddress(UserId((first + i) % Recipients), DeviceId), "@sender:example.org", "m.room.encrypted", Content, sendId)),
+            new DeviceAddress(UserId((first + i) % recipients), DeviceId), "@sender:example.org", "m.room.encrypted", Content, sendId)),
     ];
 }

@@ -21,11 +21,14 @@ internal static class Program
             case ["slow-disk", .. var rest]:
                 await SqliteBench.RunOnSlowDiskAsync(Rounds(rest), Bodies(rest));
                 return 0;
+            case ["postgresql", .. var rest]:
+                await PostgreSqlBench.RunAsync(Rounds(rest), Bodies(rest));
+                return 0;
             case ["sync"]:
                 await SyncBench.RunAsync();
                 return 0;
             default:
-                await Console.Error.WriteLineAsync("usage: http [ROUNDS [BODY]] | sqlite [ROUNDS [BODY]] | slow-disk [ROUNDS [BODY]] | sync");
+                await Console.Error.WriteLineAsync("usage: http [ROUNDS [BODY]] | sqlite [ROUNDS [BODY]] | slow-disk [ROUNDS [BODY]] | postgresql [ROUNDS [BODY]] | sync");
                 return 2;
         }
     }

@@ -1,5 +1,3 @@
-using System.Diagnostics;
-
 namespace Matrix.ToDevice.Bench;
 
 /// <summary>The SQLite store without HTTP, beside what one could write instead, on the same disk with the same durability.</summary>
@@ -69,34 +67,7 @@ internal static class SqliteBench
         var services = new ServiceCollection();
         services.AddSendToDevice().UseSqlite(TemporaryFolder.ConnectionString(folder.File("store.db"), vfs));
         await using var provider = services.BuildServiceProvider();
-        var transactions = provider.GetRequiredService<ITransactionStore>();
-        var inbox = provider.GetRequiredService<IDeviceInbox>();
-        // Made before: what is measured is the store.
-        var messages = Enumerable.Range(0, Body.Recipients).Select(first => body.Messages(first, first)).ToArray();
-        // Until then, the time goes into compiling what runs.
-        for (var i = 0; i < 3_000 / body.Targets; i++) await SendAsync($"warm{i}", i);
-
-        var each = Requests(body, senders) / senders;
-        var latencies = new long[each * senders];
-        var start = Stopwatch.GetTimestamp();
-        await Task.WhenAll(Enumerable.Range(0, senders).Select(sender => Task.Run(async () =>
-        {
-            for (var i = 0; i < each; i++)
-            {
-                var began = Stopwatch.GetTimestamp();
-                await SendAsync($"{sender}.{i}", sender * each + i);
-                latencies[sender * each + i] = Stopwatch.GetElapsedTime(began).Ticks;
-            }
-        })));
-        return Figures.Of(latencies, Stopwatch.GetElapsedTime(start));
-
-        async Task SendAsync(string txnId, int number)
-        {
-            var key = new TransactionKey("@sender:example.org", "SENDER", TransactionKey.SendToDevice, "m.room.encrypted", txnId);
-            await using var transaction = (await transactions.BeginAsync(key, transactions.KnownRemovals, default))!;
-            await inbox.AppendAsync(transaction, messages[number * 7 % Body.Recipients], default);
-            await transaction.CommitAsync(default);
-        }
+        return await StoreLoad.RunAsync([provider], body, senders, Requests(body, senders));
     }
 
     private static Task<Figures> RawAsync(Body body, int senders, RawKind kind, string? vfs = null) => Task.Run(() =>

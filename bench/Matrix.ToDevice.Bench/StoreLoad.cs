@@ -1,0 +1,46 @@
+using System.Diagnostics;
+
+namespace Matrix.ToDevice.Bench;
+
+/// <summary>Senders that use a store directly, each one request after the other.</summary>
+internal static class StoreLoad
+{
+    /// <param name="hosts">The services of each host; senders are spread over them.</param>
+    /// <param name="body">What is sent.</param>
+    /// <param name="senders">How many at once, each from a device of its own.</param>
+    /// <param name="requests">How many in all.</param>
+    /// <param name="recipients">Among how many devices the targets are spread.</param>
+    public static async Task<Figures> RunAsync(
+        IReadOnlyList<IServiceProvider> hosts, Body body, int senders, int requests, int recipients = Body.Recipients)
+    {
+        // Made before: what is measured is the store.
+        var messages = Enumerable.Range(0, recipients).Select(first => body.Messages(first, first, recipients)).ToArray();
+        var stores = hosts.Select(host => (Transactions: host.GetRequiredService<ITransactionStore>(), Inbox: host.GetRequiredService<IDeviceInbox>())).ToArray();
+
+        // Until then, the time goes into compiling what runs.
+        await SendAllAsync("warm", 3_000 / body.Targets / senders + 1, []);
+        var each = requests / senders;
+        var latencies = new long[each * senders];
+        var start = Stopwatch.GetTimestamp();
+        await SendAllAsync("", each, latencies);
+        return Figures.Of(latencies, Stopwatch.GetElapsedTime(start));
+
+        Task SendAllAsync(string prefix, int count, long[] times) => Task.WhenAll(Enumerable.Range(0, senders).Select(sender => Task.Run(async () =>
+        {
+            for (var i = 0; i < count; i++)
+            {
+                var began = Stopwatch.GetTimestamp();
+                await SendAsync(stores[sender % stores.Length], sender, $"{prefix}{i}", sender * count + i);
+                if (times.Length > 0) times[sender * count + i] = Stopwatch.GetElapsedTime(began).Ticks;
+            }
+        })));
+
+        async Task SendAsync((ITransactionStore Transactions, IDeviceInbox Inbox) store, int sender, string txnId, int number)
+        {
+            var key = new TransactionKey("@sender:example.org", $"SENDER{sender}", TransactionKey.SendToDevice, "m.room.encrypted", txnId);
+            await using var transaction = (await store.Transactions.BeginAsync(key, store.Transactions.KnownRemovals, default))!;
+            await store.Inbox.AppendAsync(transaction, messages[number * 7 % recipients], default);
+            if (await transaction.CommitAsync(default) != CommitResult.Committed) throw new InvalidOperationException("It was not committed.");
+        }
+    }
+}
