@@ -11,6 +11,14 @@ public static class ConformanceKit
         .. OutboxCases.All, .. CancellationCases.All, .. RestartCases.All, .. InstanceCases.All,
     ];
 
+    /// <summary>The cases that a store has to pass. What it does not claim is left out here: <see cref="RunAsync(StoreTarget, CancellationToken)"/> shows it.</summary>
+    /// <param name="target">The store.</param>
+    public static IEnumerable<ConformanceCase> CasesFor(StoreTarget target)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        return Cases.Where(one => (one.Requires & ~target.Claims) == StoreClaims.None);
+    }
+
     /// <summary>The case of a name, for test frameworks that hand on texts only.</summary>
     /// <param name="name">The <see cref="ConformanceCase.Name"/>.</param>
     /// <exception cref="ArgumentException">There is no such case.</exception>
