@@ -149,6 +149,7 @@ internal static class RemovalCases
         {
             try
             {
+                var (refusals, refusedIn) = (0, 0);
                 for (var n = 0; !Volatile.Read(ref ended); n++)
                 {
                     var known = store.KnownRemovals;
@@ -158,6 +159,11 @@ internal static class RemovalCases
                         var result = await store.SendAsync(
                             Key($"t{n}", new DeviceAddress($"@sender{sender}:hs1", "S")), [Message(Bob, $"{seen}")], known);
                         if (result == CommitResult.Committed) Interlocked.Increment(ref accepted[seen]);
+                        refusals = result == CommitResult.DeviceRemoved && seen == refusedIn && Volatile.Read(ref life) == seen ? refusals + 1 : 0;
+                        refusedIn = seen;
+                        Check.That(
+                            refusals < 10, "A send was refused 10 times for a device that was there all the time: KnownRemovals has to include a "
+                            + "removal once it has refused a send.");
                     }
 
                     await Task.Yield();

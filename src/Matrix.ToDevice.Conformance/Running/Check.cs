@@ -6,6 +6,8 @@ internal sealed class BrokenPromise(string reason, Exception? cause = null) : Ex
 /// <summary>Says what is wrong, if something is.</summary>
 internal static class Check
 {
+    private const int Shown = 12;
+
     public static void That(bool holds, string reason)
     {
         if (!holds) throw new BrokenPromise(reason);
@@ -14,8 +16,14 @@ internal static class Check
     public static void Equal<T>(T actual, T expected, string reason) =>
         That(EqualityComparer<T>.Default.Equals(actual, expected), $"{reason} Expected {expected}, found {actual}.");
 
-    public static void Same(IReadOnlyList<string> actual, IReadOnlyList<string> expected, string reason) =>
-        That(actual.SequenceEqual(expected, StringComparer.Ordinal), $"{reason} Expected {Show(expected)}, found {Show(actual)}.");
+    public static void Same(IReadOnlyList<string> actual, IReadOnlyList<string> expected, string reason)
+    {
+        var same = 0;
+        while (same < actual.Count && same < expected.Count && actual[same] == expected[same]) same++;
+        // Of long lists, what is shown begins a little before the first difference.
+        var from = actual.Count + expected.Count <= 2 * Shown ? 0 : Math.Max(0, same - 2);
+        That(same == actual.Count && same == expected.Count, $"{reason} Expected {Show(expected, from)}, found {Show(actual, from)}.");
+    }
 
     public static void Empty(IReadOnlyList<string> actual, string reason) => Same(actual, [], reason);
 
@@ -38,9 +46,12 @@ internal static class Check
         throw new BrokenPromise($"{reason} Expected {typeof(TException).Name}, but it returned.");
     }
 
-    private static string Show(IReadOnlyList<string> texts) => texts.Count == 0
-        ? "nothing"
-        : $"[{string.Join(", ", texts.Take(12).Select(Shorten))}{(texts.Count > 12 ? $", … {texts.Count} in all" : "")}]";
+    private static string Show(IReadOnlyList<string> texts, int from)
+    {
+        if (texts.Count == 0) return "nothing";
+        var shown = string.Join(", ", texts.Skip(from).Take(Shown).Select(Shorten));
+        return $"[{(from > 0 ? "…, " : "")}{shown}{(texts.Count > from + Shown ? ", …" : "")}]{(texts.Count > Shown ? $" ({texts.Count} in all)" : "")}";
+    }
 
     private static string Shorten(string text) => text.Length <= 60 ? text : $"{text[..40]}… ({text.Length} characters)";
 }

@@ -12,7 +12,7 @@ internal sealed class ReferenceTarget(Fault fault = Fault.None) : StoreTarget
     public override StoreClaims Claims => StoreClaims.Outbox | StoreClaims.Durable | StoreClaims.SeveralInstances;
 
     // A fault that blocks is seen soon enough; the reference store gets all the time that it may need on a busy machine.
-    public override TimeSpan TimeLimit => fault == Fault.LocksInboxesWhileOpen ? TimeSpan.FromSeconds(2) : base.TimeLimit;
+    public override TimeSpan TimeLimit => fault == Fault.LocksInboxesWhileOpen ? TimeSpan.FromSeconds(1) : base.TimeLimit;
 
     public override ValueTask<StoreInstance> OpenAsync(string data, TimeProvider time, CancellationToken cancellationToken)
     {
