@@ -1,7 +1,13 @@
 namespace Matrix.ToDevice;
 
 /// <summary>The inboxes: for each device, the messages that it has not acknowledged yet, in order.</summary>
-/// <remarks>Any exception means that the store is not to be had at the moment; the client is told to try again later (503, D3).</remarks>
+/// <remarks>
+/// <list type="bullet">
+/// <item><term>Every_device_has_its_own_inbox</term><description> User and device ID together name it, as two texts that are
+/// compared by ordinal: any text, in any case (R71).</description></item>
+/// </list>
+/// Any exception means that the store is not to be had at the moment; the client is told to try again later (503, D3).
+/// </remarks>
 public interface IDeviceInbox
 {
     /// <summary>Adds messages to the inboxes of their recipients when the transaction commits.</summary>

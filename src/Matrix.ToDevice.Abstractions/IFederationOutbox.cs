@@ -11,6 +11,8 @@ public interface IFederationOutbox
     /// <list type="bullet">
     /// <item><term>Foreign_transactions_are_refused</term><description> A transaction of another store throws
     /// <see cref="ArgumentException"/>: two stores cannot commit together.</description></item>
+    /// <item><term>Contents_are_kept_as_sent</term><description> Every content comes out byte for byte as it went in, and with
+    /// it the <c>message_id</c> (R81).</description></item>
     /// </list>
     /// </remarks>
     /// <param name="transaction">A transaction of the store that this outbox belongs to.</param>
@@ -31,12 +33,24 @@ public interface IFederationOutbox
     ValueTask<IReadOnlyList<OutboxEntry>> ReadAsync(string destination, int limit, CancellationToken cancellationToken);
 
     /// <summary>Deletes the EDUs of a destination up to a position, because the destination answered 200 (D16).</summary>
+    /// <remarks>
+    /// <list type="bullet">
+    /// <item><term>Only_what_was_received_is_removed</term><description> Later ones stay, and those of other destinations.
+    /// Positions are not given out again, so that a call that is repeated late removes nothing more.</description></item>
+    /// </list>
+    /// </remarks>
     /// <param name="destination">The server name.</param>
     /// <param name="upTo">The <see cref="OutboxEntry.Position"/> of the last EDU that it has.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
     ValueTask RemoveAsync(string destination, long upTo, CancellationToken cancellationToken);
 
     /// <summary>Lists the destinations that have EDUs waiting, in ordinal order.</summary>
+    /// <remarks>
+    /// <list type="bullet">
+    /// <item><term>Destinations_with_mail_are_listed</term><description> All of them, each once, and no others: sending resumes
+    /// from this list after a restart (D16).</description></item>
+    /// </list>
+    /// </remarks>
     /// <param name="after">Only those behind this one; null for the first ones.</param>
     /// <param name="limit">The most destinations to return, at least 1.</param>
     /// <param name="cancellationToken">Cancels the call.</param>

@@ -7,6 +7,8 @@ namespace Matrix.ToDevice;
 /// <list type="bullet">
 /// <item><term>Abandoned_transactions_leave_nothing</term><description> Disposed without a commit, it leaves no message,
 /// no EDU and no record, and its key is free again (D3).</description></item>
+/// <item><term>Open_transactions_hold_up_nobody</term><description> While it is open, others begin and commit, with any key
+/// and to any device, and readers read: a slow client is nobody else's trouble (D12).</description></item>
 /// </list>
 /// </remarks>
 public interface IToDeviceTransaction : IAsyncDisposable

@@ -5,6 +5,15 @@ namespace Matrix.ToDevice;
 /// <see cref="IFederationOutbox"/>: what is appended to those within a transaction of this one is committed with it.
 /// </summary>
 /// <remarks>
+/// <list type="bullet">
+/// <item><term>Cancelled_calls_do_all_or_nothing</term><description> This holds for every call of every seam: one whose token
+/// was cancelled before it began throws <see cref="OperationCanceledException"/> and does nothing; one that is cancelled on
+/// its way has done all of its work or none of it (D3, D4).</description></item>
+/// <item><term>Commits_survive_a_restart</term><description> Of a durable store: what was committed, and what was deleted, is
+/// so after a restart, and what was under way has left nothing.</description></item>
+/// <item><term>Hosts_share_one_store</term><description> Of a store that several hosts can open: every promise holds across
+/// its instances, and what one has answered, all see.</description></item>
+/// </list>
 /// Any exception means that the store is not to be had at the moment; the client is told to try again later (503, D3).
 /// </remarks>
 public interface ITransactionStore
@@ -28,6 +37,12 @@ public interface ITransactionStore
     ValueTask<IToDeviceTransaction?> BeginAsync(TransactionKey key, long knownRemovals, CancellationToken cancellationToken);
 
     /// <summary>Forgets records that have not been used since a moment, and removals of devices that are older than it (D5).</summary>
+    /// <remarks>
+    /// <list type="bullet">
+    /// <item><term>Unused_records_are_forgotten</term><description> Their keys are free again. A use is a commit, and every
+    /// call that found the key committed; messages and EDUs are no records, and stay.</description></item>
+    /// </list>
+    /// </remarks>
     /// <param name="lastUsedBefore">Records that were used at this moment or later are kept.</param>
     /// <param name="atMost">The most records to forget in this call, so that no call takes long.</param>
     /// <param name="cancellationToken">Cancels the call.</param>

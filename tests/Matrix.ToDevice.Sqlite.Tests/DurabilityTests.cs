@@ -1,48 +1,12 @@
 namespace Matrix.ToDevice.Tests;
 
+/// <summary>What files do beyond the promises of the seams, which <see cref="SqliteConformanceTests"/> try out.</summary>
 public class DurabilityTests
 {
     private string _path = null!;
 
     [SetUp]
     public void SetUp() => _path = TestFolder.NewFile();
-
-    [Test]
-    public async Task Everything_is_there_after_a_restart()
-    {
-        string token;
-        await using (var store = SqliteStores.Open(_path))
-        {
-            await store.SendAsync("t1", "1", "B1");
-            await store.SendAsync("t2", "2", "B1");
-            token = (await store.SyncAsync("B1", limit: 1)).NextBatch;
-        }
-
-        await using (var store = SqliteStores.Open(_path))
-        {
-            Assert.That(await store.SendAsync("t1", "1 again", "B1"), Is.EqualTo(CommitResult.AlreadyCommitted));
-            Assert.That((await store.SyncAsync("B1")).Contents, Is.EqualTo(new[] { "1", "2" }));
-            Assert.That((await store.SyncAsync("B1", token)).Contents, Is.EqualTo(new[] { "2" }));
-        }
-    }
-
-    [Test]
-    public async Task D12_D18_an_inbox_that_was_emptied_goes_on_counting_after_a_restart()
-    {
-        await using (var store = SqliteStores.Open(_path))
-        {
-            for (var n = 1; n <= 3; n++) await store.SendAsync($"t{n}", $"{n}", "B1");
-            var (_, token) = await store.SyncAsync("B1");
-            await store.SyncAsync("B1", token);
-        }
-
-        await using (var store = SqliteStores.Open(_path))
-        {
-            await store.SendAsync("t4", "4", "B1");
-            using var page = await store.Inbox.ReadAsync(new DeviceAddress("@bob:hs1", "B1"), InboxPosition.Start, 10, default);
-            Assert.That(page.Messages.Single().Position.Sequence, Is.EqualTo(4));
-        }
-    }
 
     /// <summary>The life of a server whose operator puts an older copy of the file back.</summary>
     [Test]
@@ -100,22 +64,6 @@ public class DurabilityTests
                 await store.SendAsync($"later{sends++}", "x", "B2");
             Assert.That(SqliteFileView.Count(_path, "SELECT count(*) FROM to_device_removed"), Is.Zero);
         }
-    }
-
-    [Test]
-    public async Task D2_any_event_type_comes_out_as_it_went_in()
-    {
-        await using var store = SqliteStores.Open(_path);
-        var device = new DeviceAddress("@bob:hs1", "B1");
-        var key = new TransactionKey("@alice:hs1", "A1", TransactionKey.SendToDevice, "a\0b", "t1");
-        await using (var transaction = (await store.Transactions.BeginAsync(key, 0, default))!)
-        {
-            await store.Inbox.AppendAsync(transaction, [new ToDeviceMessage(device, "@alice:hs1", "a\0b", "{}"u8.ToArray(), 1)], default);
-            await transaction.CommitAsync(default);
-        }
-
-        using var page = await store.Inbox.ReadAsync(device, InboxPosition.Start, 1, default);
-        Assert.That(page.Messages.Single().EventType, Is.EqualTo("a\0b"));
     }
 
     [Test]

@@ -1,0 +1,118 @@
+using System.Collections.Concurrent;
+
+namespace Matrix.ToDevice;
+
+/// <summary>One run of one case: the stores that it opens, its clock, and what is going on, for when it does not end.</summary>
+internal sealed class CaseRun(StoreTarget target, CancellationToken cancel)
+{
+    private static readonly TimeSpan s_closing = TimeSpan.FromSeconds(2);
+
+    private readonly ConcurrentDictionary<string, int> _calls = new();
+    private readonly ConcurrentDictionary<string, List<Session>> _open = new();
+
+    public CaseClock Time { get; } = new();
+
+    public CancellationToken Cancel => cancel;
+
+    /// <summary>A new, empty store.</summary>
+    public Task<Session> OpenAsync() => OpenAsync($"todevice_{Guid.NewGuid().ToString("N")[..20]}");
+
+    /// <summary>A second instance over the data of one that is open.</summary>
+    public Task<Session> OpenSecondAsync(Session first) => OpenAsync(first.Data);
+
+    /// <summary>Closes a store, and opens one over its data.</summary>
+    public async Task<Session> RestartAsync(Session session)
+    {
+        _open[session.Data].Remove(session);
+        await CallAsync("Closing the store", session.Instance.DisposeAsync);
+        return await OpenAsync(session.Data);
+    }
+
+    /// <summary>Runs several things side by side until all have ended.</summary>
+    public static Task ParallelAsync(IEnumerable<Func<Task>> actions) => Task.WhenAll(actions.Select(Task.Run));
+
+    /// <inheritdoc cref="ParallelAsync(IEnumerable{Func{Task}})"/>
+    public static Task ParallelAsync(params Func<Task>[] actions) => ParallelAsync(actions.AsEnumerable());
+
+    /// <summary>Makes a call of the store: one that throws breaks the promise, one that does not end has a name.</summary>
+    public async ValueTask<T> CallAsync<T>(string name, Func<ValueTask<T>> call)
+    {
+        _calls.AddOrUpdate(name, 1, (_, count) => count + 1);
+        try
+        {
+            return await call();
+        }
+        catch (Exception exception) when (!cancel.IsCancellationRequested)
+        {
+            throw new BrokenPromise(
+                $"{name} threw {exception.GetType().Name}: {exception.Message} A store throws when it is not to be had, and here nothing "
+                + "stands in its way.", exception);
+        }
+        finally
+        {
+            _calls.AddOrUpdate(name, 0, (_, count) => count - 1);
+        }
+    }
+
+    /// <inheritdoc cref="CallAsync{T}"/>
+    public async ValueTask CallAsync(string name, Func<ValueTask> call) => await CallAsync(name, async () =>
+    {
+        await call();
+        return true;
+    });
+
+    /// <summary>Why the case failed, and what the store threw if it did.</summary>
+    public (string Reason, Exception? Cause) Explain(Exception exception) => exception switch
+    {
+        BrokenPromise broken => (broken.Message, broken.InnerException),
+        TimeoutException => ($"The case did not end within {target.TimeLimit.TotalSeconds} s. {Waiting()}", null),
+        _ => ($"The case ended with {exception.GetType().Name}: {exception.Message}", exception),
+    };
+
+    public async Task CloseAsync()
+    {
+        foreach (var (data, sessions) in _open)
+        {
+            foreach (var session in sessions) await CallAsync("Closing the store", session.Instance.DisposeAsync);
+            await target.DeleteAsync(data, cancel);
+        }
+    }
+
+    /// <summary>Closes what can be closed after a case has failed; that it fails at this too is no news.</summary>
+    /// <param name="running">The case, which has been told to stop.</param>
+    public async Task TryCloseAsync(Task running)
+    {
+        await Task.WhenAny(running, Task.Delay(s_closing, CancellationToken.None));
+        foreach (var (data, sessions) in _open)
+        {
+            try
+            {
+                foreach (var session in sessions) await Task.Run(async () => await session.Instance.DisposeAsync()).WaitAsync(s_closing);
+                await target.DeleteAsync(data, CancellationToken.None).AsTask().WaitAsync(s_closing);
+            }
+            catch (Exception)
+            {
+                // The case's own reason is the one to mend first.
+            }
+        }
+    }
+
+    private async Task<Session> OpenAsync(string data)
+    {
+        var instance = await CallAsync("StoreTarget.OpenAsync", () => target.OpenAsync(data, Time, cancel));
+        var session = new Session(this, data, instance);
+        _open.GetOrAdd(data, _ => []).Add(session);
+        Check.That(
+            instance.Outbox is not null || !target.Claims.HasFlag(StoreClaims.Outbox),
+            "The target claims an outbox, but the instance that it opened has none: hand the IFederationOutbox to StoreInstance.");
+        return session;
+    }
+
+    private string Waiting()
+    {
+        var waiting = _calls.Where(call => call.Value > 0).Select(call => $"{call.Key}{(call.Value > 1 ? $" ({call.Value} times)" : "")}").ToList();
+        return waiting.Count == 0
+            ? "No call was under way: the store is too slow for it, or the time limit too short."
+            : $"These calls have not returned: {string.Join(", ", waiting)}. A call must not wait for another transaction to end.";
+    }
+}

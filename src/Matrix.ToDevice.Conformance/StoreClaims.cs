@@ -1,0 +1,18 @@
+namespace Matrix.ToDevice;
+
+/// <summary>What a store can do beyond what every store has to. A case that needs more than is claimed is not run, and says so.</summary>
+[Flags]
+public enum StoreClaims
+{
+    /// <summary>The transaction store and the inboxes, in one instance, until the process ends.</summary>
+    None = 0,
+
+    /// <summary>It has an <see cref="IFederationOutbox"/>.</summary>
+    Outbox = 1,
+
+    /// <summary>It keeps everything when it is closed and opened again (<c>Commits_survive_a_restart</c>).</summary>
+    Durable = 2,
+
+    /// <summary>Several instances can be open over the same data (<c>Hosts_share_one_store</c>).</summary>
+    SeveralInstances = 4,
+}

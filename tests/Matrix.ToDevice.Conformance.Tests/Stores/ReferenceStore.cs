@@ -1,0 +1,274 @@
+namespace Matrix.ToDevice.Tests;
+
+/// <summary>What lies in a <see cref="ReferenceStore"/>. Instances share it; it outlives them.</summary>
+internal sealed class ReferenceData
+{
+    public Lock Lock { get; } = new();
+    public Dictionary<DeviceAddress, Inbox> Inboxes { get; } = [];
+    public Dictionary<TransactionKey, DateTimeOffset> LastUses { get; } = [];
+    public List<(long Number, DeviceAddress Device, DateTimeOffset At)> Removals { get; } = [];
+    public long LastRemoval { get; set; }
+    public SortedDictionary<string, List<OutboxEntry>> Edus { get; } = new(StringComparer.Ordinal);
+    public long LastEdu { get; set; }
+
+    internal sealed class Inbox
+    {
+        public List<InboxMessage> Messages { get; } = [];
+        public long LastSequence { get; set; }
+    }
+}
+
+/// <summary>
+/// Keeps every promise in the plainest way: one lock around everything. Restarts and several instances come for nothing,
+/// because the data lies elsewhere. Its steps can be overridden, so that each can be broken alone.
+/// </summary>
+internal class ReferenceStore(ReferenceData data, TimeProvider time) : ITransactionStore, IDeviceInbox, IFederationOutbox
+{
+    private long _knownRemovals = data.LastRemoval;
+
+    public virtual long KnownRemovals => Volatile.Read(ref _knownRemovals);
+
+    protected ReferenceData Data => data;
+
+    public ValueTask<IToDeviceTransaction?> BeginAsync(TransactionKey key, long knownRemovals, CancellationToken cancellationToken) =>
+        DoAsync<IToDeviceTransaction?>(() => Use(KeyOf(key)) ? null : new Transaction(this, KeyOf(key), knownRemovals), cancellationToken);
+
+    public virtual ValueTask AppendAsync(
+        IToDeviceTransaction transaction, IReadOnlyList<ToDeviceMessage> messages, CancellationToken cancellationToken) =>
+        DoAsync(() => Append(Own(transaction), messages), cancellationToken);
+
+    public ValueTask AppendAsync(IToDeviceTransaction transaction, IReadOnlyList<OutboundEdu> edus, CancellationToken cancellationToken) =>
+        DoOutboxAsync(() => Append(OwnForOutbox(transaction), edus), cancellationToken);
+
+    public virtual ValueTask<CommitResult> CommitAsync(Transaction transaction, CancellationToken cancellationToken) =>
+        DoAsync(() => Check(transaction) ?? Apply(transaction), cancellationToken);
+
+    public virtual ValueTask AbandonAsync(Transaction transaction) => ValueTask.CompletedTask;
+
+    public ValueTask<InboxPage> ReadAsync(DeviceAddress device, InboxPosition after, int limit, CancellationToken cancellationToken) =>
+        DoAsync(() => Read(InboxOf(device), after, limit), cancellationToken);
+
+    public virtual ValueTask<int> AcknowledgeAsync(DeviceAddress device, InboxPosition upTo, CancellationToken cancellationToken) =>
+        DoAsync(() => Acknowledge(InboxOf(device), upTo), cancellationToken);
+
+    public ValueTask RemoveDeviceAsync(DeviceAddress device, CancellationToken cancellationToken) => DoAsync(() => RemoveDevice(device), cancellationToken);
+
+    public ValueTask<int> PurgeAsync(DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken) =>
+        DoAsync(() => Purge(lastUsedBefore, atMost), cancellationToken);
+
+    public ValueTask<IReadOnlyList<OutboxEntry>> ReadAsync(string destination, int limit, CancellationToken cancellationToken) =>
+        DoOutboxAsync(() => ReadEdus(destination, limit), cancellationToken);
+
+    public ValueTask RemoveAsync(string destination, long upTo, CancellationToken cancellationToken) =>
+        DoOutboxAsync(() => RemoveEdus(destination, upTo), cancellationToken);
+
+    public ValueTask<IReadOnlyList<string>> ListDestinationsAsync(string? after, int limit, CancellationToken cancellationToken) =>
+        DoOutboxAsync(() => ListDestinations(after, limit), cancellationToken);
+
+    protected virtual TransactionKey KeyOf(TransactionKey key) => key;
+
+    protected virtual DeviceAddress InboxOf(DeviceAddress device) => device;
+
+    protected virtual bool IsOwn(IToDeviceTransaction transaction) => transaction is Transaction own && own.Store == this;
+
+    protected virtual bool IsOwnForOutbox(IToDeviceTransaction transaction) => transaction is Transaction own && own.Store == this;
+
+    protected virtual void Append(Transaction transaction, IReadOnlyList<ToDeviceMessage> messages) =>
+        transaction.Messages.AddRange(messages.Select(message => message with { Content = Keep(message.Content) }));
+
+    protected virtual void Append(Transaction transaction, IReadOnlyList<OutboundEdu> edus) =>
+        transaction.Edus.AddRange(edus.Select(edu => edu with { Content = KeepEdu(edu.Content) }));
+
+    protected virtual ReadOnlyMemory<byte> Keep(ReadOnlyMemory<byte> content) => content.ToArray();
+
+    protected virtual ReadOnlyMemory<byte> KeepEdu(ReadOnlyMemory<byte> content) => content.ToArray();
+
+    /// <summary>What speaks against the commit, if anything.</summary>
+    protected virtual CommitResult? Check(Transaction transaction)
+    {
+        if (IsCommitted(transaction)) return CommitResult.AlreadyCommitted;
+        if (!NamesRemovedDevice(transaction)) return null;
+
+        Learn();
+        return CommitResult.DeviceRemoved;
+    }
+
+    protected virtual bool IsCommitted(Transaction transaction) => Use(transaction.Key);
+
+    /// <summary>Whether the key was committed; if so, it has been used now.</summary>
+    protected virtual bool Use(TransactionKey key)
+    {
+        if (!data.LastUses.ContainsKey(key)) return false;
+        data.LastUses[key] = time.GetUtcNow();
+        return true;
+    }
+
+    protected virtual bool NamesRemovedDevice(Transaction transaction) =>
+        IsRemoved(new DeviceAddress(transaction.Key.UserId, transaction.Key.DeviceId!), transaction)
+        || transaction.Messages.Any(message => IsRemoved(message.Recipient, transaction));
+
+    protected virtual bool IsRemoved(DeviceAddress device, Transaction transaction) =>
+        data.Removals.Any(removal => removal.Device == device && removal.Number > transaction.KnownRemovals);
+
+    protected virtual void Learn() => Volatile.Write(ref _knownRemovals, data.LastRemoval);
+
+    protected virtual CommitResult Apply(Transaction transaction)
+    {
+        foreach (var message in transaction.Messages) Deliver(message);
+        foreach (var edu in transaction.Edus) Deliver(edu);
+        Record(transaction);
+        return CommitResult.Committed;
+    }
+
+    protected virtual void Record(Transaction transaction) => data.LastUses[transaction.Key] = time.GetUtcNow();
+
+    protected void Deliver(ToDeviceMessage message)
+    {
+        var inbox = Inbox(message.Recipient);
+        Deliver(message, NextSequence(inbox));
+    }
+
+    protected void Deliver(ToDeviceMessage message, long sequence)
+    {
+        var messages = Inbox(message.Recipient).Messages;
+        var place = messages.FindLastIndex(other => other.Position.Sequence < sequence) + 1;
+        messages.Insert(place, new InboxMessage(
+            new InboxPosition(sequence, message.SendId), message.Sender, EventTypeOf(message), message.Content));
+    }
+
+    protected virtual string EventTypeOf(ToDeviceMessage message) => message.EventType;
+
+    protected virtual long NextSequence(ReferenceData.Inbox inbox) => ++inbox.LastSequence;
+
+    protected ReferenceData.Inbox Inbox(DeviceAddress device)
+    {
+        if (!data.Inboxes.TryGetValue(InboxOf(device), out var inbox)) data.Inboxes.Add(InboxOf(device), inbox = new());
+        return inbox;
+    }
+
+    protected void Deliver(OutboundEdu edu) => Deliver(edu, NextEdu(edu.Destination));
+
+    protected void Deliver(OutboundEdu edu, long position)
+    {
+        if (!data.Edus.TryGetValue(edu.Destination, out var waiting)) data.Edus.Add(edu.Destination, waiting = []);
+        var place = waiting.FindLastIndex(other => other.Position < position) + 1;
+        waiting.Insert(place, new OutboxEntry(position, edu.MessageId, edu.Content));
+    }
+
+    protected virtual long NextEdu(string destination) => ++data.LastEdu;
+
+    protected virtual InboxPage Read(DeviceAddress device, InboxPosition after, int limit)
+    {
+        if (!data.Inboxes.TryGetValue(device, out var inbox)) return InboxPage.Empty;
+        var behind = Visible(device, inbox).Where(message => message.Position.Sequence > after.Sequence).ToList();
+        return new InboxPage([.. behind.Take(limit)], behind.Count > limit);
+    }
+
+    protected virtual IEnumerable<InboxMessage> Visible(DeviceAddress device, ReferenceData.Inbox inbox) => inbox.Messages;
+
+    protected virtual int Acknowledge(DeviceAddress device, InboxPosition upTo) =>
+        data.Inboxes.TryGetValue(device, out var inbox) && inbox.Messages.Exists(message => message.Position == upTo)
+            ? inbox.Messages.RemoveAll(message => message.Position.Sequence <= upTo.Sequence)
+            : 0;
+
+    protected virtual void RemoveDevice(DeviceAddress device)
+    {
+        RemoveMessages(device);
+        RemoveRecords(device);
+        data.Removals.Add((++data.LastRemoval, device, time.GetUtcNow()));
+        Learn();
+    }
+
+    protected virtual void RemoveMessages(DeviceAddress device) => data.Inboxes.Remove(InboxOf(device));
+
+    protected virtual void RemoveRecords(DeviceAddress device)
+    {
+        foreach (var key in data.LastUses.Keys)
+            if (new DeviceAddress(key.UserId, key.DeviceId!) == device) data.LastUses.Remove(key);
+    }
+
+    protected virtual int Purge(DateTimeOffset lastUsedBefore, int atMost)
+    {
+        var due = data.LastUses.Where(record => record.Value < lastUsedBefore).Take(atMost).ToList();
+        foreach (var (key, _) in due) data.LastUses.Remove(key);
+        data.Removals.RemoveAll(removal => removal.At < lastUsedBefore);
+        return due.Count;
+    }
+
+    protected virtual IReadOnlyList<OutboxEntry> ReadEdus(string destination, int limit) =>
+        data.Edus.TryGetValue(destination, out var waiting) ? [.. waiting.Take(limit)] : [];
+
+    protected virtual void RemoveEdus(string destination, long upTo)
+    {
+        if (!data.Edus.TryGetValue(destination, out var waiting)) return;
+        waiting.RemoveAll(edu => edu.Position <= upTo);
+        if (waiting.Count == 0) data.Edus.Remove(destination);
+    }
+
+    protected virtual IReadOnlyList<string> ListDestinations(string? after, int limit) =>
+        [.. data.Edus.Keys.Where(destination => after is null || string.CompareOrdinal(destination, after) > 0).Take(limit)];
+
+    protected virtual void ThrowIfCancelled(CancellationToken cancellationToken) => cancellationToken.ThrowIfCancellationRequested();
+
+    protected virtual void ThrowIfOutboxCancelled(CancellationToken cancellationToken) => cancellationToken.ThrowIfCancellationRequested();
+
+    /// <summary>Does something in one step.</summary>
+    protected ValueTask<T> DoAsync<T>(Func<T> action, CancellationToken cancellationToken)
+    {
+        ThrowIfCancelled(cancellationToken);
+        lock (data.Lock) return ValueTask.FromResult(action());
+    }
+
+    protected async ValueTask DoAsync(Action action, CancellationToken cancellationToken) => await DoAsync(
+        () =>
+        {
+            action();
+            return true;
+        },
+        cancellationToken);
+
+    private ValueTask<T> DoOutboxAsync<T>(Func<T> action, CancellationToken cancellationToken)
+    {
+        ThrowIfOutboxCancelled(cancellationToken);
+        return DoAsync(action, CancellationToken.None);
+    }
+
+    private async ValueTask DoOutboxAsync(Action action, CancellationToken cancellationToken)
+    {
+        ThrowIfOutboxCancelled(cancellationToken);
+        await DoAsync(action, CancellationToken.None);
+    }
+
+    private Transaction Own(IToDeviceTransaction transaction) =>
+        IsOwn(transaction) ? transaction as Transaction ?? new Transaction(this, default, 0) : throw Foreign();
+
+    private Transaction OwnForOutbox(IToDeviceTransaction transaction) =>
+        IsOwnForOutbox(transaction) ? transaction as Transaction ?? new Transaction(this, default, 0) : throw Foreign();
+
+    private static ArgumentException Foreign() => new("The transaction is of another store.");
+
+    /// <summary>One send, gathered until its commit.</summary>
+    internal sealed class Transaction(ReferenceStore store, TransactionKey key, long knownRemovals) : IToDeviceTransaction
+    {
+        private bool _ended;
+
+        public ReferenceStore Store => store;
+        public TransactionKey Key => key;
+        public long KnownRemovals => knownRemovals;
+        public List<ToDeviceMessage> Messages { get; } = [];
+        public List<OutboundEdu> Edus { get; } = [];
+
+        public async ValueTask<CommitResult> CommitAsync(CancellationToken cancellationToken)
+        {
+            var result = await store.CommitAsync(this, cancellationToken);
+            _ended = result == CommitResult.Committed;
+            return result;
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            if (!_ended) await store.AbandonAsync(this);
+            _ended = true;
+        }
+    }
+}
