@@ -24,11 +24,14 @@ internal static class Program
             case ["postgresql", .. var rest]:
                 await PostgreSqlBench.RunAsync(Rounds(rest), Bodies(rest));
                 return 0;
-            case ["sync"]:
-                await SyncBench.RunAsync();
+            case ["sync", "sqlite"]:
+                await SyncBench.RunOnSqliteAsync();
+                return 0;
+            case ["sync", "postgresql"]:
+                await SyncBench.RunOnPostgreSqlAsync();
                 return 0;
             default:
-                await Console.Error.WriteLineAsync("usage: http [ROUNDS [BODY]] | sqlite [ROUNDS [BODY]] | slow-disk [ROUNDS [BODY]] | postgresql [ROUNDS [BODY]] | sync");
+                await Console.Error.WriteLineAsync("usage: http [ROUNDS [BODY]] | sqlite [ROUNDS [BODY]] | slow-disk [ROUNDS [BODY]] | postgresql [ROUNDS [BODY]] | sync sqlite|postgresql");
                 return 2;
         }
     }

@@ -1,56 +1,113 @@
 using System.Diagnostics;
+using Matrix.ToDevice.Tests;
 using Microsoft.Data.Sqlite;
+using Npgsql;
 
 namespace Matrix.ToDevice.Bench;
 
-/// <summary>What a sync costs on SQLite when the table is small, large and very large.</summary>
+/// <summary>What a sync costs when the table of messages is small, large and very large.</summary>
 internal static class SyncBench
 {
     private const int PerDevice = 200, Samples = 300;
     private static readonly int[] s_rows = [20_000, 1_000_000, 10_000_000];
 
-    public static async Task RunAsync()
+    public static async Task RunOnSqliteAsync()
     {
-        Figures.Print("Medians of {0}, in microseconds, 300-byte contents, {1} messages for each device.", Samples, PerDevice);
-        Figures.Print("      rows   page of 100   acknowledge 100   empty sync");
+        PrintHead();
         foreach (var rows in s_rows)
         {
             using var folder = new TemporaryFolder();
             var path = folder.File("sync.db");
-            var services = new ServiceCollection();
-            services.AddSendToDevice().UseSqlite($"Data Source={path}");
-            await using (var creating = services.BuildServiceProvider())
-                await creating.GetRequiredService<IDeviceInbox>().RemoveDeviceAsync(new DeviceAddress("@nobody:example.org", "x"), default);
-            Fill(path, rows);
-
-            await using var provider = services.BuildServiceProvider();
-            var toDevice = provider.GetRequiredService<ToDeviceSync>();
-            var devices = rows / PerDevice;
-            var random = new Random(1);
-            List<double> pages = [], acknowledgements = [], empty = [];
-            for (var sample = 0; sample < Math.Min(Samples, devices); sample++)
-            {
-                var device = new DeviceAddress(Body.UserId((sample * 7919) % devices), Body.DeviceId);
-                var first = await TimeAsync(pages, device, null);
-                // Acknowledges 100 and reads 100.
-                var second = await TimeAsync(acknowledgements, device, first);
-                await toDevice.NextAsync(device, second, TimeSpan.Zero, default);
-                await TimeAsync(empty, device, second);
-            }
-
-            Figures.Print("{0,10} {1,13:F0} {2,17:F0} {3,12:F0}", rows, Median(pages), Median(acknowledgements) - Median(pages), Median(empty));
-
-            async Task<string> TimeAsync(List<double> times, DeviceAddress device, string? since)
-            {
-                var start = Stopwatch.GetTimestamp();
-                using var batch = await toDevice.NextAsync(device, since, TimeSpan.Zero, default);
-                times.Add(Stopwatch.GetElapsedTime(start).TotalMicroseconds);
-                return batch.NextBatch;
-            }
+            await MeasureAsync(rows, toDevice => toDevice.UseSqlite($"Data Source={path}"), () => Fill(path, rows));
         }
     }
 
+    public static async Task RunOnPostgreSqlAsync()
+    {
+        using var cluster = PostgreSqlCluster.Start();
+        PrintHead();
+        foreach (var rows in s_rows)
+        {
+            cluster.Execute("DROP SCHEMA IF EXISTS to_device CASCADE");
+            await MeasureAsync(rows, toDevice => toDevice.UsePostgreSql(cluster.ConnectionString), () => Query(cluster, Rows(rows)));
+        }
+
+        Figures.Print("\nThe plans, at the last of these sizes:");
+        foreach (var statement in (string[])[
+            "SELECT sequence, send_id, sender, event_type, content FROM to_device.to_device_message "
+                + "WHERE user_id = '@user7:example.org' AND device_id = 'ABCDEFGHIJ' AND sequence > 0 ORDER BY sequence LIMIT 101",
+            "DELETE FROM to_device.to_device_message WHERE user_id = '@user7:example.org' AND device_id = 'ABCDEFGHIJ' AND sequence <= 100",
+        ])
+        {
+            Figures.Print("{0}", statement);
+            foreach (var line in Query(cluster, $"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, SUMMARY OFF) {statement}")) Figures.Print("  {0}", line);
+        }
+    }
+
+    private static void PrintHead()
+    {
+        Figures.Print("Medians of {0}, in microseconds, 300-byte contents, {1} messages for each device.", Samples, PerDevice);
+        Figures.Print("      rows   page of 100   acknowledge 100   empty sync");
+    }
+
+    private static async Task MeasureAsync(int rows, Func<ISendToDeviceBuilder, ISendToDeviceBuilder> useStore, Action fill)
+    {
+        var services = new ServiceCollection();
+        useStore(services.AddSendToDevice());
+        // The store makes its tables.
+        await using (var creating = services.BuildServiceProvider())
+            await creating.GetRequiredService<IDeviceInbox>().RemoveDeviceAsync(new DeviceAddress("@nobody:example.org", "x"), default);
+        fill();
+
+        await using var provider = services.BuildServiceProvider();
+        var toDevice = provider.GetRequiredService<ToDeviceSync>();
+        var devices = rows / PerDevice;
+        var random = new Random(1);
+        List<double> pages = [], acknowledgements = [], empty = [];
+        for (var sample = 0; sample < Math.Min(Samples, devices); sample++)
+        {
+            var device = new DeviceAddress(Body.UserId((sample * 7919) % devices), Body.DeviceId);
+            var first = await TimeAsync(pages, device, null);
+            // Acknowledges 100 and reads 100.
+            var second = await TimeAsync(acknowledgements, device, first);
+            await toDevice.NextAsync(device, second, TimeSpan.Zero, default);
+            await TimeAsync(empty, device, second);
+        }
+
+        Figures.Print("{0,10} {1,13:F0} {2,17:F0} {3,12:F0}", rows, Median(pages), Median(acknowledgements) - Median(pages), Median(empty));
+
+        async Task<string> TimeAsync(List<double> times, DeviceAddress device, string? since)
+        {
+            var start = Stopwatch.GetTimestamp();
+            using var batch = await toDevice.NextAsync(device, since, TimeSpan.Zero, default);
+            times.Add(Stopwatch.GetElapsedTime(start).TotalMicroseconds);
+            return batch.NextBatch;
+        }
+    }
+
+    private static List<string> Query(PostgreSqlCluster cluster, string sql)
+    {
+        using var dataSource = NpgsqlDataSource.Create($"{cluster.ConnectionString};Command Timeout=0");
+        using var command = dataSource.CreateCommand(sql);
+        using var reader = command.ExecuteReader();
+        var lines = new List<string>();
+        while (reader.Read()) lines.Add(reader.GetString(0));
+        return lines;
+    }
+
     private static double Median(List<double> times) => times.Order().ElementAt(times.Count / 2);
+
+    /// <summary>As if everybody had got a message in turn.</summary>
+    private static string Rows(int rows) => $"""
+        INSERT INTO to_device.to_device_device (user_id, device_id, last_sequence)
+        SELECT '@user' || i || ':example.org', '{Body.DeviceId}', {PerDevice} FROM generate_series(0, {rows / PerDevice - 1}) i;
+        INSERT INTO to_device.to_device_message (user_id, device_id, sequence, send_id, sender, event_type, content)
+        SELECT '@user' || i % {rows / PerDevice} || ':example.org', '{Body.DeviceId}', i / {rows / PerDevice} + 1, i,
+               '@sender:example.org', 'm.room.encrypted', decode(repeat(md5(i::text), 19), 'hex')
+        FROM generate_series(0, {rows - 1}) i;
+        ANALYZE to_device.to_device_message;
+        CHECKPOINT;
+        """;
 
     /// <summary>As if everybody had got a message in turn.</summary>
     private static void Fill(string path, int rows)
