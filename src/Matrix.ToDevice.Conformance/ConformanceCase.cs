@@ -40,19 +40,26 @@ public sealed class ConformanceCase
 
         using var cancel = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var run = new CaseRun(target, cancel.Token);
+        // On the thread pool: a store that blocks its caller runs into the time limit too.
+        var running = Task.Run(() => RunAsync(run), CancellationToken.None);
         try
         {
-            // On the thread pool: a store that blocks its caller runs into the time limit too.
-            await Task.Run(() => _body(run), cancellationToken).WaitAsync(target.TimeLimit, cancellationToken);
-            await run.CloseAsync();
+            await running.WaitAsync(target.TimeLimit, cancellationToken);
             return new ConformanceResult(this, ConformanceOutcome.Passed, "");
         }
-        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        catch (Exception exception)
         {
             var (reason, cause) = run.Explain(exception);
             await cancel.CancelAsync();
-            await run.TryCloseAsync();
+            await run.TryCloseAsync(running);
+            cancellationToken.ThrowIfCancellationRequested();
             return new ConformanceResult(this, ConformanceOutcome.Failed, reason, cause);
         }
+    }
+
+    private async Task RunAsync(CaseRun run)
+    {
+        await _body(run);
+        await run.CloseAsync();
     }
 }

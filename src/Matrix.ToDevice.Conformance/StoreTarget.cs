@@ -22,7 +22,7 @@ public abstract class StoreTarget
     /// Lower-case letters, digits and underscores, a letter first, at most 32 characters: good for a file, a schema or a
     /// database.
     /// </param>
-    /// <param name="time">The clock that the store measures the ages of its records with (D5). Cases move it.</param>
+    /// <param name="time">The clock that the store measures the ages of records and removals with (D5). Cases move it.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
     public abstract ValueTask<StoreInstance> OpenAsync(string data, TimeProvider time, CancellationToken cancellationToken);
 

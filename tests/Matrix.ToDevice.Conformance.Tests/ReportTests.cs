@@ -67,6 +67,19 @@ public class ReportTests
     }
 
     [Test]
+    public async Task A_store_that_does_not_close_has_failed()
+    {
+        using var never = new SemaphoreSlim(0);
+        var store = new ReferenceStore(new ReferenceData(), TimeProvider.System);
+
+        var result = await s_case.RunAsync(new Target(() => new StoreInstance(store, store, null, new Closing(never.Wait))));
+        never.Release();
+
+        Assert.That(result.Outcome, Is.EqualTo(ConformanceOutcome.Failed));
+        Assert.That(result.Reason, Does.Contain("did not end within").And.Contain("Closing the store"));
+    }
+
+    [Test]
     public async Task A_store_that_claims_an_outbox_and_has_none_has_failed()
     {
         var store = new ReferenceStore(new ReferenceData(), TimeProvider.System);
@@ -83,6 +96,22 @@ public class ReportTests
 
         Assert.That(async () => await s_case.RunAsync(new ReferenceTarget(), cancelled), Throws.InstanceOf<OperationCanceledException>());
         Assert.That(async () => await ConformanceKit.RunAsync(new ReferenceTarget(), cancelled), Throws.InstanceOf<OperationCanceledException>());
+    }
+
+    [Test]
+    public void A_run_that_is_cancelled_on_its_way_closes_its_stores()
+    {
+        using var cancel = new CancellationTokenSource();
+        var closed = 0;
+        var target = new Target(() =>
+        {
+            cancel.Cancel();
+            var store = new ReferenceStore(new ReferenceData(), TimeProvider.System);
+            return new StoreInstance(store, store, null, new Closing(() => closed++));
+        });
+
+        Assert.That(async () => await s_case.RunAsync(target, cancel.Token), Throws.InstanceOf<OperationCanceledException>());
+        Assert.That((closed, target.Deleted), Is.EqualTo((1, 1)));
     }
 
     [Test]
@@ -116,7 +145,7 @@ public class ReportTests
 
         public override StoreClaims Claims => claims;
 
-        public override TimeSpan TimeLimit => TimeSpan.FromSeconds(2);
+        public override TimeSpan TimeLimit => TimeSpan.FromSeconds(1);
 
         public override ValueTask<StoreInstance> OpenAsync(string data, TimeProvider time, CancellationToken cancellationToken) => new(open());
 

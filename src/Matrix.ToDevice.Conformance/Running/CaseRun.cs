@@ -5,7 +5,7 @@ namespace Matrix.ToDevice;
 /// <summary>One run of one case: the stores that it opens, its clock, and what is going on, for when it does not end.</summary>
 internal sealed class CaseRun(StoreTarget target, CancellationToken cancel)
 {
-    private static readonly TimeSpan s_closing = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_closing = TimeSpan.FromSeconds(2);
 
     private readonly ConcurrentDictionary<string, int> _calls = new();
     private readonly ConcurrentDictionary<string, List<Session>> _open = new();
@@ -79,8 +79,10 @@ internal sealed class CaseRun(StoreTarget target, CancellationToken cancel)
     }
 
     /// <summary>Closes what can be closed after a case has failed; that it fails at this too is no news.</summary>
-    public async Task TryCloseAsync()
+    /// <param name="running">The case, which has been told to stop.</param>
+    public async Task TryCloseAsync(Task running)
     {
+        await Task.WhenAny(running, Task.Delay(s_closing, CancellationToken.None));
         foreach (var (data, sessions) in _open)
         {
             try
