@@ -170,6 +170,8 @@ public sealed class EntityFrameworkStore(IDbContextFactory<HomeserverDb> context
         var counter = await CounterAsync(db, Removals);
         db.Add(new RemovalRow { Number = ++counter.Value, UserId = userId, DeviceId = deviceId, RemovedAt = Now() });
         await db.SaveChangesAsync();
+        // Others count on before this context is used again.
+        db.Entry(counter).State = EntityState.Detached;
     }
 
     /// <summary>What this instance has learned so far. It may lag behind; it is never ahead of what is committed.</summary>
@@ -240,7 +242,7 @@ public sealed class EntityFrameworkStore(IDbContextFactory<HomeserverDb> context
 
     private long Now() => time.GetUtcNow().UtcTicks;
 
-    /// <summary>What one send will write. It lets go of the request's memory when it is disposed.</summary>
+    /// <summary>What one send will write. Contents lie in the request's memory, which is there until it is disposed.</summary>
     private sealed class Send(EntityFrameworkStore store, TransactionKey key, long knownRemovals) : IToDeviceTransaction
     {
         public EntityFrameworkStore Store => store;
@@ -276,6 +278,7 @@ public static class ToDeviceTables
         model.Entity<EduRow>().Property(row => row.Position).ValueGeneratedNever();
     }
 }
+// </store-tables>
 
 /// <summary>A send that was committed. Only the key's fingerprint, but of a device, so that it can go with the device.</summary>
 public sealed class TransactionRow
@@ -327,4 +330,3 @@ public sealed class CounterRow
     public required string Name { get; init; }
     public long Value { get; set; }
 }
-// </store-tables>

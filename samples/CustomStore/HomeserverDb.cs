@@ -2,7 +2,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace CustomStore;
 
-/// <summary>The homeserver's own database. The to-device tables are four lines of it.</summary>
+/// <summary>The homeserver's own database, with the to-device tables in it.</summary>
 public sealed class HomeserverDb(DbContextOptions<HomeserverDb> options) : DbContext(options)
 {
     public DbSet<User> Users => Set<User>();

@@ -135,6 +135,25 @@ public class HostTests
     }
 
     [Test]
+    public async Task A_context_of_the_host_that_lives_long_removes_device_after_device()
+    {
+        var store = _app.Services.GetRequiredService<EntityFrameworkStore>();
+        await using var db = NewContext();
+        foreach (var device in (DeviceAddress[])[s_bob, s_bobsOther])
+        {
+            await using (var transaction = await db.Database.BeginTransactionAsync())
+            {
+                await store.RemoveDeviceAsync(db, device);
+                await transaction.CommitAsync();
+            }
+
+            await store.RemoveDeviceAsync(s_alice, default);
+        }
+
+        Assert.That(store.KnownRemovals, Is.EqualTo(4));
+    }
+
+    [Test]
     public void A_removal_outside_of_a_transaction_is_refused()
     {
         using var db = NewContext();

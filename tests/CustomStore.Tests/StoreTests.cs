@@ -2,7 +2,8 @@ using Matrix.ToDevice;
 
 namespace CustomStore.Tests;
 
-/// <summary>What an author of a store writes: the kit, on that store. Cases share nothing, and most of their time is waiting for the disk.</summary>
+/// <summary>What an author of a store writes: the kit, on that store. Cases share nothing, so they may run side by side.</summary>
+[Category("Slow")]
 [Parallelizable(ParallelScope.All)]
 public class StoreTests
 {
