@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
@@ -132,6 +133,32 @@ public class HostTests
 
         Assert.That(await open!.CommitAsync(default), Is.EqualTo(CommitResult.DeviceRemoved));
         Assert.That(store.KnownRemovals, Is.EqualTo(1), "the refusal has taught it");
+    }
+
+    [Test]
+    public async Task While_somebody_else_keeps_the_write_lock_a_send_fails_and_its_retry_runs()
+    {
+        await using var db = NewContext();
+        var services = new ServiceCollection();
+        Homeserver.AddServices(services, $"{db.Database.GetConnectionString()};Default Timeout=1");
+        await using var provider = services.BuildServiceProvider();
+        var store = provider.GetRequiredService<EntityFrameworkStore>();
+        await using (var transaction = await db.Database.BeginTransactionAsync())
+        {
+            Assert.That(CommitAsync, Throws.InstanceOf<DbException>(), "the client is answered 503 (D3)");
+            Assert.That(await EventsAsync(s_bob), Is.Zero, "readers do not wait");
+        }
+
+        Assert.That(await CommitAsync(), Is.EqualTo(CommitResult.Committed));
+        Assert.That(await EventsAsync(s_bob), Is.EqualTo(1));
+
+        async Task<CommitResult> CommitAsync()
+        {
+            var key = new TransactionKey(s_alice.UserId, s_alice.DeviceId, TransactionKey.SendToDevice, "m.dummy", "t1");
+            await using var open = await store.BeginAsync(key, store.KnownRemovals, default);
+            await store.AppendAsync(open!, [new ToDeviceMessage(s_bob, s_alice.UserId, "m.dummy", "{}"u8.ToArray(), 1)], default);
+            return await open!.CommitAsync(default);
+        }
     }
 
     [Test]
