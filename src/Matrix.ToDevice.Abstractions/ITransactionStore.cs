@@ -23,8 +23,8 @@ public interface ITransactionStore
     /// hand it to <see cref="BeginAsync"/>: that is how a commit can tell whether what was looked up still holds (D6).
     /// </summary>
     /// <remarks>
-    /// Never goes down. May lag behind removals on other hosts: a commit that meets a removal it did not know is refused
-    /// once and learns it. No I/O.
+    /// Never goes down while the store is open. May lag behind removals on other hosts, and behind those from before a
+    /// restart: a commit that meets a removal it did not know is refused once and learns it. No I/O.
     /// </remarks>
     long KnownRemovals { get; }
 

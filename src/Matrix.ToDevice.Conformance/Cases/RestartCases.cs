@@ -64,8 +64,13 @@ internal static class RestartCases
         store = await run.RestartAsync(store);
         Check.Same(await store.ContentsAsync(Bob), ["2"], "A message that was acknowledged does not come back after a restart: its device has it.");
         Check.Empty(await store.ContentsAsync(Carol), "The inbox of a removed device does not come back after a restart.");
-        await store.DeliverAsync("t1", "3", Carol);
-        Check.Same(await store.ContentsAsync(Carol), ["3"], "The records of a removed device do not come back either, and a later device starts empty.");
+        // A store that keeps its removals too may not have learned of them yet: it refuses once, and knows them then.
+        var result = await store.SendAsync("t1", "3", Carol);
+        if (result == CommitResult.DeviceRemoved) result = await store.SendAsync("t1", "3", Carol);
+        Check.Equal(
+            result, CommitResult.Committed,
+            "The records of a removed device do not come back, and a removal from before the restart refuses a send once at most: a refusal teaches it to KnownRemovals.");
+        Check.Same(await store.ContentsAsync(Carol), ["3"], "A later device starts empty.");
     }
 
     private static async Task An_emptied_inbox_goes_on_counting_after_a_restart(CaseRun run)
