@@ -48,7 +48,7 @@ public static class Homeserver
     // <host-deactivate>
     /// <summary>Deactivates an account, with all its devices and their mail, in one transaction of the homeserver.</summary>
     public static async Task DeactivateAsync(
-        HomeserverDb db, EntityFrameworkStore store, ToDeviceSync toDevice, string userId, CancellationToken cancellationToken)
+        HomeserverDb db, EntityFrameworkStore store, IInboxSignals signals, string userId, CancellationToken cancellationToken)
     {
         await using var transaction = await db.Database.BeginTransactionAsync(IsolationLevel.Serializable, cancellationToken);
         var deviceIds = await db.Devices.Where(device => device.UserId == userId).Select(device => device.DeviceId).ToListAsync(cancellationToken);
@@ -56,8 +56,8 @@ public static class Homeserver
         foreach (var deviceId in deviceIds) await store.RemoveDeviceAsync(db, new DeviceAddress(userId, deviceId));
         await transaction.CommitAsync(CancellationToken.None);
 
-        // Long polls learn it from this call. To remove a device twice is harmless where no later one can have its ID.
-        foreach (var deviceId in deviceIds) await toDevice.RemoveDeviceAsync(new DeviceAddress(userId, deviceId), CancellationToken.None);
+        // Their long polls end here: the module has not seen this removal.
+        foreach (var deviceId in deviceIds) signals.DeviceRemoved(new DeviceAddress(userId, deviceId));
     }
     // </host-deactivate>
 

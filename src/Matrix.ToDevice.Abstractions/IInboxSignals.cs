@@ -2,7 +2,8 @@ namespace Matrix.ToDevice;
 
 /// <summary>
 /// Wakes the syncs of this host that wait for a device's messages. The module implements it and signals by itself what this
-/// host commits; a store that several hosts share calls it for what the others have committed.
+/// host commits; a store that several hosts share calls it for what the others have committed, and a homeserver for what it
+/// has committed itself.
 /// </summary>
 /// <remarks>
 /// A signal is a hint and the store is the truth: one too many costs a read, one too few costs latency, never a message
@@ -10,11 +11,14 @@ namespace Matrix.ToDevice;
 /// </remarks>
 public interface IInboxSignals
 {
-    /// <summary>Another host has committed messages for this device.</summary>
+    /// <summary>Messages for this device were committed, and not by this host's own endpoint.</summary>
     /// <param name="device">The recipient.</param>
     void MessagesArrived(DeviceAddress device);
 
-    /// <summary>Another host has removed this device: whoever waits for it stops (D6).</summary>
+    /// <summary>
+    /// This device was removed, and not through this host's <c>ToDeviceSync</c>: on another host, or in a transaction of the
+    /// homeserver. Whoever waits for it stops (D6).
+    /// </summary>
     /// <param name="device">The device.</param>
     void DeviceRemoved(DeviceAddress device);
 

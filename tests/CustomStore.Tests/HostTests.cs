@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
 using Matrix.ToDevice;
+using Matrix.ToDevice.Tests;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.EntityFrameworkCore;
@@ -88,13 +89,18 @@ public class HostTests
     [Test]
     public async Task A_deactivation_ends_all_devices_of_the_user()
     {
-        await SendAsync(s_alice, "t1", s_bob, s_bobsOther);
+        await SendAsync(s_alice, "t1", s_bobsOther);
+        using var waiting = WaitingSyncs.Of(_app.Services);
+        var poll = _app.Services.GetRequiredService<ToDeviceSync>().NextAsync(s_bob, null, TimeSpan.FromHours(1), default).AsTask();
+        await waiting.ReachesAsync(1);
         await using (var db = NewContext())
         {
             await Homeserver.DeactivateAsync(
-                db, _app.Services.GetRequiredService<EntityFrameworkStore>(), _app.Services.GetRequiredService<ToDeviceSync>(), s_bob.UserId, default);
+                db, _app.Services.GetRequiredService<EntityFrameworkStore>(), _app.Services.GetRequiredService<IInboxSignals>(), s_bob.UserId, default);
         }
 
+        using (var batch = await poll.WaitAsync(TimeSpan.FromSeconds(30))) Assert.That(batch.Events, Is.Empty, "D6: a long poll ends with its device");
+        await waiting.ReachesAsync(0);
         await using var after = NewContext();
         Assert.That((await after.Users.FindAsync(s_bob.UserId))!.Deactivated);
         Assert.That(await after.Devices.Select(device => device.UserId).ToListAsync(), Is.EqualTo(new[] { s_alice.UserId }));

@@ -30,7 +30,7 @@ internal sealed class WaitingSyncs : IDisposable
         _listener.Start();
     }
 
-    public static WaitingSyncs Of(TestHomeserver server) => new(server.Services.GetRequiredService<IMeterFactory>());
+    public static WaitingSyncs Of(IServiceProvider services) => new(services.GetRequiredService<IMeterFactory>());
 
     public async Task ReachesAsync(int count)
     {

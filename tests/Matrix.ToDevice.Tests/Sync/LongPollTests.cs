@@ -93,7 +93,7 @@ public class LongPollTests
         await using var server = await TestHomeserver.StartAsync();
         var alice = server.Login("@alice:hs1", "A1");
         var bob = server.Login("@bob:hs1", "B1");
-        using var waiting = WaitingSyncs.Of(server);
+        using var waiting = WaitingSyncs.Of(server.Services);
         var poll = bob.SyncAsync(timeout: LongTime);
         await waiting.ReachesAsync(1);
 
@@ -110,7 +110,7 @@ public class LongPollTests
     {
         await using var server = await TestHomeserver.StartAsync();
         var bob = server.Login("@bob:hs1", "B1");
-        using var waiting = WaitingSyncs.Of(server);
+        using var waiting = WaitingSyncs.Of(server.Services);
         using var gone = new CancellationTokenSource();
         var poll = bob.SendAsync(HttpMethod.Get, $"/_matrix/client/v3/sync?timeout={LongTime}", cancellationToken: gone.Token);
         await waiting.ReachesAsync(1);
