@@ -43,7 +43,7 @@ public class FaultTests
         Assert.That(await host.ReadAsync("B1"), Is.EqualTo(new[] { "0", "1" }));
     }
 
-    [Test]
+    [Test, Category("Slow")]
     public async Task D3_D4_a_server_that_crashes_under_load_and_comes_back_loses_and_doubles_nothing()
     {
         using var cluster = PostgreSqlCluster.Start();

@@ -159,7 +159,12 @@ BEGIN
     ON CONFLICT (user_id, device_id) DO UPDATE SET last_sequence = 0;
 
     DELETE FROM to_device_message m WHERE m.user_id = removed_user_id AND m.device_id = removed_device_id;
-    DELETE FROM to_device_transaction t WHERE t.user_id = removed_user_id AND t.device_id = removed_device_id;
+    -- In the order in which retries lock them.
+    WITH records AS MATERIALIZED (
+        SELECT t.key FROM to_device_transaction t
+        WHERE t.user_id = removed_user_id AND t.device_id = removed_device_id ORDER BY t.key FOR UPDATE)
+    DELETE FROM to_device_transaction t USING records
+    WHERE t.user_id = removed_user_id AND t.device_id = removed_device_id AND t.key = records.key;
 
     UPDATE to_device_removals SET last = greatest(last + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
     RETURNING last INTO number;

@@ -13,7 +13,7 @@ internal sealed class CommitItem(PostgreSqlTransaction transaction)
     /// </summary>
     public long KnownRemovals { get; set; } = transaction.KnownRemovals;
 
-    public void Succeed(CommitResult result) => _done.SetResult(result);
+    public void Succeed(CommitResult result) => _done.TrySetResult(result);
 
-    public void Fail(Exception exception) => _done.SetException(exception);
+    public void Fail(Exception exception) => _done.TrySetException(exception);
 }
