@@ -41,14 +41,4 @@ internal sealed class ServerFactsTests(string store) : HomeserverTests(store)
     [Test]
     public async Task A_server_that_runs_is_healthy() =>
         Assert.That((await Server.SendAsync("GET", "/health")).Status, Is.EqualTo(200));
-
-    [Test]
-    public async Task A_server_that_has_lost_its_database_is_not_healthy()
-    {
-        var database = PostgreSql.NewDatabase();
-        await using var server = await Homeserver.StartAsync("postgresql", PostgreSql.Setting, database);
-        PostgreSql.Execute(database, "DROP SCHEMA to_device CASCADE");
-
-        Assert.That((await server.SendAsync("GET", "/health")).Status, Is.EqualTo(503));
-    }
 }

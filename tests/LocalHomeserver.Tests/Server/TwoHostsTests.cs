@@ -3,15 +3,16 @@ namespace LocalHomeserver.Tests;
 /// <summary>Two hosts on one PostgreSQL database are one server: it does not matter which one a request goes to.</summary>
 internal sealed class TwoHostsTests
 {
+    private string _database = null!;
     private Homeserver _one = null!, _two = null!;
 
     [OneTimeSetUp]
     public async Task Start()
     {
-        var database = PostgreSql.NewDatabase();
+        _database = PostgreSql.NewDatabase();
         // At the same moment: both find an empty database.
         var hosts = await Task.WhenAll(
-            Homeserver.StartAsync("postgresql", PostgreSql.Setting, database), Homeserver.StartAsync("postgresql", PostgreSql.Setting, database));
+            Homeserver.StartAsync("postgresql", PostgreSql.Setting, _database), Homeserver.StartAsync("postgresql", PostgreSql.Setting, _database));
         (_one, _two) = (hosts[0], hosts[1]);
     }
 
@@ -127,5 +128,37 @@ internal sealed class TwoHostsTests
             if (sync.Status == 200) Assert.That(Sync.Of(sync.Body).Texts, Does.Contain($"{round}"));
             else sync.IsError(401, "M_UNKNOWN_TOKEN");
         }
+    }
+
+    [Test]
+    public async Task D6_a_login_waits_until_the_end_of_an_earlier_device_with_its_ID_is_over_on_another_host()
+    {
+        var phone = await _one.RegisterAsync("PHONE");
+        await phone.SendAsync(phone, "old");
+        Task logout;
+        Task<TestDevice> login;
+        await using (PostgreSql.Hold(_database, $"SELECT FROM to_device.to_device_device WHERE user_id = '{phone.UserId}' FOR UPDATE"))
+        {
+            // The device is gone from the accounts, and its messages are not.
+            logout = phone.LogoutAsync();
+            await PostgreSql.BlocksAsync(_database, "to_device_remove");
+            login = _two.LoginAsync(phone.UserId, "PHONE");
+            await PostgreSql.BlocksAsync(_database, "local_homeserver.user");
+        }
+
+        await logout;
+        var later = await login;
+        await later.SendAsync(later, "new");
+        Assert.That((await later.SyncAsync()).Texts, Is.EqualTo(new[] { "new" }));
+    }
+
+    [Test]
+    public async Task A_host_that_has_lost_its_tables_is_not_healthy()
+    {
+        var database = PostgreSql.NewDatabase();
+        await using var server = await Homeserver.StartAsync("postgresql", PostgreSql.Setting, database);
+        PostgreSql.Execute(database, "DROP SCHEMA to_device CASCADE");
+
+        Assert.That((await server.SendAsync("GET", "/health")).Status, Is.EqualTo(503));
     }
 }
