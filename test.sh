@@ -35,7 +35,10 @@ main() {
   if [[ $mode == all ]] && ! has_postgresql; then step postgresql locked install_postgresql || true; fi
   local project
   for project in tests/*/*.csproj; do dotnet_suite "$project"; done
-  if [[ $mode == all ]] && step client-packages locked install_client_packages; then client_suite; fi
+  if [[ $mode == all ]] && step client-packages locked install_client_packages; then
+    client_suite Clients npm
+    client_suite Clients-PostgreSQL env HOMESERVER_STORE=postgresql pg_virtualenv -t npm
+  fi
 }
 
 dotnet_suite() { # PROJECT
@@ -46,11 +49,13 @@ dotnet_suite() { # PROJECT
     --results-directory "$temp" --logger "trx;LogFileName=$name.results" ${filter[@]+"${filter[@]}"}
 }
 
-client_suite() {
-  suite Clients tap_counts timeout $time_limit npm --prefix tests/Clients test --silent -- \
-    --test-reporter=tap --test-reporter-destination="$temp/Clients.results" \
+client_suite() { # NAME NPM...
+  local name=$1
+  shift
+  suite "$name" tap_counts timeout $time_limit "$@" --prefix tests/Clients test --silent -- \
+    --test-reporter=tap --test-reporter-destination="$temp/$name.results" \
     --test-reporter=spec --test-reporter-destination=stdout
-  sed -n "s/^# storm:/ /p" "$temp/Clients.results" 2>/dev/null || true
+  sed -n "s/^# storm:/ /p" "$temp/$name.results" 2>/dev/null || true
 }
 
 # npm comes from Debian if there is none; the Node that the tests run on comes with their packages.

@@ -1,4 +1,5 @@
 using Matrix.ToDevice;
+using Npgsql;
 
 namespace LocalHomeserver;
 
@@ -21,10 +22,11 @@ public static class Program
             await app.WaitForShutdownAsync();
             return 0;
         }
-        catch (Exception e) when (e is SettingsException or SqliteStoreException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is SettingsException or SqliteStoreException or PostgreSqlStoreException
+            or NpgsqlException or IOException or UnauthorizedAccessException)
         {
-            // A wrong setting, an address or a file that is in use: what to do about it is in the message.
-            await Console.Error.WriteLineAsync(e.Message);
+            // A wrong setting, an address or a file that is in use, no database: what to do about it is in the message.
+            await Console.Error.WriteLineAsync(e.Message.ReplaceLineEndings(" "));
             return 1;
         }
     }
@@ -42,7 +44,7 @@ public static class Program
         services.AddSingleton<UserIds>();
         services.AddSingleton<Passwords>();
         services.AddSingleton<DeviceLives>();
-        services.AddHealthChecks();
+        var health = services.AddHealthChecks();
         services.ConfigureHttpJsonOptions(json => MatrixJson.Configure(json.SerializerOptions));
 
         // 1. Who is asking, and which devices are there? Two small classes answer from the server's own accounts.
@@ -62,8 +64,17 @@ public static class Program
                 toDevice.UseSqlite($"Data Source={Path.Combine(settings.Data, "to-device.db")}");
                 services.AddSingleton<IAccountStore>(_ => new SqliteAccountStore(Path.Combine(settings.Data, "accounts.db")));
                 break;
+            case "postgresql":
+                // One data source for messages and accounts: it is the application's, and the library finds it.
+                services.AddSingleton(_ => settings.DataSource());
+                toDevice.UsePostgreSql();
+                health.AddPostgreSqlToDevice();
+                services.AddSingleton<PostgreSqlAccountStore>();
+                services.AddSingleton<IAccountStore>(provider => provider.GetRequiredService<PostgreSqlAccountStore>());
+                services.AddHostedService(provider => provider.GetRequiredService<PostgreSqlAccountStore>());
+                break;
             default:
-                throw new SettingsException($"Store is '{settings.Store}'. It can be: memory, sqlite.");
+                throw new SettingsException($"Store is '{settings.Store}'. It can be: memory, sqlite, postgresql.");
         }
 
         // The request line can hold an access token (R8), and this category logs request lines: not even on demand.

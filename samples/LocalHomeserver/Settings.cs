@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.Extensions.Configuration.Memory;
+using Npgsql;
 
 namespace LocalHomeserver;
 
@@ -8,12 +9,16 @@ namespace LocalHomeserver;
 /// in the current directory.
 /// </summary>
 /// <param name="ServerName">What follows the colon of this server's user IDs.</param>
-/// <param name="Store">Where accounts and messages live: <c>memory</c> or <c>sqlite</c>.</param>
+/// <param name="Store">Where accounts and messages live: <c>memory</c>, <c>sqlite</c> or <c>postgresql</c>.</param>
 /// <param name="Data">The folder of the SQLite files; it is made when it does not exist.</param>
+/// <param name="PostgreSql">
+/// The connection string of the PostgreSQL database (<c>--ConnectionStrings:PostgreSql "Host=…"</c>). Hosts with the same one
+/// are one server. With several servers in <c>Host</c>, the one that takes writes is used.
+/// </param>
 /// <param name="PasswordIterations">How much work it is to try a password. Few iterations are for tests with many users.</param>
 /// <param name="AccessTokenLifetime">How long an access token lasts that comes with a refresh token; others do not expire.</param>
 internal sealed record Settings(
-    string ServerName, string Store, string Data, int PasswordIterations, TimeSpan AccessTokenLifetime)
+    string ServerName, string Store, string Data, string? PostgreSql, int PasswordIterations, TimeSpan AccessTokenLifetime)
 {
     private static readonly Dictionary<string, string?> s_defaults = new()
     {
@@ -51,7 +56,28 @@ internal sealed record Settings(
             throw new SettingsException($"AccessTokenLifetime is '{lifetime}'. It must be a time such as 00:05:00.");
         }
 
-        return new Settings(serverName, configuration["Store"]!, configuration["Data"]!, passwordIterations, accessTokenLifetime);
+        return new Settings(
+            serverName, configuration["Store"]!, configuration["Data"]!, configuration.GetConnectionString("PostgreSql"),
+            passwordIterations, accessTokenLifetime);
+    }
+
+    /// <summary>Connections to the database, always to the server that takes writes.</summary>
+    public NpgsqlDataSource DataSource()
+    {
+        if (string.IsNullOrWhiteSpace(PostgreSql))
+            throw new SettingsException("ConnectionStrings:PostgreSql is missing. It can be: Host=localhost;Database=matrix;Username=matrix;Password=…");
+
+        try
+        {
+            // Which of several servers it has to be is not for the text to say, but for the data source.
+            var text = new NpgsqlConnectionStringBuilder(PostgreSql) { TargetSessionAttributes = null };
+            var dataSource = NpgsqlDataSource.Create(text);
+            return dataSource is NpgsqlMultiHostDataSource several ? several.WithTargetSession(TargetSessionAttributes.Primary) : dataSource;
+        }
+        catch (Exception e) when (e is ArgumentException or FormatException or InvalidOperationException)
+        {
+            throw new SettingsException($"ConnectionStrings:PostgreSql cannot be used: {e.Message}");
+        }
     }
 }
 

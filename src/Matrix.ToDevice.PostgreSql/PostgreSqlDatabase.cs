@@ -44,7 +44,7 @@ internal sealed class PostgreSqlDatabase : IAsyncDisposable
             try
             {
                 await using var connection = await ConnectAsync(cancellationToken);
-                return await work(connection, cancellationToken);
+                return await ConfirmedAsync(connection, work, cancellationToken);
             }
             catch (Exception exception) when (attempt < MaxAttempts && IsTransient(exception))
             {
@@ -59,6 +59,32 @@ internal sealed class PostgreSqlDatabase : IAsyncDisposable
             if (attempt > 1)
                 await Task.Delay(Min(s_longestPause, TimeSpan.FromMilliseconds(10 << (2 * attempt))), _time, cancellationToken);
         }
+    }
+
+    /// <summary>
+    /// A commit that has waited too long for its synchronous standby is cancelled, and then it is a success with a warning: it
+    /// is on the primary only. Here that is a failure, and a retry finds out when it is on both.
+    /// </summary>
+    private async ValueTask<T> ConfirmedAsync<T>(
+        NpgsqlConnection connection, Func<NpgsqlConnection, CancellationToken, ValueTask<T>> work, CancellationToken cancellationToken)
+    {
+        var isConfirmed = true;
+        // The function in the server that warns: the text depends on the server's language.
+        void Notice(object _, NpgsqlNoticeEventArgs warning) => isConfirmed &= warning.Notice.Routine != "SyncRepWaitForLSN";
+        connection.Notice += Notice;
+        try
+        {
+            var result = await work(connection, cancellationToken);
+            if (isConfirmed) return result;
+        }
+        finally
+        {
+            connection.Notice -= Notice;
+        }
+
+        throw new PostgreSqlStoreException(
+            $"No synchronous standby of {Name} has confirmed a commit in time. Check the standbys, and synchronous_standby_names.",
+            new NpgsqlException("The wait for synchronous replication was cancelled."));
     }
 
     /// <summary>Makes a statement ready on the server, once for each connection.</summary>

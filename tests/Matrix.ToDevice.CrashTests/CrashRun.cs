@@ -1,37 +1,32 @@
 using System.Net.Http.Json;
 using System.Text.Json;
-using Microsoft.Data.Sqlite;
 
 namespace Matrix.ToDevice.Tests;
 
-/// <summary>A host under load that is killed and started again, again and again.</summary>
-internal sealed class CrashRun(string data, int seed)
+/// <summary>A server under load of which something is killed and started again, again and again.</summary>
+internal sealed class CrashRun(ICrashTarget target, int seed)
 {
     private const int Senders = 16, Receivers = 4;
 
     private readonly Random _random = new(seed);
     private readonly History _history = new();
-    private int _committedUnanswered;
 
     public async Task<Summary> RunAsync(int kills)
     {
-        using var host = new HostProcess(data);
-        await host.StartAsync();
-        var senders = await RegisterAsync(host.Address, Senders, i => $"sender{i}", _ => "S");
-        var receivers = await RegisterAsync(host.Address, Receivers, _ => "receiver", i => $"R{i}");
+        await target.StartAsync();
+        var senders = await RegisterAsync(Senders, i => $"sender{i}", _ => "S");
+        var receivers = await RegisterAsync(Receivers, _ => "receiver", i => $"R{i}");
 
-        var clients = new LoadClients(() => host.Address, _history, senders, receivers, seed);
+        var clients = new LoadClients(() => target.Address, _history, senders, receivers, seed);
         using var stopSending = new CancellationTokenSource();
         using var stopReceiving = new CancellationTokenSource();
         var sending = clients.SendAsync(int.MaxValue, stopSending.Token);
         var receiving = clients.ReceiveAsync(stopReceiving.Token);
         for (var kill = 0; kill < kills; kill++)
         {
-            // This is not waiting for something: when the host dies has to be left to chance.
+            // This is not waiting for something: the moment of the crash has to be left to chance.
             await Task.WhenAny(sending, receiving, Task.Delay(_random.Next(50, 1500)));
-            await host.KillAsync();
-            CountCommittedUnanswered(senders);
-            await host.StartAsync();
+            await target.CrashAsync(() => Unanswered(senders));
         }
 
         await stopSending.CancelAsync();
@@ -40,36 +35,15 @@ internal sealed class CrashRun(string data, int seed)
         await receiving;
         return new Summary(
             kills, _history.Sends.Count, _history.Sends.Count(send => send.Outcome == History.Outcome.Refused),
-            _history.Retries, _committedUnanswered, _history.Received.Values.Sum(received => received.Count), Checker.Check(_history));
+            _history.Retries, await target.CountCommittedUnansweredAsync(), _history.Received.Values.Sum(received => received.Count), Checker.Check(_history));
     }
 
-    /// <summary>The sends that the kill hit between commit and answer: a record in the file, and no answer at the client.</summary>
-    private void CountCommittedUnanswered(Account[] senders)
-    {
-        using var connection = new SqliteConnection($"Data Source={Path.Combine(data, "to-device.db")};Mode=ReadOnly;Pooling=False");
-        connection.Open();
-        using var command = connection.CreateCommand();
-        command.CommandText = """
-            SELECT count(*) FROM to_device_transaction t JOIN to_device_device d ON d.id = t.device
-            WHERE d.user_id = $user AND d.device_id = $device AND t.key = $key
-            """;
-        foreach (var send in _history.Unanswered())
-        {
-            var sender = senders[send.Sender];
-            var key = new TransactionKey(sender.UserId, sender.DeviceId, TransactionKey.SendToDevice, "m.test", send.TxnId);
-            var fingerprint = new byte[16];
-            System.Buffers.Binary.BinaryPrimitives.WriteUInt128BigEndian(fingerprint, key.Fingerprint());
-            command.Parameters.Clear();
-            command.Parameters.AddWithValue("$user", sender.UserId);
-            command.Parameters.AddWithValue("$device", sender.DeviceId);
-            command.Parameters.AddWithValue("$key", fingerprint);
-            _committedUnanswered += Convert.ToInt32(command.ExecuteScalar(), null);
-        }
-    }
+    private List<TransactionKey> Unanswered(Account[] senders) => [.. _history.Unanswered().Select(send => new TransactionKey(
+        senders[send.Sender].UserId, senders[send.Sender].DeviceId, TransactionKey.SendToDevice, "m.test", send.TxnId))];
 
-    private static async Task<Account[]> RegisterAsync(Uri server, int count, Func<int, string> name, Func<int, string> deviceId)
+    private async Task<Account[]> RegisterAsync(int count, Func<int, string> name, Func<int, string> deviceId)
     {
-        using var http = new HttpClient { BaseAddress = server };
+        using var http = new HttpClient();
         var accounts = new Account[count];
         for (var i = 0; i < count; i++)
         {
@@ -78,7 +52,7 @@ internal sealed class CrashRun(string data, int seed)
             var body = isNew
                 ? (object)new { auth = new { type = "m.login.dummy" }, username = name(i), password = "secret", device_id = deviceId(i) }
                 : new { type = "m.login.password", identifier = new { type = "m.id.user", user = name(i) }, password = "secret", device_id = deviceId(i) };
-            using var response = await http.PostAsJsonAsync($"_matrix/client/v3/{(isNew ? "register" : "login")}", body);
+            using var response = await http.PostAsJsonAsync(new Uri(target.Address, $"_matrix/client/v3/{(isNew ? "register" : "login")}"), body);
             response.EnsureSuccessStatusCode();
             using var json = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
             accounts[i] = new Account(
@@ -88,7 +62,7 @@ internal sealed class CrashRun(string data, int seed)
         return accounts;
     }
 
-    /// <param name="Kills">How often the host was killed.</param>
+    /// <param name="Kills">How often something was killed.</param>
     /// <param name="Sends">How many sends the clients made.</param>
     /// <param name="Refused">How many of them had to be refused.</param>
     /// <param name="Retries">How many requests were repeated.</param>

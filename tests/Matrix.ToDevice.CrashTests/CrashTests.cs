@@ -3,26 +3,90 @@ using System.Globalization;
 namespace Matrix.ToDevice.Tests;
 
 /// <summary>The long form: <c>CRASH_KILLS=100 dotnet test tests/Matrix.ToDevice.CrashTests --logger "console;verbosity=detailed"</c>.</summary>
+[Category("Slow")]
 public class CrashTests
 {
-    [Test, Category("Slow")]
-    public async Task D4_D12_a_host_that_is_killed_again_and_again_loses_nothing_and_doubles_nothing()
-    {
-        var kills = int.Parse(Environment.GetEnvironmentVariable("CRASH_KILLS") ?? "12", CultureInfo.InvariantCulture);
-        var seed = Random.Shared.Next();
-        var data = Directory.CreateTempSubdirectory("todevice-crash-");
-        try
-        {
-            var summary = await new CrashRun(data.FullName, seed).RunAsync(kills);
+    private PostgreSqlCluster? _cluster;
 
-            await TestContext.Out.WriteLineAsync($"SQLite, seed {seed}: {summary}");
-            Assert.That(summary.Result.IsClean, $"seed {seed}: {summary}");
-            Assert.That(summary.Delivered, Is.GreaterThan(kills), "there was load");
-            Assert.That(summary.Refused, Is.Positive, "and some of it had to be refused");
-        }
-        finally
+    [OneTimeTearDown]
+    public void StopDatabase() => _cluster?.Dispose();
+
+    [Test]
+    public Task D4_D12_a_host_that_is_killed_again_and_again_loses_nothing_and_doubles_nothing() =>
+        RunAsync("SQLite", () => new SqliteTarget(), kills: 12);
+
+    [Test]
+    public Task D4_D12_hosts_that_are_killed_in_turn_lose_nothing_and_double_nothing([Values(2, 3)] int hosts) =>
+        RunAsync($"PostgreSQL, {hosts} hosts, one of them killed", () => new PostgreSqlTarget(NewDatabase(), hosts), kills: 6);
+
+    [Test]
+    public Task D4_D12_a_database_that_crashes_again_and_again_loses_nothing_and_doubles_nothing() =>
+        RunAsync(
+            "PostgreSQL, 2 hosts, the database stopped at once",
+            () => new PostgreSqlTarget(NewDatabase(), 2, () => Task.Run(() =>
+            {
+                _cluster!.StopServer("immediate");
+                _cluster.StartServer();
+            })),
+            kills: 6);
+
+    [Test]
+    public async Task D4_D12_a_synchronous_standby_that_takes_over_has_lost_nothing_and_doubles_nothing()
+    {
+        RequirePrograms();
+        using var primary = PostgreSqlCluster.Start();
+        using var standby = primary.StartSynchronousStandby();
+        // Both servers, and no word about which of them is the primary: the hosts find out, and find out again.
+        var database = $"Host=127.0.0.1:{primary.Port},127.0.0.1:{standby.Port};Username=postgres;Database=postgres;Host Recheck Seconds=1";
+        PostgreSqlTarget target = null!;
+        var isOver = false;
+        await RunAsync("PostgreSQL, 2 hosts, the primary killed and its standby promoted", () => target = new(database, 2, CrashAsync), kills: 3, atMost: 3);
+        Assert.That(isOver);
+
+        // First the primary; then a host, which has to find the new one.
+        async Task CrashAsync()
         {
-            data.Delete(recursive: true);
+            if (isOver)
+            {
+                await target.CrashHostAsync();
+                return;
+            }
+
+            Assert.That(primary.Query("SELECT sync_state FROM pg_stat_replication"), Is.EqualTo("sync"));
+            primary.KillServer();
+            await Task.Run(standby.Promote);
+            isOver = true;
         }
+    }
+
+    private static async Task RunAsync(string name, Func<ICrashTarget> start, int kills, int atMost = int.MaxValue)
+    {
+        if (Environment.GetEnvironmentVariable("CRASH_KILLS") is { } number)
+            kills = Math.Min(int.Parse(number, CultureInfo.InvariantCulture), atMost);
+        var seed = Random.Shared.Next();
+        await using var target = start();
+        var summary = await new CrashRun(target, seed).RunAsync(kills);
+
+        await TestContext.Out.WriteLineAsync($"{name}, seed {seed}: {summary}");
+        Assert.That(summary.Result.IsClean, $"seed {seed}: {summary}");
+        Assert.That(summary.Delivered, Is.GreaterThan(kills), "there was load");
+        Assert.That(summary.Refused, Is.Positive, "and some of it had to be refused");
+    }
+
+    private string NewDatabase()
+    {
+        RequirePrograms();
+        _cluster ??= PostgreSqlCluster.Start();
+        var name = $"crash{Guid.NewGuid():N}";
+        _cluster.Execute($"CREATE DATABASE {name}");
+        return $"{_cluster.ConnectionString};Database={name}";
+    }
+
+    private static void RequirePrograms()
+    {
+        const string Missing = "There is no PostgreSQL server on this machine (Debian: the package postgresql).";
+        if (PostgreSqlCluster.Programs is not null) return;
+        if (Environment.GetEnvironmentVariable("CI") == "true") Assert.Fail(Missing);
+        else Assert.Ignore(Missing);
     }
 }

@@ -38,6 +38,12 @@ internal interface IAccountStore
     ValueTask SaveFilterAsync(string userId, string filterId, string filter, CancellationToken cancellationToken);
 
     ValueTask<string?> FindFilterAsync(string userId, string filterId, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Keeps other hosts from beginning and ending devices of this user until it is disposed. Where one process is the whole
+    /// server, there are none.
+    /// </summary>
+    ValueTask<IAsyncDisposable?> LockDevicesAsync(string userId, CancellationToken cancellationToken) => default;
 }
 
 /// <summary>A device, as <c>GET /devices</c> lists it.</summary>

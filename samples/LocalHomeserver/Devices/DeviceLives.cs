@@ -11,7 +11,8 @@ internal sealed class DeviceLives(IAccountStore store, ToDeviceSync toDevice, Se
 {
     private const string IdLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
-    // The two steps of an end may not run around those of a beginning: they would remove the new device's messages.
+    // The two steps of an end may not run around those of a beginning: they would remove the new device's messages. This is
+    // for requests to this host; LockDevicesAsync, behind it, for those to others.
     private readonly SemaphoreSlim _oneAtATime = new(1);
 
     /// <summary>Logs a device in. One that exists goes on living: it keeps its messages, and only its older tokens end (R72).</summary>
@@ -24,6 +25,7 @@ internal sealed class DeviceLives(IAccountStore store, ToDeviceSync toDevice, Se
         await _oneAtATime.WaitAsync(cancellationToken);
         try
         {
+            await using var otherHosts = await store.LockDevicesAsync(userId, cancellationToken);
             var devices = await store.ListDevicesAsync(userId, cancellationToken);
             var existing = devices.FirstOrDefault(device => device.DeviceId == deviceId);
 
@@ -51,6 +53,7 @@ internal sealed class DeviceLives(IAccountStore store, ToDeviceSync toDevice, Se
         await _oneAtATime.WaitAsync(cancellationToken);
         try
         {
+            await using var otherHosts = await store.LockDevicesAsync(userId, cancellationToken);
             foreach (var device in deviceIds.Select(deviceId => new DeviceAddress(userId, deviceId)))
             {
                 // In this order: the library asks the directory for devices, and must not find this one again. And both,

@@ -1,11 +1,13 @@
-// The sample homeserver as a process of its own, on a free port, with a folder of its own for its SQLite files.
-import { spawn } from "node:child_process";
+// The sample homeserver as a process of its own, on a free port, with a folder of its own for its SQLite files. Or, with
+// HOMESERVER_STORE=postgresql, with a new database on the server that PGHOST, PGPORT, PGUSER and PGPASSWORD name.
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 
 const startsWithin = 60_000;
 const dll = process.env.HOMESERVER_DLL
@@ -16,7 +18,7 @@ export const serverName = "hs1.localhost";
 export async function startHomeserver(settings = {}) {
   if (!existsSync(dll)) throw new Error(`${dll} is missing: build the solution, or name the file in HOMESERVER_DLL.`);
   const data = await mkdtemp(join(tmpdir(), "todevice-clients-"));
-  const all = { urls: "http://127.0.0.1:0", ServerName: serverName, Data: data, ...settings };
+  const all = { urls: "http://127.0.0.1:0", ServerName: serverName, Data: data, ...await database(), ...settings };
   const args = Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]);
   const server = spawn("dotnet", [dll, ...args], { cwd: dirname(dll), stdio: ["ignore", "pipe", "pipe"] });
   const kill = () => server.kill("SIGKILL");
@@ -39,6 +41,16 @@ export async function startHomeserver(settings = {}) {
     process.off("exit", kill);
     await rm(data, { recursive: true });
   }
+}
+
+let databases = 0;
+async function database() {
+  if (process.env.HOMESERVER_STORE !== "postgresql") return {};
+  const name = `clients_${process.pid}_${++databases}`;
+  await promisify(execFile)("createdb", [name]);
+  const { PGHOST, PGPORT, PGUSER, PGPASSWORD = "" } = process.env;
+  const address = `Host=${PGHOST};Port=${PGPORT};Username=${PGUSER};Password=${PGPASSWORD};Database=${name}`;
+  return { "Store": "postgresql", "ConnectionStrings:PostgreSql": address };
 }
 
 function listening(server) {

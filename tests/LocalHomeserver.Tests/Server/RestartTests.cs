@@ -7,11 +7,13 @@ internal sealed class RestartTests
     [OneTimeTearDown]
     public void Delete() => Directory.Delete(_data, recursive: true);
 
-    [Test]
-    public async Task R46_R50_accounts_tokens_messages_and_transactions_are_there_after_a_restart()
+    [TestCase("sqlite")]
+    [TestCase("postgresql")]
+    public async Task R46_R50_accounts_tokens_messages_and_transactions_are_there_after_a_restart(string store)
     {
+        string[] settings = store == "sqlite" ? ["--Data", _data] : [PostgreSql.Setting, PostgreSql.NewDatabase()];
         string alice, bob, receiver, since;
-        await using (var server = await Homeserver.StartAsync("sqlite", "--Data", _data))
+        await using (var server = await Homeserver.StartAsync(store, settings))
         {
             var sender = await server.RegisterAsync("PHONE");
             var recipient = await server.RegisterAsync("LAPTOP");
@@ -20,7 +22,7 @@ internal sealed class RestartTests
             (await Send(server, alice, receiver)).Ok();
         }
 
-        await using (var server = await Homeserver.StartAsync("sqlite", "--Data", _data))
+        await using (var server = await Homeserver.StartAsync(store, settings))
         {
             (await Send(server, alice, receiver)).Ok();
             var events = (await Sync(server, bob, since)).Ok().GetProperty("to_device").GetProperty("events");

@@ -45,7 +45,11 @@ internal sealed class SettingsTests
         }
     }
 
-    [TestCase("--Store nowhere", "memory, sqlite")]
+    [TestCase("--Store nowhere", "memory, sqlite, postgresql")]
+    [TestCase("--Store postgresql", "ConnectionStrings:PostgreSql is missing")]
+    [TestCase("--Store postgresql --ConnectionStrings:PostgreSql nonsense", "ConnectionStrings:PostgreSql cannot be used")]
+    [TestCase("--Store postgresql --ConnectionStrings:PostgreSql Host=127.0.0.1;Port=1;Username=x", "cannot be reached")]
+    [TestCase("--Store postgresql --ConnectionStrings:PostgreSql Host=127.0.0.1:1,127.0.0.1:2;Username=x", "cannot be reached")]
     [TestCase("--Data /dev/null", "/dev/null")]
     [TestCase("--ServerName \"not a name\"", "host name")]
     [TestCase("--PasswordIterations 0", "100000")]
@@ -59,6 +63,19 @@ internal sealed class SettingsTests
 
         Assert.That(process.ExitCode, Is.EqualTo(1));
         Assert.That(error, Does.Contain(explanation));
+        Assert.That(error.Trim(), Does.Not.Contain('\n'));
+    }
+
+    [Test]
+    public async Task A_wrong_password_is_explained_and_the_server_does_not_start()
+    {
+        var database = PostgreSql.NewDatabase();
+        using var process = Start($"--Store postgresql \"{PostgreSql.Setting}={database};Username=careful;Password=SECRET\"");
+        var error = await process.StandardError.ReadToEndAsync();
+        await process.WaitForExitAsync();
+
+        Assert.That(process.ExitCode, Is.EqualTo(1));
+        Assert.That(error, Does.Contain("refuses this user or password").And.Not.Contain("SECRET"));
         Assert.That(error.Trim(), Does.Not.Contain('\n'));
     }
 

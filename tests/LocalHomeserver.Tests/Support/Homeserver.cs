@@ -26,11 +26,12 @@ internal sealed class Homeserver : IAsyncDisposable
 
     public object MeterScope => _app.Services.GetRequiredService<IMeterFactory>();
 
-    /// <summary>Starts it on a store of its own; on SQLite, in a new folder unless the settings name one.</summary>
+    /// <summary>Starts it on a store of its own: a new folder or database, unless the settings name one.</summary>
     public static async Task<Homeserver> StartAsync(string store, params string[] settings)
     {
         var temporary = settings.Contains("--Data") ? null : Directory.CreateTempSubdirectory("local-homeserver-tests-").FullName;
         string[] data = temporary is null ? [] : ["--Data", temporary];
+        if (store == "postgresql" && !settings.Contains(PostgreSql.Setting)) data = [.. data, PostgreSql.Setting, PostgreSql.NewDatabase()];
         var server = new Homeserver(
             Program.Build(["--urls", "http://127.0.0.1:0", "--PasswordIterations", "1", "--Store", store, .. data, .. settings], new Clock()),
             temporary);

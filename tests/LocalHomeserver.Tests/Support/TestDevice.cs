@@ -13,6 +13,9 @@ internal sealed class TestDevice(Homeserver server, JsonElement login)
 
     public string? RefreshToken { get; private set; } = login.Has("refresh_token") ? login.String("refresh_token") : null;
 
+    /// <summary>The same device, talking to another host of the same server.</summary>
+    public TestDevice At(Homeserver host) => new(host, login) { Token = Token, RefreshToken = RefreshToken };
+
     public Task<Reply> CallAsync(string method, string path, object? body = null) =>
         server.SendAsync(method, "/_matrix/client/v3" + path, body, Token);
 

@@ -8,15 +8,15 @@ namespace Matrix.ToDevice.Tests;
 /// <summary>The sample homeserver as a process of its own, which can be killed and started again at the same address.</summary>
 internal sealed class HostProcess : IDisposable
 {
-    private static readonly string s_dll =
+    private static readonly string s_dll = Environment.GetEnvironmentVariable("HOMESERVER_DLL") ??
         Path.Combine(Metadata("Repository"), "samples/LocalHomeserver/bin", Metadata("Configuration"), "LocalHomeserver.dll");
 
-    private readonly string _data;
+    private readonly string[] _settings;
     private Process? _process;
 
-    public HostProcess(string data)
+    public HostProcess(params string[] settings)
     {
-        _data = data;
+        _settings = settings;
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         Address = new Uri($"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/");
@@ -27,16 +27,17 @@ internal sealed class HostProcess : IDisposable
     /// <summary>Starts it and returns when it is ready.</summary>
     public async Task StartAsync()
     {
-        var start = new ProcessStartInfo("dotnet")
+        var start = new ProcessStartInfo("dotnet", [s_dll, "--urls", Address.ToString(), "--ServerName", "hs1", .. _settings])
         {
-            ArgumentList = { s_dll, "--urls", Address.ToString(), "--ServerName", "hs1", "--Store", "sqlite", "--Data", _data },
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
         _process = Process.Start(start)!;
-        // Its first line says that it listens.
-        if (await _process.StandardOutput.ReadLineAsync() is null)
-            throw new InvalidOperationException($"The host did not start: {await _process.StandardError.ReadToEndAsync()}");
+        // This line says that it listens; what the log says may come before.
+        string? line;
+        do line = await _process.StandardOutput.ReadLineAsync();
+        while (line?.StartsWith("Homeserver ", StringComparison.Ordinal) == false);
+        if (line is null) throw new InvalidOperationException($"The host did not start: {await _process.StandardError.ReadToEndAsync()}");
         _ = _process.StandardOutput.ReadToEndAsync();
         _ = _process.StandardError.ReadToEndAsync();
     }

@@ -21,32 +21,50 @@ internal sealed class PostgreSqlCluster : IDisposable
     public string ConnectionString { get; }
 
     private string Data => Path.Combine(_folder, "data");
+    private string Settings => Path.Combine(_folder, "settings");
 
     /// <summary>The folder of the newest server programs, or null when there are none.</summary>
     public static string? Programs { get; } = FindPrograms();
 
     public static PostgreSqlCluster Start()
     {
-        var folder = Directory.CreateTempSubdirectory("todevice-postgresql-tests-").FullName;
-        if (Environment.UserName == "root") Run("chown", ["postgres", folder], folder);
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        var cluster = new PostgreSqlCluster(folder, ((IPEndPoint)listener.LocalEndpoint).Port);
-        listener.Stop();
+        var cluster = Create();
         cluster.RunServerProgram("initdb", "-D", cluster.Data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync");
-        File.WriteAllText(Path.Combine(folder, "settings"), string.Create(CultureInfo.InvariantCulture, $"""
-            listen_addresses = '127.0.0.1'
-            port = {cluster.Port}
-            unix_socket_directories = ''
-            max_connections = 300
-            shared_buffers = 64MB
-            """));
-        File.AppendAllText(Path.Combine(cluster.Data, "postgresql.conf"), $"\ninclude '{Path.Combine(folder, "settings")}'\n");
+        File.AppendAllText(Path.Combine(cluster.Data, "postgresql.conf"), $"\ninclude '{cluster.Settings}'\n");
         // One user with a password, for the tests of wrong ones.
         var access = Path.Combine(cluster.Data, "pg_hba.conf");
         File.WriteAllText(access, $"host all careful 127.0.0.1/32 scram-sha-256\n{File.ReadAllText(access)}");
         cluster.StartServer();
         return cluster;
+    }
+
+    /// <summary>Starts a standby of this server. From here on, a commit waits until it is on both.</summary>
+    public PostgreSqlCluster StartSynchronousStandby()
+    {
+        var standby = Create();
+        standby.RunServerProgram(
+            "pg_basebackup", "-D", standby.Data, "-d", $"host=127.0.0.1 port={Port} user=postgres application_name=standby",
+            "--write-recovery-conf", "--checkpoint=fast", "--no-sync");
+        var configuration = Path.Combine(standby.Data, "postgresql.conf");
+        File.WriteAllText(configuration, File.ReadAllText(configuration).Replace(Settings, standby.Settings, StringComparison.Ordinal));
+        standby.StartServer();
+        Execute("ALTER SYSTEM SET synchronous_standby_names = 'standby'");
+        Execute("SELECT pg_reload_conf()");
+        return standby;
+    }
+
+    /// <summary>Makes a standby the primary.</summary>
+    public void Promote() => RunServerProgram("pg_ctl", "-D", Data, "-w", "promote");
+
+    /// <summary>As if its machine had gone: SIGKILL to all of its processes, none of which outlives another.</summary>
+    public void KillServer()
+    {
+        var main = File.ReadLines(Path.Combine(Data, "postmaster.pid")).First();
+        Run("kill", ["-STOP", main], _folder);
+        var others = File.ReadAllText($"/proc/{main}/task/{main}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        Run("kill", ["-STOP", .. others], _folder);
+        Run("kill", ["-KILL", main, .. others], _folder);
+        File.Delete(Path.Combine(Data, "postmaster.pid"));
     }
 
     /// <summary>Starts the server again, after <see cref="StopServer"/>, with its crash recovery done.</summary>
@@ -55,12 +73,14 @@ internal sealed class PostgreSqlCluster : IDisposable
     /// <param name="mode"><c>fast</c> ends it in order, <c>immediate</c> as if it had crashed.</param>
     public void StopServer(string mode) => RunServerProgram("pg_ctl", "-D", Data, "-w", "-m", mode, "stop");
 
-    public void Execute(string sql, string database = "postgres")
+    public void Execute(string sql, string database = "postgres") => Query(sql, database);
+
+    public object? Query(string sql, string database = "postgres")
     {
         using var connection = new NpgsqlConnection($"{ConnectionString};Database={database};Pooling=false");
         connection.Open();
         using var command = new NpgsqlCommand(sql, connection);
-        command.ExecuteNonQuery();
+        return command.ExecuteScalar();
     }
 
     public void Dispose()
@@ -75,6 +95,24 @@ internal sealed class PostgreSqlCluster : IDisposable
         }
 
         Directory.Delete(_folder, recursive: true);
+    }
+
+    /// <summary>A folder and a port for a server.</summary>
+    private static PostgreSqlCluster Create()
+    {
+        var folder = Directory.CreateTempSubdirectory("todevice-postgresql-tests-").FullName;
+        if (Environment.UserName == "root") Run("chown", ["postgres", folder], folder);
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var cluster = new PostgreSqlCluster(folder, ((IPEndPoint)listener.LocalEndpoint).Port);
+        File.WriteAllText(cluster.Settings, string.Create(CultureInfo.InvariantCulture, $"""
+            listen_addresses = '127.0.0.1'
+            port = {cluster.Port}
+            unix_socket_directories = ''
+            max_connections = 300
+            shared_buffers = 64MB
+            """));
+        return cluster;
     }
 
     private static string? FindPrograms()
