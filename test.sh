@@ -67,7 +67,7 @@ install_client_packages() {
   npm --prefix tests/Clients ci --loglevel=error && echo "$lock" >$stamp
 }
 
-has_postgresql() { compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || command -v initdb >/dev/null; }
+has_postgresql() { compgen -G "/usr/lib/postgresql/*/bin/initdb" && command -v pg_virtualenv; } >/dev/null
 
 # The tests start servers of their own; Debian's package would start one more.
 install_postgresql() {
