@@ -39,11 +39,8 @@ internal interface IAccountStore
 
     ValueTask<string?> FindFilterAsync(string userId, string filterId, CancellationToken cancellationToken);
 
-    /// <summary>
-    /// Keeps other hosts from beginning and ending devices of this user until it is disposed. Where one process is the whole
-    /// server, there are none.
-    /// </summary>
-    ValueTask<IAsyncDisposable?> LockDevicesAsync(string userId, CancellationToken cancellationToken) => default;
+    /// <summary>Waits until no other host begins or ends devices of this user, and keeps them from it.</summary>
+    ValueTask<DeviceLock> LockDevicesAsync(string userId, CancellationToken cancellationToken) => new(new DeviceLock());
 }
 
 /// <summary>A device, as <c>GET /devices</c> lists it.</summary>

@@ -135,8 +135,8 @@ internal sealed class PostgreSqlAccountStore(NpgsqlDataSource dataSource) : IAcc
             "SELECT filter FROM local_homeserver.filter WHERE user_id = $1 AND filter_id = $2",
             row => Text(row, 0), cancellationToken, userId, filterId)).SingleOrDefault();
 
-    /// <summary>The user's row is the lock: an open transaction holds it, and the server frees it when this host is gone.</summary>
-    public async ValueTask<IAsyncDisposable?> LockDevicesAsync(string userId, CancellationToken cancellationToken)
+    /// <summary>The user's row is the lock; the server frees it when this host is gone.</summary>
+    public async ValueTask<DeviceLock> LockDevicesAsync(string userId, CancellationToken cancellationToken)
     {
         var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         try
@@ -144,7 +144,7 @@ internal sealed class PostgreSqlAccountStore(NpgsqlDataSource dataSource) : IAcc
             await connection.BeginTransactionAsync(cancellationToken);
             await new Work(connection, cancellationToken).ExecuteAsync(
                 "SELECT FROM local_homeserver.user WHERE user_id = $1 FOR UPDATE", userId);
-            return connection;
+            return new DeviceLock(connection);
         }
         catch
         {

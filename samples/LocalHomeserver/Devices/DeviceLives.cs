@@ -25,12 +25,12 @@ internal sealed class DeviceLives(IAccountStore store, ToDeviceSync toDevice, Se
         await _oneAtATime.WaitAsync(cancellationToken);
         try
         {
-            await using var otherHosts = await store.LockDevicesAsync(userId, cancellationToken);
+            await using var turn = await store.LockDevicesAsync(userId, cancellationToken);
             var devices = await store.ListDevicesAsync(userId, cancellationToken);
             var existing = devices.FirstOrDefault(device => device.DeviceId == deviceId);
 
             // If the server went down in the middle of EndAsync, an earlier life still has to be ended.
-            if (existing is null) await toDevice.RemoveDeviceAsync(new DeviceAddress(userId, deviceId), cancellationToken);
+            if (existing is null) await toDevice.RemoveDeviceAsync(new DeviceAddress(userId, deviceId), turn.Lost);
 
             var device = new Device(
                 deviceId,
@@ -53,13 +53,14 @@ internal sealed class DeviceLives(IAccountStore store, ToDeviceSync toDevice, Se
         await _oneAtATime.WaitAsync(cancellationToken);
         try
         {
-            await using var otherHosts = await store.LockDevicesAsync(userId, cancellationToken);
+            await using var turn = await store.LockDevicesAsync(userId, cancellationToken);
             foreach (var device in deviceIds.Select(deviceId => new DeviceAddress(userId, deviceId)))
             {
                 // In this order: the library asks the directory for devices, and must not find this one again. And both,
-                // even if the client goes away in between.
-                await store.RemoveDeviceAsync(device, CancellationToken.None);
-                await toDevice.RemoveDeviceAsync(device, CancellationToken.None);
+                // even if the client goes away in between; but not when it is another host's turn, which may have begun a new
+                // device by then. What is left of this one, BeginAsync ends.
+                await store.RemoveDeviceAsync(device, turn.Lost);
+                await toDevice.RemoveDeviceAsync(device, turn.Lost);
             }
         }
         finally

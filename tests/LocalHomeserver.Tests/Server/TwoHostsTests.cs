@@ -153,6 +153,26 @@ internal sealed class TwoHostsTests
     }
 
     [Test]
+    public async Task D6_a_host_whose_turn_has_ended_with_its_connection_does_not_remove_the_messages_of_a_later_device()
+    {
+        var phone = await _one.RegisterAsync("PHONE");
+        await phone.SendAsync(phone, "old");
+        await using (PostgreSql.Hold(_database, $"SELECT FROM to_device.to_device_device WHERE user_id = '{phone.UserId}' FOR UPDATE"))
+        {
+            var logout = phone.CallAsync("POST", "/logout");
+            await PostgreSql.BlocksAsync(_database, "to_device_remove");
+            PostgreSql.Execute(_database, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT FROM local_homeserver.user%'");
+
+            // The row is still held: the removal is given up, and does not come later.
+            (await logout).IsError(503, "M_UNKNOWN");
+        }
+
+        var later = await _two.LoginAsync(phone.UserId, "PHONE");
+        await later.SendAsync(later, "new");
+        Assert.That((await later.SyncAsync()).Texts, Is.EqualTo(new[] { "new" }));
+    }
+
+    [Test]
     public async Task A_host_that_has_lost_its_tables_is_not_healthy()
     {
         var database = PostgreSql.NewDatabase();
