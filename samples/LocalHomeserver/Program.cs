@@ -42,6 +42,7 @@ public static class Program
         services.AddSingleton<UserIds>();
         services.AddSingleton<Passwords>();
         services.AddSingleton<DeviceLives>();
+        services.AddFederation();
         services.AddHealthChecks();
         services.ConfigureHttpJsonOptions(json => MatrixJson.Configure(json.SerializerOptions));
 
@@ -74,6 +75,7 @@ public static class Program
         app.UseExactPaths();
         app.MapHealthChecks("/health");
         app.MapVersions();
+        app.MapFederation();
 
         // 3. PUT /_matrix/client/{v3,r0,unstable}/sendToDevice/{eventType}/{txnId}
         app.MapSendToDevice();

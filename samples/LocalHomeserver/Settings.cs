@@ -12,8 +12,14 @@ namespace LocalHomeserver;
 /// <param name="Data">The folder of the SQLite files; it is made when it does not exist.</param>
 /// <param name="PasswordIterations">How much work it is to try a password. Few iterations are for tests with many users.</param>
 /// <param name="AccessTokenLifetime">How long an access token lasts that comes with a refresh token; others do not expire.</param>
+/// <param name="Peers">The servers that this one talks to, and where they listen.</param>
 internal sealed record Settings(
-    string ServerName, string Store, string Data, int PasswordIterations, TimeSpan AccessTokenLifetime)
+    string ServerName,
+    string Store,
+    string Data,
+    int PasswordIterations,
+    TimeSpan AccessTokenLifetime,
+    IReadOnlyDictionary<string, Uri> Peers)
 {
     private static readonly Dictionary<string, string?> s_defaults = new()
     {
@@ -34,7 +40,7 @@ internal sealed record Settings(
         configuration.Sources.Insert(0, new MemoryConfigurationSource { InitialData = s_defaults });
 
         var serverName = configuration["ServerName"]!;
-        if (serverName.Length is 0 or > 200 || !serverName.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or ':' or '[' or ']'))
+        if (!IsServerName(serverName))
             throw new SettingsException($"ServerName is '{serverName}'. It must be a host name, with or without a port.");
 
         var iterations = configuration["PasswordIterations"];
@@ -51,8 +57,17 @@ internal sealed record Settings(
             throw new SettingsException($"AccessTokenLifetime is '{lifetime}'. It must be a time such as 00:05:00.");
         }
 
-        return new Settings(serverName, configuration["Store"]!, configuration["Data"]!, passwordIterations, accessTokenLifetime);
+        return new Settings(
+            serverName,
+            configuration["Store"]!,
+            configuration["Data"]!,
+            passwordIterations,
+            accessTokenLifetime,
+            LocalHomeserver.Peers.Read(configuration, serverName));
     }
+
+    public static bool IsServerName(string name) =>
+        name.Length is > 0 and <= 200 && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or ':' or '[' or ']');
 }
 
 /// <summary>A setting is wrong; the message says which, and what it can be.</summary>
