@@ -56,6 +56,7 @@ internal sealed class AuthenticationTests
         Refused(await SendAsync(_peer.Sign(_uri, destination: "hs3.localhost")));
         Refused(await SendAsync(_peer.Sign(_uri, destination: "HS1.localhost")));
         Refused(await SendAsync(_peer.Sign(_uri, destination: "hs3.localhost") with { Destination = "hs1.localhost" }));
+        Refused(await SendAsync(_peer.Sign(_uri) with { Destination = "hs3.localhost" }));
     }
 
     [Test]
