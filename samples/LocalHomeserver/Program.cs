@@ -44,6 +44,7 @@ public static class Program
         services.AddSingleton<UserIds>();
         services.AddSingleton<Passwords>();
         services.AddSingleton<DeviceLives>();
+        services.AddFederation();
         var health = services.AddHealthChecks();
         services.ConfigureHttpJsonOptions(json => MatrixJson.Configure(json.SerializerOptions));
 
@@ -85,6 +86,7 @@ public static class Program
         app.UseExactPaths();
         app.MapHealthChecks("/health");
         app.MapVersions();
+        app.MapFederation();
 
         // 3. PUT /_matrix/client/{v3,r0,unstable}/sendToDevice/{eventType}/{txnId}
         app.MapSendToDevice();

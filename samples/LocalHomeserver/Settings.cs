@@ -17,8 +17,15 @@ namespace LocalHomeserver;
 /// </param>
 /// <param name="PasswordIterations">How much work it is to try a password. Few iterations are for tests with many users.</param>
 /// <param name="AccessTokenLifetime">How long an access token lasts that comes with a refresh token; others do not expire.</param>
+/// <param name="Peers">The servers that this one talks to, and where they listen.</param>
 internal sealed record Settings(
-    string ServerName, string Store, string Data, string? PostgreSql, int PasswordIterations, TimeSpan AccessTokenLifetime)
+    string ServerName,
+    string Store,
+    string Data,
+    string? PostgreSql,
+    int PasswordIterations,
+    TimeSpan AccessTokenLifetime,
+    IReadOnlyDictionary<string, Uri> Peers)
 {
     private static readonly Dictionary<string, string?> s_defaults = new()
     {
@@ -39,7 +46,7 @@ internal sealed record Settings(
         configuration.Sources.Insert(0, new MemoryConfigurationSource { InitialData = s_defaults });
 
         var serverName = configuration["ServerName"]!;
-        if (serverName.Length is 0 or > 200 || !serverName.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or ':' or '[' or ']'))
+        if (!IsServerName(serverName))
             throw new SettingsException($"ServerName is '{serverName}'. It must be a host name, with or without a port.");
 
         var iterations = configuration["PasswordIterations"];
@@ -57,8 +64,13 @@ internal sealed record Settings(
         }
 
         return new Settings(
-            serverName, configuration["Store"]!, configuration["Data"]!, configuration.GetConnectionString("PostgreSql"),
-            passwordIterations, accessTokenLifetime);
+            serverName,
+            configuration["Store"]!,
+            configuration["Data"]!,
+            configuration.GetConnectionString("PostgreSql"),
+            passwordIterations,
+            accessTokenLifetime,
+            LocalHomeserver.Peers.Read(configuration, serverName));
     }
 
     /// <summary>Connections to the database, always to the server that takes writes.</summary>
@@ -79,6 +91,9 @@ internal sealed record Settings(
             throw new SettingsException($"ConnectionStrings:PostgreSql cannot be used: {e.Message}");
         }
     }
+
+    public static bool IsServerName(string name) =>
+        name.Length is > 0 and <= 200 && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or ':' or '[' or ']');
 }
 
 /// <summary>A setting is wrong; the message says which, and what it can be.</summary>

@@ -14,7 +14,7 @@ public class SignalTests
     public async Task D13_a_message_that_one_host_accepts_ends_a_long_poll_on_another()
     {
         await using var servers = await Servers.StartAsync(TestCluster.NewDatabase(), TimeSpan.FromDays(1));
-        using var waiting = WaitingSyncs.Of(servers.Two);
+        using var waiting = WaitingSyncs.Of(servers.Two.Services);
         var poll = servers.Bob.SyncAsync(timeout: LongTime);
         await waiting.ReachesAsync(1);
 
@@ -27,7 +27,7 @@ public class SignalTests
     public async Task D6_a_device_that_one_host_removes_ends_its_long_poll_on_another()
     {
         await using var servers = await Servers.StartAsync(TestCluster.NewDatabase(), TimeSpan.FromDays(1));
-        using var waiting = WaitingSyncs.Of(servers.Two);
+        using var waiting = WaitingSyncs.Of(servers.Two.Services);
         var poll = servers.Bob.SyncAsync(timeout: LongTime);
         await waiting.ReachesAsync(1);
 
@@ -85,7 +85,7 @@ public class SignalTests
         using var proxy = new TestProxy(TestCluster.Cluster.Port);
         await using var servers = await Servers.StartAsync(database, TimeSpan.FromMilliseconds(200), $"{database};Port={proxy.Port}");
         proxy.Cut(Listening);
-        using var waiting = WaitingSyncs.Of(servers.Two);
+        using var waiting = WaitingSyncs.Of(servers.Two.Services);
         var poll = servers.Bob.SyncAsync(timeout: LongTime);
         await waiting.ReachesAsync(1);
 

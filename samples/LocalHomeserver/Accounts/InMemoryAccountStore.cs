@@ -3,12 +3,13 @@ using Matrix.ToDevice;
 namespace LocalHomeserver;
 
 /// <summary>Accounts that end with the process.</summary>
-internal sealed class InMemoryAccountStore : IAccountStore
+internal sealed class InMemoryAccountStore : IAccountStore, ISigningKeyStore
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<string, User> _users = [];
     private readonly Dictionary<string, (Login Login, Tokens Tokens)> _byAccessToken = [];
     private readonly Dictionary<string, (Login Login, Tokens Tokens)> _byRefreshToken = [];
+    private SigningKey? _signingKey;
 
     public ValueTask<bool> AddUserAsync(string userId, string passwordHash, CancellationToken cancellationToken)
     {
@@ -82,6 +83,11 @@ internal sealed class InMemoryAccountStore : IAccountStore
             Index(found.Login, next);
             return new(found.Login.Address);
         }
+    }
+
+    public ValueTask<SigningKey> GetOrAddSigningKeyAsync(SigningKey candidate, CancellationToken cancellationToken)
+    {
+        lock (_lock) return new(_signingKey ??= candidate);
     }
 
     public ValueTask SaveFilterAsync(string userId, string filterId, string filter, CancellationToken cancellationToken)

@@ -5,7 +5,7 @@ using Npgsql;
 namespace LocalHomeserver;
 
 /// <summary>Accounts in PostgreSQL, in a schema of their own: several hosts on one database are one server.</summary>
-internal sealed class PostgreSqlAccountStore(NpgsqlDataSource dataSource) : IAccountStore, IHostedService
+internal sealed class PostgreSqlAccountStore(NpgsqlDataSource dataSource) : IAccountStore, ISigningKeyStore, IHostedService
 {
     // Columns of bytes: clients choose device IDs and names, and PostgreSQL's text has no NUL. Hosts that start at the same
     // moment take turns. The states of a token are those of SqliteAccountStore.
@@ -22,6 +22,8 @@ internal sealed class PostgreSqlAccountStore(NpgsqlDataSource dataSource) : IAcc
         CREATE INDEX IF NOT EXISTS token_by_device ON local_homeserver.token (user_id, device_id);
         CREATE TABLE IF NOT EXISTS local_homeserver.filter (
             user_id bytea, filter_id bytea, filter bytea NOT NULL, PRIMARY KEY (user_id, filter_id));
+        CREATE TABLE IF NOT EXISTS local_homeserver.signing_key (
+            the_only_row boolean PRIMARY KEY DEFAULT true CHECK (the_only_row), key_id bytea NOT NULL, seed bytea NOT NULL);
         """;
 
     private const string ThisDevice = "user_id = $1 AND device_id = $2";
@@ -134,6 +136,20 @@ internal sealed class PostgreSqlAccountStore(NpgsqlDataSource dataSource) : IAcc
         (await QueryAsync(
             "SELECT filter FROM local_homeserver.filter WHERE user_id = $1 AND filter_id = $2",
             row => Text(row, 0), cancellationToken, userId, filterId)).SingleOrDefault();
+
+    public async ValueTask<SigningKey> GetOrAddSigningKeyAsync(SigningKey candidate, CancellationToken cancellationToken) =>
+        await InOneStepAsync(
+            async work =>
+            {
+                await work.ExecuteAsync(
+                    "INSERT INTO local_homeserver.signing_key (key_id, seed) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                    candidate.KeyId, UnpaddedBase64.Encode(candidate.Seed.Span));
+                var keys = await work.QueryAsync(
+                    "SELECT key_id, seed FROM local_homeserver.signing_key",
+                    row => new SigningKey(Text(row, 0), UnpaddedBase64.Decode(Text(row, 1))));
+                return keys.Single();
+            },
+            cancellationToken);
 
     /// <summary>The user's row is the lock; the server frees it when this host is gone.</summary>
     public async ValueTask<DeviceLock> LockDevicesAsync(string userId, CancellationToken cancellationToken)

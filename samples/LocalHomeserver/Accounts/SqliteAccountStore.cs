@@ -4,7 +4,7 @@ using Microsoft.Data.Sqlite;
 namespace LocalHomeserver;
 
 /// <summary>Accounts in a SQLite file. One connection, one caller at a time: a server for trials needs no more.</summary>
-internal sealed class SqliteAccountStore : IAccountStore, IDisposable
+internal sealed class SqliteAccountStore : IAccountStore, ISigningKeyStore, IDisposable
 {
     // A device has its current tokens, those that a refresh gave as long as the client has not shown that it has them
     // (next), and those before the last refresh, with which requests may still be under way (previous).
@@ -20,6 +20,7 @@ internal sealed class SqliteAccountStore : IAccountStore, IDisposable
             state TEXT NOT NULL CHECK (state IN ('previous', 'current', 'next')));
         CREATE INDEX IF NOT EXISTS token_by_device ON token (user_id, device_id);
         CREATE TABLE IF NOT EXISTS filter (user_id TEXT, filter_id TEXT, filter TEXT NOT NULL, PRIMARY KEY (user_id, filter_id));
+        CREATE TABLE IF NOT EXISTS signing_key (only INTEGER PRIMARY KEY CHECK (only = 1), key_id TEXT NOT NULL, seed BLOB NOT NULL);
         """;
 
     private const string ThisDevice = "user_id = $1 AND device_id = $2";
@@ -115,6 +116,16 @@ internal sealed class SqliteAccountStore : IAccountStore, IDisposable
             Add(device, next, "next");
             transaction.Commit();
             return new(device);
+        }
+    }
+
+    public ValueTask<SigningKey> GetOrAddSigningKeyAsync(SigningKey candidate, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            Execute("INSERT OR IGNORE INTO signing_key VALUES (1, $1, $2)", candidate.KeyId, candidate.Seed.ToArray());
+            return new(Query(
+                "SELECT key_id, seed FROM signing_key", row => new SigningKey(row.GetString(0), row.GetFieldValue<byte[]>(1))).Single());
         }
     }
 

@@ -16,7 +16,13 @@ internal static class Errors
 
     public static MatrixErrorException Forbidden(string error) => New(403, "M_FORBIDDEN", error);
 
+    public static MatrixErrorException Unauthorized(string error) => New(401, "M_UNAUTHORIZED", error);
+
     public static MatrixErrorException NotFound(string error) => New(404, "M_NOT_FOUND", error);
+
+    /// <summary>For what may work later (D3).</summary>
+    public static MatrixErrorException Unavailable(string error) =>
+        new(new MatrixError(503, "M_UNKNOWN", error) { RetryAfter = TimeSpan.FromSeconds(5) });
 
     public static MatrixErrorException New(int statusCode, string errorCode, string error) =>
         new(new MatrixError(statusCode, errorCode, error));

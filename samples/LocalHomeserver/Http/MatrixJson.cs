@@ -19,6 +19,8 @@ namespace LocalHomeserver;
 [JsonSerializable(typeof(DeleteDevicesRequest))]
 [JsonSerializable(typeof(AuthenticationFlows))]
 [JsonSerializable(typeof(FilterResponse))]
+[JsonSerializable(typeof(UserDeviceList))]
+[JsonSerializable(typeof(ServerVersion))]
 [JsonSerializable(typeof(JsonElement))]
 [JsonSerializable(typeof(EmptyObject))]
 internal sealed partial class MatrixJson : JsonSerializerContext

@@ -55,6 +55,15 @@ internal sealed class SettingsTests
     [TestCase("--PasswordIterations 0", "100000")]
     [TestCase("--AccessTokenLifetime never", "00:05:00")]
     [TestCase("--AccessTokenLifetime -00:05:00", "00:05:00")]
+    [TestCase("--Federation:Peers:hs2.localhost 127.0.0.1:8009", "without a path, such as http://127.0.0.1:8009")]
+    [TestCase("--Federation:Peers:hs2.localhost ftp://127.0.0.1", "without a path, such as http://127.0.0.1:8009")]
+    [TestCase("--Federation:Peers:hs2.localhost http://127.0.0.1:8009/x", "Federation:Peers:hs2.localhost is")]
+    [TestCase("--Federation:Peers:hs2.localhost http://127.0.0.1:8009/?x", "Federation:Peers:hs2.localhost is")]
+    [TestCase("--Federation:Peers:hs2.localhost http://me@127.0.0.1:8009", "Federation:Peers:hs2.localhost is")]
+    [TestCase("--Federation:Peers:hs2.localhost \"\"", "Federation:Peers:hs2.localhost is")]
+    [TestCase("--Federation:Peers:hs_2 http://127.0.0.1:8009", "must name a server")]
+    [TestCase("--Federation:Peers http://127.0.0.1:8009", "must name a server")]
+    [TestCase("--Federation:Peers:localhost http://127.0.0.1:8009", "this server itself")]
     public async Task A_wrong_setting_is_explained_and_the_server_does_not_start(string settings, string explanation)
     {
         using var process = Start(settings);

@@ -24,6 +24,8 @@ internal sealed class Homeserver : IAsyncDisposable
 
     public Clock Clock => (Clock)_app.Services.GetRequiredService<TimeProvider>();
 
+    public FederationClient Federation => _app.Services.GetRequiredService<FederationClient>();
+
     public object MeterScope => _app.Services.GetRequiredService<IMeterFactory>();
 
     /// <summary>Starts it on a store of its own: a new folder or database, unless the settings name one.</summary>

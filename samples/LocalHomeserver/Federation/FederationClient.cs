@@ -1,0 +1,114 @@
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+
+namespace LocalHomeserver;
+
+/// <summary>Requests to other servers, signed, and their answers. Every failure is a <see cref="FederationException"/>.</summary>
+public sealed class FederationClient : IDisposable
+{
+    private readonly Settings _settings;
+    private readonly ServerKey _key;
+
+    // No redirects: they would take a signed request to somebody who is not configured.
+    private readonly HttpClient _http = new(new SocketsHttpHandler
+    {
+        AllowAutoRedirect = false,
+        ConnectTimeout = TimeSpan.FromSeconds(10),
+        PooledConnectionLifetime = TimeSpan.FromMinutes(5),
+    })
+    {
+        Timeout = TimeSpan.FromSeconds(30),
+        MaxResponseContentBufferSize = 10 * 1024 * 1024,
+    };
+
+    internal FederationClient(Settings settings, ServerKey key) => (_settings, _key) = (settings, key);
+
+    /// <summary>The devices of a peer's user (<c>GET /_matrix/federation/v1/user/devices/{userId}</c>).</summary>
+    /// <param name="serverName">The user's server.</param>
+    /// <param name="userId">The user.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task<UserDeviceList> GetUserDevicesAsync(string serverName, string userId, CancellationToken cancellationToken)
+    {
+        var answer = await SendAsync(
+            HttpMethod.Get, serverName, $"/_matrix/federation/v1/user/devices/{Uri.EscapeDataString(userId)}", null, cancellationToken);
+        var devices = Read(answer, serverName, MatrixJson.Default.UserDeviceList);
+        return devices.UserId == userId ? devices : throw new FederationException($"{serverName} answered for another user");
+    }
+
+    /// <summary>Sends a signed request.</summary>
+    /// <param name="method">The HTTP method.</param>
+    /// <param name="serverName">One of the configured peers.</param>
+    /// <param name="uri">Path and query, beginning with <c>/_matrix/</c>; it is sent, and signed, as it is.</param>
+    /// <param name="content">The body; its text is sent as it is.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>The body of the answer, which was a success.</returns>
+    /// <exception cref="CanonicalJsonException">The content cannot be signed.</exception>
+    public async Task<JsonElement> SendAsync(
+        HttpMethod method, string serverName, string uri, JsonElement? content, CancellationToken cancellationToken)
+    {
+        var key = await _key.GetAsync(cancellationToken);
+        using var request = Request(method, serverName, uri);
+        var authorization = XMatrix.Sign(_settings.ServerName, serverName, key, method.Method, uri, content);
+        request.Headers.TryAddWithoutValidation("Authorization", authorization.ToString());
+        if (content is not null)
+        {
+            request.Content = new ByteArrayContent(Encoding.UTF8.GetBytes(content.Value.GetRawText()));
+            request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+        }
+
+        return await SendAsync(request, serverName, cancellationToken);
+    }
+
+    /// <summary>The document of a peer's keys. The request is not signed: the peer would need this server's keys first.</summary>
+    internal async Task<JsonElement> GetServerKeysAsync(string serverName, CancellationToken cancellationToken)
+    {
+        using var request = Request(HttpMethod.Get, serverName, "/_matrix/key/v2/server");
+        return await SendAsync(request, serverName, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _http.Dispose();
+
+    private HttpRequestMessage Request(HttpMethod method, string serverName, string uri)
+    {
+        if (!_settings.Peers.TryGetValue(serverName, out var peer))
+            throw new FederationException($"{serverName} is not one of Federation:Peers");
+
+        // What is signed is what is sent: a path with dots in it too.
+        var asItIs = new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true };
+        return new HttpRequestMessage(method, new Uri(peer.GetLeftPart(UriPartial.Authority) + uri, asItIs));
+    }
+
+    private async Task<JsonElement> SendAsync(HttpRequestMessage request, string serverName, CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var response = await _http.SendAsync(request, cancellationToken);
+            var body = await response.Content.ReadAsByteArrayAsync(cancellationToken);
+            if (!response.IsSuccessStatusCode) throw FederationException.Of(serverName, (int)response.StatusCode, body);
+            return JsonElement.Parse(body, new JsonDocumentOptions { MaxDepth = CanonicalJson.MaxDepth });
+        }
+        catch (Exception e) when (e is HttpRequestException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
+        {
+            throw new FederationException($"{serverName} cannot be reached: {e.Message}", e);
+        }
+        catch (JsonException e)
+        {
+            throw new FederationException($"{serverName} did not answer with JSON", e);
+        }
+    }
+
+    private static T Read<T>(JsonElement answer, string serverName, JsonTypeInfo<T> type)
+    {
+        try
+        {
+            return answer.Deserialize(type) ?? throw new JsonException();
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            throw new FederationException($"{serverName} answered with something else than was asked for", e);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+using System.Reflection;
+using System.Text.Json;
+using Matrix.ToDevice;
+
+namespace LocalHomeserver;
+
+/// <summary>What other servers ask.</summary>
+internal static class FederationEndpoints
+{
+    private static readonly string s_version = typeof(ToDeviceSync).Assembly.GetName().Version!.ToString(3);
+
+    public static void AddFederation(this IServiceCollection services)
+    {
+        services.AddSingleton(provider => (ISigningKeyStore)provider.GetRequiredService<IAccountStore>());
+        services.AddSingleton<ServerKey>();
+        services.AddSingleton<PeerKeys>();
+        services.AddSingleton(provider => new FederationClient(
+            provider.GetRequiredService<Settings>(), provider.GetRequiredService<ServerKey>()));
+    }
+
+    public static void MapFederation(this IEndpointRouteBuilder app)
+    {
+        app.MapGet("/_matrix/key/v2/server", async (
+            ServerKey key, Settings settings, TimeProvider clock, CancellationToken cancellationToken) =>
+        {
+            var document = KeyDocument.Of(settings.ServerName, await key.GetAsync(cancellationToken), clock);
+            return TypedResults.Text(document.ToJsonString(), "application/json");
+        });
+
+        var federation = app.MapGroup("/_matrix/federation/v1");
+        federation.MapGet("/version", () => new ServerVersion(new("LocalHomeserver", s_version)));
+
+        federation.MapGet("/user/devices/{userId}", async (
+            Origin _, string userId, IAccountStore store, TimeProvider clock, CancellationToken cancellationToken) =>
+        {
+            if (await store.FindPasswordHashAsync(userId, cancellationToken) is null)
+                throw Errors.NotFound("This server has no such user");
+
+            // This server does not count the changes of a device list; time is a version that grows with all of them.
+            var devices = await store.ListDevicesAsync(userId, cancellationToken);
+            return new UserDeviceList(userId, clock.GetUtcNow().ToUnixTimeMilliseconds(), [.. devices.Select(UserDevice.Of)]);
+        });
+    }
+}
+
+/// <summary>The devices of a user, for another server.</summary>
+/// <param name="UserId">The user.</param>
+/// <param name="StreamId">The version of the list.</param>
+/// <param name="Devices">The devices.</param>
+public sealed record UserDeviceList(string UserId, long StreamId, IReadOnlyList<UserDevice> Devices);
+
+/// <summary>A device of another server's user.</summary>
+/// <param name="DeviceId">Its ID.</param>
+/// <param name="DeviceDisplayName">What its user calls it.</param>
+/// <param name="Keys">Its identity keys, if it has uploaded any.</param>
+public sealed record UserDevice(string DeviceId, string? DeviceDisplayName = null, JsonElement? Keys = null)
+{
+    internal static UserDevice Of(Device device) => new(device.DeviceId, device.DisplayName.Length == 0 ? null : device.DisplayName);
+}
+
+internal sealed record ServerVersion(ServerVersion.Implementation Server)
+{
+    internal sealed record Implementation(string Name, string Version);
+}

@@ -1,0 +1,91 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+
+namespace LocalHomeserver.Tests;
+
+/// <summary>Another server, which says about its keys what a test wants it to say, and signs what a test wants it to sign.</summary>
+internal sealed class FakePeer : IAsyncDisposable
+{
+    public const string Name = "hs2.localhost";
+
+    private readonly HttpClient _http = new();
+    private readonly WebApplication _app;
+    private int _fetches;
+
+    private FakePeer()
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        _app = builder.Build();
+        _app.MapGet("/_matrix/key/v2/server", () =>
+        {
+            Interlocked.Increment(ref _fetches);
+            return IsDown ? Results.StatusCode(502) : Results.Text((Document ?? NewDocument()).ToJsonString(), "application/json");
+        });
+    }
+
+    public string Url => _app.Urls.Single();
+
+    public SigningKey Key { get; set; } = SigningKey.New();
+
+    /// <summary>What it answers with; null for what is right.</summary>
+    public JsonObject? Document { get; set; }
+
+    public bool IsDown { get; set; }
+
+    /// <summary>How often its keys were fetched.</summary>
+    public int Fetches => Volatile.Read(ref _fetches);
+
+    public static async Task<FakePeer> StartAsync()
+    {
+        var peer = new FakePeer();
+        await peer._app.StartAsync();
+        return peer;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _http.Dispose();
+        await _app.DisposeAsync();
+    }
+
+    /// <summary>A signed document of its key.</summary>
+    public JsonObject NewDocument(string serverName = Name, TimeSpan? validFor = null, SigningKey? signer = null)
+    {
+        var document = new JsonObject
+        {
+            ["server_name"] = serverName,
+            ["valid_until_ts"] = (TimeProvider.System.GetUtcNow() + (validFor ?? TimeSpan.FromDays(30))).ToUnixTimeMilliseconds(),
+            ["verify_keys"] = new JsonObject { [Key.KeyId] = new JsonObject { ["key"] = Key.PublicKey() } },
+            ["old_verify_keys"] = new JsonObject(),
+        };
+        SignedJson.Sign(document, serverName, signer ?? Key);
+        return document;
+    }
+
+    public XMatrix Sign(string uri, string? body = null, string origin = Name, string destination = "hs1.localhost", string method = "GET") =>
+        XMatrix.Sign(origin, destination, Key, method, uri, body is null ? null : JsonElement.Parse(body));
+
+    /// <summary>Sends a request that is signed as it should be.</summary>
+    public Task<Reply> SendAsync(Homeserver to, string uri, string? body = null) => SendAsync(to, uri, Sign(uri, body).ToString(), body);
+
+    /// <summary>Sends a request with any header.</summary>
+    public Task<Reply> SendAsync(Homeserver to, string uri, string? authorization, string? body) =>
+        SendAsync(to, uri, authorization, body is null ? null : new ByteArrayContent(Encoding.UTF8.GetBytes(body)));
+
+    /// <summary>Sends a request with any header and any body.</summary>
+    public async Task<Reply> SendAsync(Homeserver to, string uri, string? authorization, HttpContent? content)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, to.Url + uri) { Content = content };
+        if (authorization is not null) request.Headers.TryAddWithoutValidation("Authorization", authorization);
+        request.Headers.ExpectContinue = content?.Headers.ContentLength > 1024 * 1024;
+        using var response = await _http.SendAsync(request);
+        return await Reply.ReadAsync(response);
+    }
+}
