@@ -7,7 +7,7 @@ namespace LocalHomeserver.Tests;
 /// <summary>Two homeservers that talk to each other.</summary>
 [TestFixture("memory")]
 [TestFixture("sqlite")]
-[TestFixture("postgresql")]
+[TestFixture("postgresql", Category = "Slow")]
 internal sealed class FederationTests(string store)
 {
     private Homeserver _hs1 = null!;

@@ -3,7 +3,7 @@ namespace LocalHomeserver.Tests;
 /// <summary>Tests against one running homeserver, once for each store; each test brings its own users.</summary>
 [TestFixture("memory")]
 [TestFixture("sqlite")]
-[TestFixture("postgresql")]
+[TestFixture("postgresql", Category = "Slow")]
 internal abstract class HomeserverTests(string store)
 {
     protected string Store => store;
