@@ -16,10 +16,10 @@ internal static class Program
                 await HttpBench.RunAsync(Rounds(rest), Bodies(rest));
                 return 0;
             case ["sqlite", .. var rest]:
-                await SqliteBench.RunAsync(Rounds(rest), Bodies(rest));
+                await SqliteBench.RunAsync(Rounds(rest), Bodies(rest), Senders(rest));
                 return 0;
             case ["slow-disk", .. var rest]:
-                await SqliteBench.RunOnSlowDiskAsync(Rounds(rest), Bodies(rest));
+                await SqliteBench.RunOnSlowDiskAsync(Rounds(rest), Bodies(rest), Senders(rest));
                 return 0;
             case ["postgresql", .. var rest]:
                 await PostgreSqlBench.RunAsync(Rounds(rest), Bodies(rest));
@@ -31,12 +31,14 @@ internal static class Program
                 await SyncBench.RunOnPostgreSqlAsync();
                 return 0;
             default:
-                await Console.Error.WriteLineAsync("usage: http [ROUNDS [BODY]] | sqlite [ROUNDS [BODY]] | slow-disk [ROUNDS [BODY]] | postgresql [ROUNDS [BODY]] | sync sqlite|postgresql");
+                await Console.Error.WriteLineAsync("usage: http [ROUNDS [BODY]] | sqlite|slow-disk [ROUNDS [BODY [SENDERS]]] | postgresql [ROUNDS [BODY]] | sync sqlite|postgresql");
                 return 2;
         }
     }
 
     private static int Rounds(string[] rest) => rest is [var rounds, ..] ? int.Parse(rounds, null) : 5;
 
-    private static IEnumerable<Body> Bodies(string[] rest) => Body.All.Where(body => rest is not [_, var name] || body.Name == name);
+    private static int[] Senders(string[] rest) => rest is [_, _, var senders] ? [int.Parse(senders, null)] : [1, 16, 64, 256];
+
+    private static IEnumerable<Body> Bodies(string[] rest) => Body.All.Where(body => rest is not [_, var name, ..] || body.Name == name);
 }

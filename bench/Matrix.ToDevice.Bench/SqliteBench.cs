@@ -3,14 +3,12 @@ namespace Matrix.ToDevice.Bench;
 /// <summary>The SQLite store without HTTP, beside what one could write instead, on the same disk with the same durability.</summary>
 internal static class SqliteBench
 {
-    private static readonly int[] s_senders = [1, 16, 64, 256];
-
-    public static async Task RunAsync(int rounds, IEnumerable<Body> bodies)
+    public static async Task RunAsync(int rounds, IEnumerable<Body> bodies, int[] senderCounts)
     {
         PrintHead(rounds, "");
         foreach (var body in bodies)
         {
-            foreach (var senders in s_senders)
+            foreach (var senders in senderCounts)
             {
                 Print(body, senders, await Figures.InterleavedAsync(
                     rounds,
@@ -24,13 +22,13 @@ internal static class SqliteBench
     }
 
     /// <summary>What sharing a sync is worth when it takes long.</summary>
-    public static async Task RunOnSlowDiskAsync(int rounds, IEnumerable<Body> bodies)
+    public static async Task RunOnSlowDiskAsync(int rounds, IEnumerable<Body> bodies, int[] senderCounts)
     {
         SlowDisk.Register();
         PrintHead(rounds, ", with 2 ms added to each sync");
         foreach (var body in bodies)
         {
-            foreach (var senders in s_senders)
+            foreach (var senders in senderCounts)
             {
                 Print(body, senders, await Figures.InterleavedAsync(
                     rounds,
