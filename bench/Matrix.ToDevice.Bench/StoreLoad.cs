@@ -5,6 +5,13 @@ namespace Matrix.ToDevice.Bench;
 /// <summary>Senders that use a store directly, each one request after the other.</summary>
 internal static class StoreLoad
 {
+    /// <summary>Lets a store make its tables, for those who write into them without it.</summary>
+    public static async Task CreateTablesAsync(IServiceCollection services)
+    {
+        await using var provider = services.BuildServiceProvider();
+        await provider.GetRequiredService<IDeviceInbox>().RemoveDeviceAsync(new DeviceAddress("@nobody:example.org", "x"), default);
+    }
+
     /// <param name="hosts">The services of each host; senders are spread over them.</param>
     /// <param name="body">What is sent.</param>
     /// <param name="senders">How many at once, each from a device of its own.</param>

@@ -60,15 +60,12 @@ internal static class SyncBench
     {
         var services = new ServiceCollection();
         useStore(services.AddSendToDevice());
-        // The store makes its tables.
-        await using (var creating = services.BuildServiceProvider())
-            await creating.GetRequiredService<IDeviceInbox>().RemoveDeviceAsync(new DeviceAddress("@nobody:example.org", "x"), default);
+        await StoreLoad.CreateTablesAsync(services);
         fill();
 
         await using var provider = services.BuildServiceProvider();
         var toDevice = provider.GetRequiredService<ToDeviceSync>();
         var devices = rows / PerDevice;
-        var random = new Random(1);
         List<double> pages = [], acknowledgements = [], empty = [];
         for (var sample = 0; sample < Math.Min(Samples, devices); sample++)
         {

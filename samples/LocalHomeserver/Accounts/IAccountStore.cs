@@ -3,7 +3,7 @@ using Matrix.ToDevice;
 namespace LocalHomeserver;
 
 /// <summary>Where accounts live: users, their devices, the devices' tokens, and filters. Every method is one step.</summary>
-internal interface IAccountStore
+internal interface IAccountStore : ISigningKeyStore
 {
     /// <summary>Adds a user; false when the user ID is taken.</summary>
     ValueTask<bool> AddUserAsync(string userId, string passwordHash, CancellationToken cancellationToken);

@@ -3,7 +3,7 @@ using Matrix.ToDevice;
 namespace LocalHomeserver;
 
 /// <summary>Accounts that end with the process.</summary>
-internal sealed class InMemoryAccountStore : IAccountStore, ISigningKeyStore
+internal sealed class InMemoryAccountStore : IAccountStore
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<string, User> _users = [];

@@ -5,7 +5,7 @@ using Npgsql;
 namespace LocalHomeserver;
 
 /// <summary>Accounts in PostgreSQL, in a schema of their own: several hosts on one database are one server.</summary>
-internal sealed class PostgreSqlAccountStore(NpgsqlDataSource dataSource) : IAccountStore, ISigningKeyStore, IHostedService
+internal sealed class PostgreSqlAccountStore(NpgsqlDataSource dataSource) : IAccountStore, IHostedService
 {
     // Columns of bytes: clients choose device IDs and names, and PostgreSQL's text has no NUL. Hosts that start at the same
     // moment take turns. The states of a token are those of SqliteAccountStore.

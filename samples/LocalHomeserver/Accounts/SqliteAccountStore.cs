@@ -4,7 +4,7 @@ using Microsoft.Data.Sqlite;
 namespace LocalHomeserver;
 
 /// <summary>Accounts in a SQLite file. One connection, one caller at a time: a server for trials needs no more.</summary>
-internal sealed class SqliteAccountStore : IAccountStore, ISigningKeyStore, IDisposable
+internal sealed class SqliteAccountStore : IAccountStore, IDisposable
 {
     // A device has its current tokens, those that a refresh gave as long as the client has not shown that it has them
     // (next), and those before the last refresh, with which requests may still be under way (previous).

@@ -11,7 +11,7 @@ internal static class FederationEndpoints
 
     public static void AddFederation(this IServiceCollection services)
     {
-        services.AddSingleton(provider => (ISigningKeyStore)provider.GetRequiredService<IAccountStore>());
+        services.AddSingleton<ISigningKeyStore>(provider => provider.GetRequiredService<IAccountStore>());
         services.AddSingleton<ServerKey>();
         services.AddSingleton<PeerKeys>();
         services.AddSingleton(provider => new FederationClient(

@@ -48,15 +48,12 @@ internal sealed record Origin(string ServerName, JsonElement? Content)
 
     private static async Task<JsonElement?> ReadAsync(HttpContext context)
     {
-        context.Features.GetRequiredFeature<IHttpMaxRequestBodySizeFeature>().MaxRequestBodySize = MaxBytes;
-        using var body = new MemoryStream();
-        await context.Request.Body.CopyToAsync(body, context.RequestAborted);
-        if (body.Length == 0) return null;
-        var json = body.GetBuffer().AsSpan(0, (int)body.Length);
-        if (!Utf8.IsValid(json)) throw Errors.NotJson();
+        var json = await RequestBody.ReadAsync(context, MaxBytes);
+        if (json.IsEmpty) return null;
+        if (!Utf8.IsValid(json.Span)) throw Errors.NotJson();
         try
         {
-            var content = JsonElement.Parse(json, new JsonDocumentOptions { MaxDepth = CanonicalJson.MaxDepth });
+            var content = JsonElement.Parse(json.Span, new JsonDocumentOptions { MaxDepth = CanonicalJson.MaxDepth });
             return content.ValueKind == JsonValueKind.Object ? content : throw Errors.BadJson();
         }
         catch (JsonException)

@@ -16,11 +16,9 @@ public sealed record XMatrix(string Origin, string? Destination, string Key, str
     private const string Scheme = "X-Matrix";
 
     // What a value without quotes may consist of: the characters of a token, and for older servers the colon.
-    private static readonly SearchValues<char> s_token = SearchValues.Create(
-        "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
-
-    private static readonly SearchValues<char> s_unquoted = SearchValues.Create(
-        "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz:");
+    private const string TokenCharacters = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    private static readonly SearchValues<char> s_token = SearchValues.Create(TokenCharacters);
+    private static readonly SearchValues<char> s_unquoted = SearchValues.Create(TokenCharacters + ":");
 
     /// <summary>Signs a request.</summary>
     /// <param name="origin">The server that makes it.</param>

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using System.Text.Unicode;
-using Microsoft.AspNetCore.Http.Features;
 
 namespace LocalHomeserver;
 
@@ -14,7 +13,9 @@ internal sealed record Body<T>(T Value)
 
     public static async ValueTask<Body<T>?> BindAsync(HttpContext context)
     {
-        var json = await ReadAsync(context);
+        var body = await RequestBody.ReadAsync(context, MaxBytes);
+        // A DELETE has a body only to carry a password confirmation: without one there is nothing to send yet.
+        var json = body.IsEmpty && HttpMethods.IsDelete(context.Request.Method) ? "{}"u8 : body.Span;
         if (!IsJson(json)) throw Errors.NotJson();
         try
         {
@@ -26,16 +27,6 @@ internal sealed record Body<T>(T Value)
         {
             throw Errors.BadJson();
         }
-    }
-
-    private static async Task<byte[]> ReadAsync(HttpContext context)
-    {
-        context.Features.GetRequiredFeature<IHttpMaxRequestBodySizeFeature>().MaxRequestBodySize = MaxBytes;
-        using var body = new MemoryStream();
-        await context.Request.Body.CopyToAsync(body, context.RequestAborted);
-
-        // A DELETE has a body only to carry a password confirmation: without one there is nothing to send yet.
-        return body.Length == 0 && HttpMethods.IsDelete(context.Request.Method) ? "{}"u8.ToArray() : body.ToArray();
     }
 
     // What is not JSON and what is JSON of a wrong shape are two different errors (R4): so the syntax is checked first.

@@ -1,6 +1,6 @@
 using System.Net;
-using System.Net.Sockets;
 using System.Text.Json;
+using Matrix.ToDevice.Tests;
 
 namespace LocalHomeserver.Tests;
 
@@ -16,7 +16,7 @@ internal sealed class FederationTests(string store)
     [OneTimeSetUp]
     public async Task Start()
     {
-        var hs2 = $"http://127.0.0.1:{UnusedPort()}";
+        var hs2 = $"http://127.0.0.1:{LoopbackPort.Unused()}";
         _hs1 = await Homeserver.StartAsync(store, "--ServerName", "hs1.localhost", "--Federation:Peers:hs2.localhost:8448", hs2);
         _hs2 = await Homeserver.StartAsync(
             store, "--ServerName", "hs2.localhost:8448", "--urls", hs2, "--Federation:Peers:hs1.localhost", _hs1.Url);
@@ -93,7 +93,7 @@ internal sealed class FederationTests(string store)
     public async Task A_server_that_is_not_there_is_told()
     {
         await using var alone = await Homeserver.StartAsync(
-            store, "--ServerName", "hs1.localhost", "--Federation:Peers:hs2.localhost", $"http://127.0.0.1:{UnusedPort()}");
+            store, "--ServerName", "hs1.localhost", "--Federation:Peers:hs2.localhost", $"http://127.0.0.1:{LoopbackPort.Unused()}");
         var error = Assert.ThrowsAsync<FederationException>(
             async () => await alone.Federation.GetUserDevicesAsync("hs2.localhost", "@alice:hs2.localhost", default));
         Assert.That(error!.StatusCode, Is.Null);
@@ -161,12 +161,5 @@ internal sealed class FederationTests(string store)
         var uri = "/_matrix/federation/v1/user/devices/@alice:localhost";
         var header = peer.Sign(uri, destination: "localhost").ToString();
         (await peer.SendAsync(alone, uri, header, body: null)).IsError(403, "M_FORBIDDEN");
-    }
-
-    private static int UnusedPort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using System.Reflection;
 
 namespace Matrix.ToDevice.Tests;
@@ -17,9 +15,7 @@ internal sealed class HostProcess : IDisposable
     public HostProcess(params string[] settings)
     {
         _settings = settings;
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        Address = new Uri($"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/");
+        Address = new Uri($"http://127.0.0.1:{LoopbackPort.Unused()}/");
     }
 
     public Uri Address { get; }

@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using Npgsql;
 
 namespace Matrix.ToDevice.Tests;
@@ -102,9 +100,7 @@ internal sealed class PostgreSqlCluster : IDisposable
     {
         var folder = Directory.CreateTempSubdirectory("todevice-postgresql-tests-").FullName;
         if (Environment.UserName == "root") Run("chown", ["postgres", folder], folder);
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        var cluster = new PostgreSqlCluster(folder, ((IPEndPoint)listener.LocalEndpoint).Port);
+        var cluster = new PostgreSqlCluster(folder, LoopbackPort.Unused());
         File.WriteAllText(cluster.Settings, string.Create(CultureInfo.InvariantCulture, $"""
             listen_addresses = '127.0.0.1'
             port = {cluster.Port}

@@ -25,12 +25,8 @@ public class TestCluster
     [OneTimeSetUp]
     public void Start()
     {
-        if (PostgreSqlCluster.Programs is not null)
-            s_cluster = PostgreSqlCluster.Start();
-        else if (Environment.GetEnvironmentVariable("CI") == "true")
-            Assert.Fail("There is no PostgreSQL server on this machine (Debian: the package postgresql).");
-        else
-            Assert.Ignore("There is no PostgreSQL server on this machine (Debian: the package postgresql).");
+        RequiredPostgreSql.Programs();
+        s_cluster = PostgreSqlCluster.Start();
     }
 
     [OneTimeTearDown]
