@@ -35,7 +35,9 @@ internal sealed class PostgreSqlWriter : IAsyncDisposable
         var schema = PostgreSqlSchema.Quote(options.Schema);
         _commit = $"SELECT {schema}.to_device_commit("
             + string.Join(", ", Enumerable.Range(1, 24).Select(n => FormattableString.Invariant($"${n}"))) + ")";
-        // Sorted locks here too: two hosts may look up the same records.
+        // Sorted locks here too: two hosts may look up the same records. And the answer to a retry says what the first answer
+        // would have said, so it waits for the disk and the standby as the commit did, whatever the default of this database:
+        // the update's own commit comes behind it.
         _useRecords = $"""
             UPDATE {schema}.to_device_transaction t SET last_used = greatest(t.last_used, $4)
             FROM (SELECT r.user_id, r.device_id, r.key
@@ -43,7 +45,8 @@ internal sealed class PostgreSqlWriter : IAsyncDisposable
                   JOIN {schema}.to_device_transaction r USING (user_id, device_id, key)
                   ORDER BY r.key FOR UPDATE OF r) found
             WHERE t.user_id = found.user_id AND t.device_id = found.device_id AND t.key = found.key
-            RETURNING t.key, t.commit_id
+            RETURNING t.key, t.commit_id,
+                CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', true) END
             """;
         _removals = $"""
             SELECT r.last, d.user_id, d.device_id, d.removal FROM {schema}.to_device_removals r
@@ -109,7 +112,9 @@ internal sealed class PostgreSqlWriter : IAsyncDisposable
                 }
                 else
                 {
-                    rest.InsertRange(0, await _database.RunAsync((connection, _) => SettleAsync(connection, firsts), CancellationToken.None));
+                    // All of it before anybody is answered: that it was confirmed is known at the end.
+                    var found = await _database.RunAsync((connection, _) => LookUpAsync(connection, firsts), CancellationToken.None);
+                    rest.InsertRange(0, Settle(firsts, found));
                 }
             }
             catch (Exception exception) when (firsts.Count > 1 && IsOfOneSend(exception))
@@ -138,12 +143,18 @@ internal sealed class PostgreSqlWriter : IAsyncDisposable
         return (bool)(await command.ExecuteScalarAsync(CancellationToken.None))!;
     }
 
-    /// <summary>Answers those that are recorded or name a removed device; the result are the others.</summary>
-    private async ValueTask<List<CommitItem>> SettleAsync(NpgsqlConnection connection, List<CommitItem> batch)
+    /// <summary>Finds out why a batch was not committed.</summary>
+    private async ValueTask<Found> LookUpAsync(NpgsqlConnection connection, List<CommitItem> batch)
     {
         var recorded = await UseRecordsAsync(connection, batch);
         var removed = new Dictionary<DeviceAddress, long>();
-        var last = await RemovalsAsync(connection, batch.Min(item => item.KnownRemovals), removed);
+        return new Found(recorded, removed, await RemovalsAsync(connection, batch.Min(item => item.KnownRemovals), removed));
+    }
+
+    /// <summary>Answers those that are recorded or name a removed device; the result are the others.</summary>
+    private List<CommitItem> Settle(List<CommitItem> batch, Found found)
+    {
+        var (recorded, removed, last) = found;
         _knownRemovals.Learn(last);
 
         var others = new List<CommitItem>();
@@ -223,6 +234,11 @@ internal sealed class PostgreSqlWriter : IAsyncDisposable
 
         bool IsRemoved(DeviceAddress device) => removed.TryGetValue(device, out var number) && number > item.KnownRemovals;
     }
+
+    /// <param name="Recorded">The commit IDs of the keys that are recorded.</param>
+    /// <param name="Removed">The devices that were removed behind the last removal that the batch knew of.</param>
+    /// <param name="LastRemoval">The number of the last removal.</param>
+    private sealed record Found(Dictionary<Guid, long> Recorded, Dictionary<DeviceAddress, long> Removed, long LastRemoval);
 
     /// <summary>Not trouble with the server or the connection, which would meet each of them.</summary>
     private static bool IsOfOneSend(Exception exception) =>
