@@ -78,13 +78,13 @@ install_client_packages() {
   npm --prefix tests/Clients ci --loglevel=error && echo "$lock" >$stamp
 }
 
-has_postgresql() { compgen -G "/usr/lib/postgresql/*/bin/initdb" && command -v pg_virtualenv; } >/dev/null
+has_postgresql() { compgen -G "/usr/lib/postgresql/*/bin/initdb" && command -v pg_virtualenv && [[ -x /usr/sbin/pgbouncer ]]; } >/dev/null
 
 # The tests start servers of their own; Debian's package would start one more.
 install_postgresql() {
   apt_install postgresql-common || return
   as_root sed -i "s/^#\? *create_main_cluster.*/create_main_cluster = false/" /etc/postgresql-common/createcluster.conf &&
-    apt_install postgresql
+    apt_install postgresql pgbouncer
 }
 
 apt_install() { # PACKAGE...

@@ -22,4 +22,7 @@ internal static partial class Log
 
     [LoggerMessage(6, LogLevel.Debug, "A notification that cannot be read was passed over.")]
     public static partial void UnreadableNotification(ILogger logger, Exception exception);
+
+    [LoggerMessage(7, LogLevel.Information, "Connections to {Database} lead through a pooler: unless the options say otherwise, statements are not prepared, and hosts do not notify each other.")]
+    public static partial void ThroughPooler(ILogger logger, string database);
 }

@@ -14,11 +14,11 @@ internal sealed class Opened : IAsyncDisposable
     private readonly PostgreSqlListener? _listener;
 
     private Opened(
-        PostgreSqlDatabase database, PostgreSqlStoreOptions options, KnownRemovals knownRemovals, IInboxSignals? signals,
-        TimeProvider time, ILogger logger)
+        PostgreSqlDatabase database, PostgreSqlStoreOptions options, bool notifies, KnownRemovals knownRemovals,
+        IInboxSignals? signals, TimeProvider time, ILogger logger)
     {
         (_database, _options) = (database, options);
-        if (options.Notifications)
+        if (notifies)
         {
             var channel = $"to_device {options.Schema}";
             Notifier = new PostgreSqlNotifier(database, channel, knownRemovals, logger);
@@ -49,10 +49,14 @@ internal sealed class Opened : IAsyncDisposable
         var database = new PostgreSqlDatabase(options, application, time, logger);
         try
         {
+            bool isDirect;
             await using (var connection = await database.ConnectAsync(cancellationToken))
+            {
+                isDirect = await database.IsDirectAsync(connection, cancellationToken);
                 await PostgreSqlSchema.UpgradeAsync(connection, options, database.Name, logger, cancellationToken);
+            }
 
-            var opened = new Opened(database, options, knownRemovals, signals, time, logger);
+            var opened = new Opened(database, options, options.Notifications ?? isDirect, knownRemovals, signals, time, logger);
             if (opened._listener is not null) await opened._listener.StartAsync(CancellationToken.None);
             return opened;
         }
@@ -72,9 +76,10 @@ internal sealed class Opened : IAsyncDisposable
             return true;
         }, cancellationToken);
 
-    /// <summary>Whether notifications come through: found out by sending one.</summary>
-    public async ValueTask<bool> HearsAsync(CancellationToken cancellationToken) =>
-        _listener is null || await _listener.HearsAsync(ping => Notifier!.PingAsync(ping, cancellationToken), s_hearing, cancellationToken);
+    /// <summary>Whether notifications come through, if they are wanted: found out by sending one.</summary>
+    public async ValueTask<bool> HearsAsync(CancellationToken cancellationToken) => _listener is null
+        ? _options.Notifications == false
+        : await _listener.HearsAsync(ping => Notifier!.PingAsync(ping, cancellationToken), s_hearing, cancellationToken);
 
     public async ValueTask DisposeAsync()
     {

@@ -10,15 +10,16 @@ internal sealed class PostgreSqlDatabase : IAsyncDisposable
     private const int MaxAttempts = 6;
     private static readonly TimeSpan s_longestPause = TimeSpan.FromMilliseconds(500);
 
+    private readonly PostgreSqlStoreOptions _options;
     private readonly NpgsqlDataSource _dataSource;
     private readonly NpgsqlDataSource? _own;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
-    private readonly bool _prepare;
+    private volatile bool _prepare;
 
     public PostgreSqlDatabase(PostgreSqlStoreOptions options, NpgsqlDataSource? application, TimeProvider time, ILogger logger)
     {
-        (_time, _logger, _prepare) = (time, logger, options.PrepareStatements);
+        (_options, _time, _logger) = (options, time, logger);
         var dataSource = options.DataSource ?? (options.ConnectionString is null ? application : null);
         dataSource ??= _own = Create(options.ConnectionString);
         // A cluster with standbys: only the primary writes, and reads have to see what was written.
@@ -32,6 +33,19 @@ internal sealed class PostgreSqlDatabase : IAsyncDisposable
     public string Name { get; }
 
     public ValueTask<NpgsqlConnection> ConnectAsync(CancellationToken cancellationToken) => _dataSource.OpenConnectionAsync(cancellationToken);
+
+    /// <summary>
+    /// Whether a connection leads straight to the server: a pooler gives it another number than the server's process has. One
+    /// that hands connections out for each transaction mixes prepared statements up, so they are left out then.
+    /// </summary>
+    public async Task<bool> IsDirectAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand("SELECT pg_backend_pid()", connection);
+        var isDirect = (int)(await command.ExecuteScalarAsync(cancellationToken))! == connection.ProcessID;
+        if (!isDirect) Log.ThroughPooler(_logger, Name);
+        _prepare = _options.PrepareStatements ?? isDirect;
+        return isDirect;
+    }
 
     /// <summary>
     /// Runs something that may be repeated: it is, after a broken connection, a deadlock or a serialization failure.
@@ -107,6 +121,9 @@ internal sealed class PostgreSqlDatabase : IAsyncDisposable
                     $"{Name} is read-only: it is a standby, or default_transaction_read_only is set. Connect to the primary.",
                 PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.UndefinedFunction or PostgresErrorCodes.InvalidSchemaName =>
                     $"The store's tables are missing in {Name}. Restart the server to make them, or run the package's SQL files.",
+                PostgresErrorCodes.InvalidSqlStatementName or PostgresErrorCodes.DuplicatePreparedStatement =>
+                    $"A pooler in front of {Name} does not carry prepared statements over. Leave PrepareStatements unset, or set it to "
+                    + "false; and Npgsql's Max Auto Prepare to 0.",
                 PostgresErrorCodes.TooManyConnections =>
                     $"{Name} has no connection left. Raise max_connections, or lower Maximum Pool Size.",
                 PostgresErrorCodes.DiskFull => $"The disk of {Name} is full. Nothing was lost; free some space.",

@@ -21,7 +21,8 @@ internal sealed class PostgreSqlHealthCheck(ITransactionStore transactions) : IH
         }
 
         const string NotHeard = "Notifications of other hosts do not come through; waiting syncs look by themselves now and then. "
-            + "LISTEN needs a connection that stays with its session: not a pooler that hands connections out for each transaction.";
+            + "LISTEN needs a connection of its own: not a pooler that hands connections out for each transaction. Set Notifications to "
+            + "true for a pooler that leaves a client its connection, to false where messages may come later.";
         try
         {
             return await opened.HearsAsync(cancellationToken) ? HealthCheckResult.Healthy() : HealthCheckResult.Degraded(NotHeard);

@@ -26,14 +26,16 @@ public sealed class PostgreSqlStoreOptions
     public int Writers { get; set; } = 2;
 
     /// <summary>
-    /// Whether statements are prepared on the server. False for a connection pooler that does not carry prepared statements
-    /// over. Default: true.
+    /// Whether statements are prepared on the server. By default they are where connections lead straight to it, and not
+    /// through a pooler, which may not carry them over. True for a pooler that does.
     /// </summary>
-    public bool PrepareStatements { get; set; } = true;
+    public bool? PrepareStatements { get; set; }
 
     /// <summary>
-    /// Whether hosts wake each other's waiting syncs with <c>NOTIFY</c>. When false, a sync finds what another host accepted
-    /// at its next look (<c>SendToDeviceOptions.SyncPollInterval</c>). Default: true.
+    /// Whether hosts wake each other's waiting syncs with <c>NOTIFY</c>. When they do not, a sync finds what another host
+    /// accepted at its next look (<c>SendToDeviceOptions.SyncPollInterval</c>). By default they do where connections lead
+    /// straight to the server, and not through a pooler, where a <c>LISTEN</c> may stay behind on somebody else's connection.
+    /// True for a pooler that leaves a client its connection (session mode).
     /// </summary>
-    public bool Notifications { get; set; } = true;
+    public bool? Notifications { get; set; }
 }

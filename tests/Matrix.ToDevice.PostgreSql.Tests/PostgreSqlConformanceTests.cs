@@ -3,7 +3,7 @@ namespace Matrix.ToDevice.Tests;
 /// <summary>The PostgreSQL store keeps every promise, those of several hosts too.</summary>
 public class PostgreSqlConformanceTests
 {
-    private static readonly PostgreSqlTarget s_target = new();
+    private static readonly PostgreSqlTarget s_target = new(() => TestCluster.ConnectionString);
 
     private static IEnumerable<ConformanceCase> Cases => ConformanceKit.CasesFor(s_target);
 

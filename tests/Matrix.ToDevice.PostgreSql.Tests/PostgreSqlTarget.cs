@@ -3,7 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Matrix.ToDevice.Tests;
 
 /// <summary>A schema of its own for each store, on a real server.</summary>
-internal sealed class PostgreSqlTarget : StoreTarget
+internal sealed class PostgreSqlTarget(Func<string> connectionString) : StoreTarget
 {
     public override string Name => "PostgreSQL";
 
@@ -14,7 +14,7 @@ internal sealed class PostgreSqlTarget : StoreTarget
         var services = new ServiceCollection();
         services.AddSingleton(time).AddSendToDevice().UsePostgreSql(options =>
         {
-            options.ConnectionString = TestCluster.ConnectionString;
+            options.ConnectionString = connectionString();
             options.Schema = data;
         });
         return new(StoreInstance.Of(services.BuildServiceProvider()));

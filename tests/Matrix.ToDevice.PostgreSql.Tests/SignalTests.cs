@@ -13,7 +13,7 @@ public class SignalTests
     [Test]
     public async Task D13_a_message_that_one_host_accepts_ends_a_long_poll_on_another()
     {
-        await using var servers = await Servers.StartAsync(TestCluster.NewDatabase(), TimeSpan.FromDays(1));
+        await using var servers = await TwoServers.StartAsync(TestCluster.NewDatabase(), TimeSpan.FromDays(1));
         using var waiting = WaitingSyncs.Of(servers.Two.Services);
         var poll = servers.Bob.SyncAsync(timeout: LongTime);
         await waiting.ReachesAsync(1);
@@ -26,7 +26,7 @@ public class SignalTests
     [Test]
     public async Task D6_a_device_that_one_host_removes_ends_its_long_poll_on_another()
     {
-        await using var servers = await Servers.StartAsync(TestCluster.NewDatabase(), TimeSpan.FromDays(1));
+        await using var servers = await TwoServers.StartAsync(TestCluster.NewDatabase(), TimeSpan.FromDays(1));
         using var waiting = WaitingSyncs.Of(servers.Two.Services);
         var poll = servers.Bob.SyncAsync(timeout: LongTime);
         await waiting.ReachesAsync(1);
@@ -83,7 +83,7 @@ public class SignalTests
     {
         var database = TestCluster.NewDatabase();
         using var proxy = new TestProxy(TestCluster.Cluster.Port);
-        await using var servers = await Servers.StartAsync(database, TimeSpan.FromMilliseconds(200), $"{database};Port={proxy.Port}");
+        await using var servers = await TwoServers.StartAsync(database, TimeSpan.FromMilliseconds(200), $"{database};Port={proxy.Port}");
         proxy.Cut(Listening);
         using var waiting = WaitingSyncs.Of(servers.Two.Services);
         var poll = servers.Bob.SyncAsync(timeout: LongTime);
@@ -94,7 +94,7 @@ public class SignalTests
         Assert.That((await poll).Events, Has.Count.EqualTo(1));
     }
 
-    /// <summary>As behind a pooler that hands connections out for each transaction: everything works but the notifications.</summary>
+    /// <summary>As behind a pooler that nobody has noticed: everything works but the notifications.</summary>
     [Test]
     public async Task A_listener_that_is_connected_and_hears_nothing_is_reported()
     {
@@ -219,43 +219,6 @@ public class SignalTests
                 _changed.SetResult();
                 _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             }
-        }
-    }
-
-    /// <summary>Two servers on one database; Alice is logged in on the first, Bob on the second, and both know them.</summary>
-    private sealed class Servers : IAsyncDisposable
-    {
-        private Servers(TestHomeserver one, TestHomeserver two)
-        {
-            (One, Two) = (one, two);
-            foreach (var server in (TestHomeserver[])[one, two])
-            {
-                var (alice, bob) = (server.Login("@alice:hs1", "A1"), server.Login("@bob:hs1", "B1"));
-                if (server == one) Alice = alice;
-                else Bob = bob;
-            }
-        }
-
-        public TestHomeserver One { get; }
-        public TestHomeserver Two { get; }
-        public TestClient Alice { get; } = null!;
-        public TestClient Bob { get; } = null!;
-
-        public static async Task<Servers> StartAsync(string database, TimeSpan pollInterval, string? second = null)
-        {
-            return new Servers(await StartAsync(database), await StartAsync(second ?? database));
-
-            Task<TestHomeserver> StartAsync(string connectionString) => TestHomeserver.StartAsync(builder =>
-            {
-                builder.UsePostgreSql(options => (options.ConnectionString, options.Schema) = (connectionString, "to_device"));
-                builder.Services.Configure<SendToDeviceOptions>(options => options.SyncPollInterval = pollInterval);
-            });
-        }
-
-        public async ValueTask DisposeAsync()
-        {
-            await One.DisposeAsync();
-            await Two.DisposeAsync();
         }
     }
 }

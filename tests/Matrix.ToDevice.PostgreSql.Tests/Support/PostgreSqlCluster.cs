@@ -58,10 +58,10 @@ internal sealed class PostgreSqlCluster : IDisposable
     public void KillServer()
     {
         var main = File.ReadLines(Path.Combine(Data, "postmaster.pid")).First();
-        Run("kill", ["-STOP", main], _folder);
+        Run(new ProcessStartInfo("kill", ["-STOP", main]));
         var others = File.ReadAllText($"/proc/{main}/task/{main}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        Run("kill", ["-STOP", .. others], _folder);
-        Run("kill", ["-KILL", main, .. others], _folder);
+        Run(new ProcessStartInfo("kill", ["-STOP", .. others]));
+        Run(new ProcessStartInfo("kill", ["-KILL", main, .. others]));
         File.Delete(Path.Combine(Data, "postmaster.pid"));
     }
 
@@ -98,9 +98,7 @@ internal sealed class PostgreSqlCluster : IDisposable
     /// <summary>A folder and a port for a server.</summary>
     private static PostgreSqlCluster Create()
     {
-        var folder = Directory.CreateTempSubdirectory("todevice-postgresql-tests-").FullName;
-        if (Environment.UserName == "root") Run("chown", ["postgres", folder], folder);
-        var cluster = new PostgreSqlCluster(folder, LoopbackPort.Unused());
+        var cluster = new PostgreSqlCluster(CreateFolder(), LoopbackPort.Unused());
         File.WriteAllText(cluster.Settings, string.Create(CultureInfo.InvariantCulture, $"""
             listen_addresses = '127.0.0.1'
             port = {cluster.Port}
@@ -121,24 +119,34 @@ internal sealed class PostgreSqlCluster : IDisposable
             .FirstOrDefault(folder => File.Exists(Path.Combine(folder, "initdb")) && File.Exists(Path.Combine(folder, "pg_ctl")));
     }
 
-    // The server refuses to run as root.
-    private void RunServerProgram(string program, params string[] arguments)
+    /// <summary>A new folder for a server. Servers refuse to run as root, so it is the user's who runs them.</summary>
+    public static string CreateFolder()
     {
-        program = Path.Combine(Programs!, program);
-        if (Environment.UserName == "root")
-            Run("setpriv", ["--reuid=postgres", "--regid=postgres", "--init-groups", program, .. arguments], _folder);
-        else
-            Run(program, arguments, _folder);
+        var folder = Directory.CreateTempSubdirectory("todevice-postgresql-tests-").FullName;
+        if (Environment.UserName == "root") Run(new ProcessStartInfo("chown", ["postgres", folder]));
+        return folder;
     }
 
-    private static void Run(string program, string[] arguments, string folder)
+    /// <summary>How to start a server's program.</summary>
+    public static ProcessStartInfo ServerProgram(string program, params string[] arguments) => Environment.UserName == "root"
+        ? new ProcessStartInfo("setpriv", ["--reuid=postgres", "--regid=postgres", "--init-groups", program, .. arguments])
+        : new ProcessStartInfo(program, arguments);
+
+    private void RunServerProgram(string program, params string[] arguments)
     {
-        var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = folder, RedirectStandardError = true, RedirectStandardOutput = true };
+        var start = ServerProgram(Path.Combine(Programs!, program), arguments);
+        start.WorkingDirectory = _folder;
+        Run(start);
+    }
+
+    private static void Run(ProcessStartInfo start)
+    {
+        start.RedirectStandardError = start.RedirectStandardOutput = true;
         using var process = Process.Start(start)!;
         var errors = process.StandardError.ReadToEndAsync();
         var output = process.StandardOutput.ReadToEndAsync();
         process.WaitForExit();
         if (process.ExitCode != 0)
-            throw new InvalidOperationException($"{program} {string.Join(' ', arguments)} failed: {errors.Result}{output.Result}");
+            throw new InvalidOperationException($"{start.FileName} {string.Join(' ', start.ArgumentList)} failed: {errors.Result}{output.Result}");
     }
 }
