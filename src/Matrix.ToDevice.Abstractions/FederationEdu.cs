@@ -13,4 +13,14 @@ public readonly record struct OutboundEdu(string Destination, string MessageId, 
 /// <param name="Position">Where it stands among those of its destination: a later one has a higher number.</param>
 /// <param name="MessageId">The EDU's own <c>message_id</c>.</param>
 /// <param name="Content">The EDU's <c>content</c> as UTF-8 JSON, as it was appended.</param>
-public readonly record struct OutboxEntry(long Position, string MessageId, ReadOnlyMemory<byte> Content);
+/// <param name="CommittedAt">When its send was committed, by the store's clock; whole milliseconds are enough.</param>
+public readonly record struct OutboxEntry(long Position, string MessageId, ReadOnlyMemory<byte> Content, DateTimeOffset CommittedAt);
+
+/// <summary>The right to send to a destination, for a while: see <see cref="IFederationOutbox.AcquireAsync"/>.</summary>
+/// <param name="Destination">The server name.</param>
+/// <param name="SendingUpTo">
+/// The <see cref="OutboxEntry.Position"/> of the last EDU of the transaction that was tried last: if that EDU still waits,
+/// the next transaction holds exactly the EDUs up to it again (R84). 0: none was tried.
+/// </param>
+/// <param name="Failures">How many times in a row the destination has failed, as the last holder said; 0 after a success.</param>
+public readonly record struct OutboxLease(string Destination, long SendingUpTo, int Failures);

@@ -55,4 +55,42 @@ public interface IFederationOutbox
     /// <param name="limit">The most destinations to return, at least 1.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
     ValueTask<IReadOnlyList<string>> ListDestinationsAsync(string? after, int limit, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Takes destinations that have EDUs waiting and that nobody sends to, so that each has one sender at a time (R84).
+    /// </summary>
+    /// <remarks>
+    /// <list type="bullet">
+    /// <item><term>Destinations_have_one_sender</term><description> A destination that was taken is given to nobody, this
+    /// holder included, until it is released or the time has run out; then it can be taken again (D16). Time is the store's:
+    /// hosts that share a store need not have the same.</description></item>
+    /// <item><term>Transactions_are_repeated_as_they_were</term><description> What the last holder noted with
+    /// <see cref="RenewAsync"/> and <see cref="ReleaseAsync"/> comes with the lease. In a durable store, the note of
+    /// <see cref="RenewAsync"/> survives a restart (R84).</description></item>
+    /// </list>
+    /// Those that have been free for the longest time come first, so that busy ones keep nobody waiting. A store that only
+    /// one process can open forgets at its start who had taken what.
+    /// </remarks>
+    /// <param name="holder">Who takes them: a name that no other host uses, new at each start.</param>
+    /// <param name="duration">For how long, unless it is renewed.</param>
+    /// <param name="limit">The most destinations to take, at least 1.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    ValueTask<IReadOnlyList<OutboxLease>> AcquireAsync(string holder, TimeSpan duration, int limit, CancellationToken cancellationToken);
+
+    /// <summary>Keeps a destination for longer, and notes what is being sent to it.</summary>
+    /// <param name="destination">The server name.</param>
+    /// <param name="holder">Who has taken it.</param>
+    /// <param name="duration">For how long from now.</param>
+    /// <param name="sendingUpTo">The next holder's <see cref="OutboxLease.SendingUpTo"/>.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <returns>False: the time had run out and somebody else has taken it, or it was released. Nothing was noted.</returns>
+    ValueTask<bool> RenewAsync(string destination, string holder, TimeSpan duration, long sendingUpTo, CancellationToken cancellationToken);
+
+    /// <summary>Gives a destination back; when it is not this holder's any more, this does nothing.</summary>
+    /// <param name="destination">The server name.</param>
+    /// <param name="holder">Who has taken it.</param>
+    /// <param name="failures">The next holder's <see cref="OutboxLease.Failures"/>.</param>
+    /// <param name="pause">For how long nobody may take it: zero, or how long to wait after a failure.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    ValueTask ReleaseAsync(string destination, string holder, int failures, TimeSpan pause, CancellationToken cancellationToken);
 }

@@ -36,16 +36,22 @@ public interface ITransactionStore
     /// <returns>The transaction, or null when the key is known to be committed; that counts as a use of its record (D5).</returns>
     ValueTask<IToDeviceTransaction?> BeginAsync(TransactionKey key, long knownRemovals, CancellationToken cancellationToken);
 
-    /// <summary>Forgets records that have not been used since a moment, and removals of devices that are older than it (D5).</summary>
+    /// <summary>
+    /// Forgets records of an endpoint that have not been used since a moment, and removals of devices that are older than it (D5).
+    /// </summary>
     /// <remarks>
     /// <list type="bullet">
     /// <item><term>Unused_records_are_forgotten</term><description> Their keys are free again. A use is a commit, and every
-    /// call that found the key committed; messages and EDUs are no records, and stay.</description></item>
+    /// call that found the key committed; records of the other endpoint, messages and EDUs stay.</description></item>
     /// </list>
     /// </remarks>
+    /// <param name="endpoint">
+    /// The <see cref="TransactionKey.Endpoint"/> of the records: <see cref="TransactionKey.SendToDevice"/> or
+    /// <see cref="TransactionKey.DirectToDevice"/>. Each has a retention of its own.
+    /// </param>
     /// <param name="lastUsedBefore">Records that were used at this moment or later are kept.</param>
     /// <param name="atMost">The most records to forget in this call, so that no call takes long.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <returns>How many records were forgotten. Fewer than <paramref name="atMost"/>: no more are due.</returns>
-    ValueTask<int> PurgeAsync(DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken);
+    ValueTask<int> PurgeAsync(string endpoint, DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken);
 }

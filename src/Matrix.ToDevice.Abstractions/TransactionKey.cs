@@ -9,16 +9,27 @@ namespace Matrix.ToDevice;
 /// What makes two requests the same request (R40–R49, D2): a retry carries an equal key, whatever its body, and
 /// whichever access token of the device it came with. Compared by ordinal, case-sensitive text.
 /// </summary>
-/// <param name="UserId">The requester's user ID.</param>
-/// <param name="DeviceId">The requester's device ID; null for an appservice that acts without a device (D2).</param>
+/// <param name="UserId">The requester's user ID, or another server's name: see <see cref="OfEdu"/>.</param>
+/// <param name="DeviceId">The requester's device ID; null for an appservice that acts without a device (D2), and for a server.</param>
 /// <param name="Endpoint">The endpoint: one of this type's constants. The same transaction ID on another endpoint is another transaction (R43).</param>
-/// <param name="EventType">The decoded event type of the path (R44).</param>
-/// <param name="TransactionId">The decoded transaction ID of the path. Any text: its grammar is not specified (R49).</param>
+/// <param name="EventType">The decoded event type of the path (R44); empty for an EDU.</param>
+/// <param name="TransactionId">The decoded transaction ID of the path, or an EDU's <c>message_id</c>. Any text: its grammar is not specified (R49).</param>
 public readonly record struct TransactionKey(
     string UserId, string? DeviceId, string Endpoint, string EventType, string TransactionId)
 {
     /// <summary>The <see cref="Endpoint"/> of <c>PUT …/sendToDevice/{eventType}/{txnId}</c>, under every prefix (D1).</summary>
     public const string SendToDevice = "sendToDevice";
+
+    /// <summary>The <see cref="Endpoint"/> of an <c>m.direct_to_device</c> EDU from another server (R80).</summary>
+    public const string DirectToDevice = "m.direct_to_device";
+
+    /// <summary>
+    /// The key of an EDU from another server: a repeated one carries an equal key (R81, D15). The server name stands for the
+    /// user; no user ID is one, because those begin with <c>@</c>.
+    /// </summary>
+    /// <param name="origin">The server that sent it, as its request was signed.</param>
+    /// <param name="messageId">The EDU's <c>message_id</c>.</param>
+    public static TransactionKey OfEdu(string origin, string messageId) => new(origin, null, DirectToDevice, "", messageId);
 
     /// <summary>
     /// The first 16 bytes of a SHA-256 over the five parts: a key of fixed size for a store's index. Nobody can make

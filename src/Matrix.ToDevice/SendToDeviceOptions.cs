@@ -21,6 +21,12 @@ public sealed class SendToDeviceOptions
     /// <summary>How long the record of a transaction is kept after its last use. Default: 24 hours (D5).</summary>
     public TimeSpan TransactionRetention { get; set; } = TimeSpan.FromHours(24);
 
+    /// <summary>
+    /// How long the <c>message_id</c> of an EDU from another server is kept after its last use: a repetition that comes later
+    /// is delivered again. Default: 7 days (D5).
+    /// </summary>
+    public TimeSpan InboundRetention { get; set; } = TimeSpan.FromDays(7);
+
     /// <summary>How often expired transaction records are looked for. Default: 10 minutes (D5).</summary>
     public TimeSpan PurgeInterval { get; set; } = TimeSpan.FromMinutes(10);
 

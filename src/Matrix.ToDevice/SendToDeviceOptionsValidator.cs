@@ -16,6 +16,7 @@ internal sealed class SendToDeviceOptionsValidator : IValidateOptions<SendToDevi
         AtLeastOne(options.MaxContentDepth, nameof(options.MaxContentDepth));
         AtLeastOne(options.SyncLimit, nameof(options.SyncLimit));
         Positive(options.TransactionRetention, nameof(options.TransactionRetention));
+        Positive(options.InboundRetention, nameof(options.InboundRetention));
         Positive(options.PurgeInterval, nameof(options.PurgeInterval));
         Positive(options.MaxSyncTimeout, nameof(options.MaxSyncTimeout));
         Positive(options.SyncPollInterval, nameof(options.SyncPollInterval));

@@ -21,7 +21,8 @@ internal sealed class TransactionPurge(
         {
             try
             {
-                await PurgeAsync(stoppingToken);
+                await PurgeAsync(TransactionKey.SendToDevice, options.Value.TransactionRetention, stoppingToken);
+                await PurgeAsync(TransactionKey.DirectToDevice, options.Value.InboundRetention, stoppingToken);
             }
             catch (Exception) when (stoppingToken.IsCancellationRequested)
             {
@@ -34,17 +35,17 @@ internal sealed class TransactionPurge(
         }
     }
 
-    private async Task PurgeAsync(CancellationToken cancellationToken)
+    private async Task PurgeAsync(string endpoint, TimeSpan retention, CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
         if (scope.ServiceProvider.GetService<ITransactionStore>() is not { } transactions) return;
 
-        var lastUsedBefore = time.GetUtcNow() - options.Value.TransactionRetention;
+        var lastUsedBefore = time.GetUtcNow() - retention;
         var total = 0;
         int purged;
         do
         {
-            purged = await transactions.PurgeAsync(lastUsedBefore, BatchSize, cancellationToken);
+            purged = await transactions.PurgeAsync(endpoint, lastUsedBefore, BatchSize, cancellationToken);
             total += purged;
         }
         while (purged >= BatchSize);

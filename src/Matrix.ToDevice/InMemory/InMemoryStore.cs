@@ -35,12 +35,12 @@ internal sealed class InMemoryStore(TimeProvider time, IOptions<InMemoryOptions>
         return ValueTask.FromResult<IToDeviceTransaction?>(new InMemoryTransaction(this, key, knownRemovals));
     }
 
-    public ValueTask<int> PurgeAsync(DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken)
+    public ValueTask<int> PurgeAsync(string endpoint, DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         lock (_lock)
         {
-            var purged = _transactions.Purge(lastUsedBefore, atMost);
+            var purged = _transactions.Purge(endpoint, lastUsedBefore, atMost);
             _used -= purged * TransactionBytes;
             if (purged < atMost)
             {
@@ -145,6 +145,28 @@ internal sealed class InMemoryStore(TimeProvider time, IOptions<InMemoryOptions>
         lock (_lock) return ValueTask.FromResult<IReadOnlyList<string>>(_outbox.List(after, limit));
     }
 
+    public ValueTask<IReadOnlyList<OutboxLease>> AcquireAsync(
+        string holder, TimeSpan duration, int limit, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        lock (_lock) return ValueTask.FromResult<IReadOnlyList<OutboxLease>>(_outbox.Acquire(holder, time.GetUtcNow(), duration, limit));
+    }
+
+    public ValueTask<bool> RenewAsync(
+        string destination, string holder, TimeSpan duration, long sendingUpTo, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        lock (_lock) return ValueTask.FromResult(_outbox.Renew(destination, holder, time.GetUtcNow(), duration, sendingUpTo));
+    }
+
+    public ValueTask ReleaseAsync(
+        string destination, string holder, int failures, TimeSpan pause, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        lock (_lock) _outbox.Release(destination, holder, failures, time.GetUtcNow(), pause);
+        return ValueTask.CompletedTask;
+    }
+
     internal CommitResult Commit(InMemoryTransaction transaction)
     {
         var now = time.GetUtcNow();
@@ -169,7 +191,7 @@ internal sealed class InMemoryStore(TimeProvider time, IOptions<InMemoryOptions>
                 }
             }
 
-            foreach (var (destination, messageId, content) in transaction.Edus) _outbox.Append(destination, messageId, content);
+            foreach (var (destination, messageId, content) in transaction.Edus) _outbox.Append(destination, messageId, content, now);
             _transactions.Add(key, fingerprint, now);
             _used += bytes;
             return CommitResult.Committed;

@@ -8,9 +8,9 @@ internal sealed class InMemoryTransactions
 {
     private readonly Dictionary<Requester, Dictionary<UInt128, long>> _lastUsed = [];
 
-    // In the order of the times in it. A record that was used again stands here with its earlier time, and moves to the
-    // end when that time comes up.
-    private readonly Queue<(long Ticks, Requester Requester, UInt128 Fingerprint)> _byAge = new();
+    // For each endpoint, in the order of the times in it. A record that was used again stands here with its earlier time, and
+    // moves to the end when that time comes up.
+    private readonly Dictionary<string, Queue<(long Ticks, Requester Requester, UInt128 Fingerprint)>> _byAge = [];
 
     /// <summary>Whether the transaction was committed; if so, it has been used now.</summary>
     public bool Use(in TransactionKey key, UInt128 fingerprint, DateTimeOffset now)
@@ -28,19 +28,22 @@ internal sealed class InMemoryTransactions
         var requester = Requester.Of(key);
         ref var records = ref CollectionsMarshal.GetValueRefOrAddDefault(_lastUsed, requester, out _);
         (records ??= []).Add(fingerprint, now.UtcTicks);
-        _byAge.Enqueue((now.UtcTicks, requester, fingerprint));
+        ref var byAge = ref CollectionsMarshal.GetValueRefOrAddDefault(_byAge, key.Endpoint, out _);
+        (byAge ??= new()).Enqueue((now.UtcTicks, requester, fingerprint));
     }
 
     /// <summary>Forgets the records of a device, and returns how many there were.</summary>
     public int RemoveDevice(DeviceAddress device) =>
         _lastUsed.Remove(new Requester(device.UserId, device.DeviceId), out var records) ? records.Count : 0;
 
-    public int Purge(DateTimeOffset lastUsedBefore, int atMost)
+    public int Purge(string endpoint, DateTimeOffset lastUsedBefore, int atMost)
     {
+        if (!_byAge.TryGetValue(endpoint, out var byAge)) return 0;
+
         var purged = 0;
-        while (purged < atMost && _byAge.TryPeek(out var oldest) && oldest.Ticks < lastUsedBefore.UtcTicks)
+        while (purged < atMost && byAge.TryPeek(out var oldest) && oldest.Ticks < lastUsedBefore.UtcTicks)
         {
-            _byAge.Dequeue();
+            byAge.Dequeue();
             if (!_lastUsed.TryGetValue(oldest.Requester, out var records)
                 || !records.TryGetValue(oldest.Fingerprint, out var lastUsed))
             {
@@ -49,7 +52,7 @@ internal sealed class InMemoryTransactions
 
             if (lastUsed >= lastUsedBefore.UtcTicks)
             {
-                _byAge.Enqueue((lastUsed, oldest.Requester, oldest.Fingerprint));
+                byAge.Enqueue((lastUsed, oldest.Requester, oldest.Fingerprint));
                 continue;
             }
 
