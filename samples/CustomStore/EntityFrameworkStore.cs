@@ -70,7 +70,14 @@ public sealed class EntityFrameworkStore(IDbContextFactory<HomeserverDb> context
 
         if (await NamesRemovedDeviceAsync(db, send)) return CommitResult.DeviceRemoved;
 
-        db.Add(new TransactionRow { Key = key, UserId = send.Key.UserId, DeviceId = send.Key.DeviceId, LastUsed = Now() });
+        db.Add(new TransactionRow
+        {
+            Key = key,
+            UserId = send.Key.UserId,
+            DeviceId = send.Key.DeviceId,
+            Endpoint = send.Key.Endpoint,
+            LastUsed = Now(),
+        });
         foreach (var message in send.Messages)
         {
             var (userId, deviceId) = message.Recipient;
@@ -90,12 +97,14 @@ public sealed class EntityFrameworkStore(IDbContextFactory<HomeserverDb> context
         var counter = await CounterAsync(db, Edus);
         foreach (var edu in send.Edus)
         {
+            if (await db.Destinations.FindAsync(edu.Destination) is null) db.Add(new DestinationRow { Destination = edu.Destination });
             db.Add(new EduRow
             {
                 Position = ++counter.Value,
                 Destination = edu.Destination,
                 MessageId = edu.MessageId,
                 Content = edu.Content.ToArray(),
+                CommittedAt = Now(),
             });
         }
 
@@ -179,11 +188,12 @@ public sealed class EntityFrameworkStore(IDbContextFactory<HomeserverDb> context
     // </store-remove>
 
     // <store-purge>
-    public ValueTask<int> PurgeAsync(DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken) => WriteAsync(async db =>
+    public ValueTask<int> PurgeAsync(
+        string endpoint, DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken) => WriteAsync(async db =>
     {
         var due = lastUsedBefore.UtcTicks;
         await db.Removals.Where(removal => removal.RemovedAt < due).ExecuteDeleteAsync();
-        return await db.Transactions.Where(record => record.LastUsed < due)
+        return await db.Transactions.Where(record => record.Endpoint == endpoint && record.LastUsed < due)
             .OrderBy(record => record.LastUsed).Take(atMost).ExecuteDeleteAsync();
     }, cancellationToken);
     // </store-purge>
@@ -195,7 +205,8 @@ public sealed class EntityFrameworkStore(IDbContextFactory<HomeserverDb> context
         cancellationToken.ThrowIfCancellationRequested();
         await using var db = await contexts.CreateDbContextAsync(cancellationToken);
         return await db.Edus.Where(edu => edu.Destination == destination).OrderBy(edu => edu.Position).Take(limit)
-            .Select(edu => new OutboxEntry(edu.Position, edu.MessageId, edu.Content)).ToListAsync(cancellationToken);
+            .Select(edu => new OutboxEntry(edu.Position, edu.MessageId, edu.Content, new DateTimeOffset(edu.CommittedAt, TimeSpan.Zero)))
+            .ToListAsync(cancellationToken);
     }
 
     public async ValueTask RemoveAsync(string destination, long upTo, CancellationToken cancellationToken) => await WriteAsync(
@@ -209,6 +220,35 @@ public sealed class EntityFrameworkStore(IDbContextFactory<HomeserverDb> context
         return await db.Edus.Select(edu => edu.Destination).Where(destination => after == null || string.Compare(destination, after) > 0)
             .Distinct().OrderBy(destination => destination).Take(limit).ToListAsync(cancellationToken);
     }
+
+    // <store-leases>
+    public ValueTask<IReadOnlyList<OutboxLease>> AcquireAsync(
+        string holder, TimeSpan duration, int limit, CancellationToken cancellationToken) => WriteAsync<IReadOnlyList<OutboxLease>>(async db =>
+    {
+        var now = Now();
+        var free = await db.Destinations
+            .Where(row => row.TakenUntil <= now && db.Edus.Any(edu => edu.Destination == row.Destination))
+            .OrderBy(row => row.TakenUntil).Take(limit).ToListAsync();
+        foreach (var row in free) (row.Holder, row.TakenUntil) = (holder, now + duration.Ticks);
+        return [.. free.Select(row => new OutboxLease(row.Destination, row.SendingUpTo, row.Failures))];
+    }, cancellationToken);
+
+    public ValueTask<bool> RenewAsync(
+        string destination, string holder, TimeSpan duration, long sendingUpTo, CancellationToken cancellationToken) => WriteAsync(async db =>
+    {
+        if (await db.Destinations.FindAsync(destination) is not { } row || row.Holder != holder) return false;
+        (row.TakenUntil, row.SendingUpTo) = (Now() + duration.Ticks, sendingUpTo);
+        return true;
+    }, cancellationToken);
+
+    public async ValueTask ReleaseAsync(
+        string destination, string holder, int failures, TimeSpan pause, CancellationToken cancellationToken) => await WriteAsync(async db =>
+    {
+        if (await db.Destinations.FindAsync(destination) is not { } row || row.Holder != holder) return false;
+        (row.Holder, row.Failures, row.TakenUntil) = (null, failures, Now() + pause.Ticks);
+        return true;
+    }, cancellationToken);
+    // </store-leases>
 
     // ---- Writing ----------------------------------------------------------------------------------------------------
 
@@ -266,12 +306,14 @@ public static class ToDeviceTables
         // A key, a place in an inbox and a place in the outbox are each there once: the database sees to it, whoever errs.
         model.Entity<TransactionRow>().ToTable("to_device_transaction").HasKey(row => row.Key);
         model.Entity<TransactionRow>().HasIndex(row => new { row.UserId, row.DeviceId });
-        model.Entity<TransactionRow>().HasIndex(row => row.LastUsed);
+        model.Entity<TransactionRow>().HasIndex(row => new { row.Endpoint, row.LastUsed });
         model.Entity<InboxRow>().ToTable("to_device_inbox").HasKey(row => new { row.UserId, row.DeviceId });
         model.Entity<MessageRow>().ToTable("to_device_message").HasKey(row => new { row.UserId, row.DeviceId, row.Sequence });
         model.Entity<RemovalRow>().ToTable("to_device_removal").HasKey(row => row.Number);
         model.Entity<EduRow>().ToTable("to_device_edu").HasKey(row => row.Position);
         model.Entity<EduRow>().HasIndex(row => new { row.Destination, row.Position });
+        model.Entity<DestinationRow>().ToTable("to_device_destination").HasKey(row => row.Destination);
+        model.Entity<DestinationRow>().HasIndex(row => row.TakenUntil);
         model.Entity<CounterRow>().ToTable("to_device_counter").HasKey(row => row.Name);
         // These numbers are ours, not the database's.
         model.Entity<RemovalRow>().Property(row => row.Number).ValueGeneratedNever();
@@ -286,6 +328,7 @@ public sealed class TransactionRow
     public required byte[] Key { get; init; }
     public required string UserId { get; init; }
     public required string? DeviceId { get; init; }
+    public required string Endpoint { get; init; }
     public long LastUsed { get; set; }
 }
 
@@ -322,6 +365,17 @@ public sealed class EduRow
     public required string Destination { get; init; }
     public required string MessageId { get; init; }
     public required byte[] Content { get; init; }
+    public long CommittedAt { get; init; }
+}
+
+/// <summary>Who sends to a destination, until when, and what the last one who did has noted.</summary>
+public sealed class DestinationRow
+{
+    public required string Destination { get; init; }
+    public string? Holder { get; set; }
+    public long TakenUntil { get; set; }
+    public long SendingUpTo { get; set; }
+    public int Failures { get; set; }
 }
 
 /// <summary>A number that only goes up, also when the rows that had one are gone.</summary>

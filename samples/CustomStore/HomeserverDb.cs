@@ -14,6 +14,7 @@ public sealed class HomeserverDb(DbContextOptions<HomeserverDb> options) : DbCon
     public DbSet<MessageRow> Messages => Set<MessageRow>();
     public DbSet<RemovalRow> Removals => Set<RemovalRow>();
     public DbSet<EduRow> Edus => Set<EduRow>();
+    public DbSet<DestinationRow> Destinations => Set<DestinationRow>();
     public DbSet<CounterRow> Counters => Set<CounterRow>();
 
     protected override void OnModelCreating(ModelBuilder modelBuilder)

@@ -28,6 +28,8 @@ internal sealed class Opened : IAsyncDisposable
         }
 
         Reader = new PostgreSqlReader(database, options);
+        Outbox = new PostgreSqlOutbox(database, options);
+        Leases = new PostgreSqlLeases(database, options);
         Cleaner = new PostgreSqlCleaner(database, options, time);
         Writer = new PostgreSqlWriter(database, options, time, knownRemovals, batch => Notifier?.MessagesArrived(batch));
     }
@@ -35,6 +37,8 @@ internal sealed class Opened : IAsyncDisposable
     public PostgreSqlWriter Writer { get; }
     public PostgreSqlReader Reader { get; }
     public PostgreSqlCleaner Cleaner { get; }
+    public PostgreSqlOutbox Outbox { get; }
+    public PostgreSqlLeases Leases { get; }
     public PostgreSqlNotifier? Notifier { get; }
 
     public static async Task<Opened> CreateAsync(

@@ -35,10 +35,10 @@ internal sealed class PostgreSqlStore(
         return await opened.Writer.CommitAsync(transaction, cancellationToken);
     }
 
-    public async ValueTask<int> PurgeAsync(DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken)
+    public async ValueTask<int> PurgeAsync(string endpoint, DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken)
     {
         var opened = await OpenAsync(cancellationToken);
-        return await opened.Cleaner.PurgeAsync(lastUsedBefore, atMost, cancellationToken);
+        return await opened.Cleaner.PurgeAsync(endpoint, lastUsedBefore, atMost, cancellationToken);
     }
 
     public ValueTask AppendAsync(
@@ -81,20 +81,42 @@ internal sealed class PostgreSqlStore(
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         var opened = await OpenAsync(cancellationToken);
-        return await opened.Reader.ReadEdusAsync(destination, limit, cancellationToken);
+        return await opened.Outbox.ReadAsync(destination, limit, cancellationToken);
     }
 
     public async ValueTask RemoveAsync(string destination, long upTo, CancellationToken cancellationToken)
     {
         var opened = await OpenAsync(cancellationToken);
-        await opened.Cleaner.RemoveEdusAsync(destination, upTo, cancellationToken);
+        await opened.Outbox.RemoveAsync(destination, upTo, cancellationToken);
     }
 
     public async ValueTask<IReadOnlyList<string>> ListDestinationsAsync(string? after, int limit, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         var opened = await OpenAsync(cancellationToken);
-        return await opened.Reader.ListDestinationsAsync(after, limit, cancellationToken);
+        return await opened.Outbox.ListAsync(after, limit, cancellationToken);
+    }
+
+    public async ValueTask<IReadOnlyList<OutboxLease>> AcquireAsync(
+        string holder, TimeSpan duration, int limit, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        var opened = await OpenAsync(cancellationToken);
+        return await opened.Leases.AcquireAsync(holder, duration, limit, cancellationToken);
+    }
+
+    public async ValueTask<bool> RenewAsync(
+        string destination, string holder, TimeSpan duration, long sendingUpTo, CancellationToken cancellationToken)
+    {
+        var opened = await OpenAsync(cancellationToken);
+        return await opened.Leases.RenewAsync(destination, holder, duration, sendingUpTo, cancellationToken);
+    }
+
+    public async ValueTask ReleaseAsync(
+        string destination, string holder, int failures, TimeSpan pause, CancellationToken cancellationToken)
+    {
+        var opened = await OpenAsync(cancellationToken);
+        await opened.Leases.ReleaseAsync(destination, holder, failures, pause, cancellationToken);
     }
 
     public async ValueTask DisposeAsync()

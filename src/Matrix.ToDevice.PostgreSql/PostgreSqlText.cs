@@ -13,6 +13,12 @@ internal static class PostgreSqlText
     /// <summary>In the place of a device ID, for a requester that has none.</summary>
     public const string NoDevice = "\u0001-";
 
+    /// <summary>In the place of a device ID, for an EDU from another server.</summary>
+    public const string OtherServer = "\u0001=";
+
+    /// <summary><see cref="OtherServer"/> as SQL, letter for letter as the indexes by age have it.</summary>
+    public const string OtherServerSql = @"E'\x01='";
+
     // Two of them fit into a third of an index page.
     private const int MaxKeyChars = 300;
 

@@ -46,6 +46,7 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
                 throw file.Explain(exception);
             }
 
+            _ = FreeAllAsync(_opened.Writer);
             _ = CleanUpAsync(_opened.Writer);
             return _opened;
         }
@@ -60,9 +61,9 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
     public ValueTask<CommitResult> CommitAsync(SqliteTransaction transaction, CancellationToken cancellationToken) =>
         Writer.WriteAsync(transaction, cancellationToken);
 
-    public async ValueTask<int> PurgeAsync(DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken)
+    public async ValueTask<int> PurgeAsync(string endpoint, DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken)
     {
-        var purged = await Writer.WriteAsync(connection => connection.Purge(lastUsedBefore, atMost), cancellationToken);
+        var purged = await Writer.WriteAsync(connection => connection.Purge(endpoint, lastUsedBefore, atMost), cancellationToken);
         _ = CleanUpAsync(Writer);
         return purged;
     }
@@ -108,13 +109,27 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
     }
 
     public async ValueTask RemoveAsync(string destination, long upTo, CancellationToken cancellationToken) =>
-        await Writer.WriteAsync(connection => connection.DeleteEdus(destination, upTo), cancellationToken);
+        await Writer.WriteAsync(connection => connection.Outbox.Remove(destination, upTo), cancellationToken);
 
     public async ValueTask<IReadOnlyList<string>> ListDestinationsAsync(string? after, int limit, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         return await Readers.ReadAsync(connection => connection.ListDestinations(after, limit), cancellationToken);
     }
+
+    public ValueTask<IReadOnlyList<OutboxLease>> AcquireAsync(string holder, TimeSpan duration, int limit, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        return Writer.WriteAsync(connection => connection.Outbox.Acquire(holder, duration, limit), cancellationToken);
+    }
+
+    public ValueTask<bool> RenewAsync(
+        string destination, string holder, TimeSpan duration, long sendingUpTo, CancellationToken cancellationToken) =>
+        Writer.WriteAsync(connection => connection.Outbox.Renew(destination, holder, duration, sendingUpTo), cancellationToken);
+
+    public async ValueTask ReleaseAsync(
+        string destination, string holder, int failures, TimeSpan pause, CancellationToken cancellationToken) =>
+        await Writer.WriteAsync(connection => connection.Outbox.Release(destination, holder, failures, pause), cancellationToken);
 
     public void Dispose()
     {
@@ -123,6 +138,19 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
             _disposed = true;
             _opened?.Dispose();
             _opened = null;
+        }
+    }
+
+    /// <summary>Only one process has the file: who had taken destinations before is dead. Written before anybody can take one.</summary>
+    private static async Task FreeAllAsync(SqliteWriter writer)
+    {
+        try
+        {
+            await writer.WriteAsync(connection => connection.Outbox.FreeAll(), CancellationToken.None);
+        }
+        catch (Exception exception) when (exception is SqliteStoreException or ObjectDisposedException)
+        {
+            // Then they wait until their time has run out.
         }
     }
 

@@ -166,7 +166,7 @@ public class CheckerTests
         public ValueTask<IToDeviceTransaction?> BeginAsync(TransactionKey key, long knownRemovals, CancellationToken cancellationToken) =>
             ValueTask.FromResult<IToDeviceTransaction?>(new Transaction(this, key));
 
-        public ValueTask<int> PurgeAsync(DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken) => ValueTask.FromResult(0);
+        public ValueTask<int> PurgeAsync(string endpoint, DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken) => ValueTask.FromResult(0);
 
         public ValueTask AppendAsync(
             IToDeviceTransaction transaction, IReadOnlyList<ToDeviceMessage> messages, CancellationToken cancellationToken)

@@ -154,7 +154,7 @@ public class FaultTests
         var sends = Enumerable.Range(1, 1000).Select(n => host.SendAsync($"t{n}", $"{n}", "B1")).ToList();
         await host.DisposeAsync();
 
-        Assert.That(async () => await transactions.PurgeAsync(DateTimeOffset.UnixEpoch, 1, default), Throws.TypeOf<ObjectDisposedException>());
+        Assert.That(async () => await transactions.PurgeAsync(TransactionKey.SendToDevice, DateTimeOffset.UnixEpoch, 1, default), Throws.TypeOf<ObjectDisposedException>());
         await using var again = new Host(database);
         var results = await Task.WhenAll(sends.Select(async send =>
         {

@@ -204,10 +204,10 @@ public class ManyHostsTests
         for (var n = 0; n < 30; n++) await _one.SendAsync($"t{n}", $"{n}", ["B1"], $"A{n}");
         for (var n = 0; n < 10; n++) await _one.Inbox.RemoveDeviceAsync(new DeviceAddress("@alice:hs1", $"A{n}"), default);
 
-        var purged = await Task.WhenAll(Enumerable.Range(0, 6).Select(n => (n % 2 == 0 ? _one : _two).Transactions.PurgeAsync(future, 1000, default).AsTask()));
+        var purged = await Task.WhenAll(Enumerable.Range(0, 6).Select(n => (n % 2 == 0 ? _one : _two).Transactions.PurgeAsync(TransactionKey.SendToDevice, future, 1000, default).AsTask()));
 
         Assert.That(purged.Sum(), Is.EqualTo(20));
-        await _one.Transactions.PurgeAsync(future, 1000, default);
+        await _one.Transactions.PurgeAsync(TransactionKey.SendToDevice, future, 1000, default);
         Assert.That(_view.Count("SELECT count(*) FROM to_device.to_device_device"), Is.EqualTo(21), "removed devices are forgotten");
         Assert.That(await _one.ReadAsync("B1"), Has.Count.EqualTo(30));
     }

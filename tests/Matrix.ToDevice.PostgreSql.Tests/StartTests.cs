@@ -73,7 +73,7 @@ public class StartTests
         {
             await host.SendAsync("t1", "1", "B1");
             await host.Inbox.RemoveDeviceAsync(Host.Bob("B2"), default);
-            await host.Transactions.PurgeAsync(TimeProvider.System.GetUtcNow() + TimeSpan.FromDays(1), 10, default);
+            await host.Transactions.PurgeAsync(TransactionKey.SendToDevice, TimeProvider.System.GetUtcNow() + TimeSpan.FromDays(1), 10, default);
             Assert.That((await host.HealthAsync()).Status, Is.EqualTo(HealthStatus.Healthy));
             Assert.That(await host.ReadAsync("B1"), Is.EqualTo(new[] { "1" }));
         }
@@ -121,7 +121,7 @@ public class StartTests
         await StartAsync(_ => { }, services => services.AddSingleton(dataSource));
 
         await using var connection = await dataSource.OpenConnectionAsync();
-        Assert.That(_view.Count("SELECT count(*) FROM to_device.to_device_schema"), Is.EqualTo(1));
+        Assert.That(_view.Count("SELECT count(*) FROM to_device.to_device_schema"), Is.Positive);
     }
 
     [Test]

@@ -146,7 +146,7 @@ public class DiskErrorTests
             Assert.That(_disk.Failures - before, Is.LessThanOrEqualTo(1));
 
             _disk.Mend();
-            await store.Transactions.PurgeAsync(DateTimeOffset.UnixEpoch, 1, default);
+            await store.Transactions.PurgeAsync(TransactionKey.SendToDevice, DateTimeOffset.UnixEpoch, 1, default);
             var sends = 0;
             while (SqliteFileView.Count(_path, "SELECT count(*) FROM to_device_message") != sends)
                 await store.SendAsync($"later{sends++}", "x", "B2");

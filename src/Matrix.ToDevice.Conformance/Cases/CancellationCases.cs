@@ -25,7 +25,7 @@ internal static class CancellationCases
         await ThrowsAsync("ReadAsync", async () => await store.Inbox.ReadAsync(Bob, InboxPosition.Start, 1, cancelled));
         await ThrowsAsync("AcknowledgeAsync", async () => await store.Inbox.AcknowledgeAsync(Bob, position, cancelled));
         await ThrowsAsync("RemoveDeviceAsync", () => store.Inbox.RemoveDeviceAsync(Bob, cancelled));
-        await ThrowsAsync("PurgeAsync", async () => await store.Transactions.PurgeAsync(run.Time.Advance(TimeSpan.FromDays(2)), 10, cancelled));
+        await ThrowsAsync("PurgeAsync", async () => await store.Transactions.PurgeAsync(TransactionKey.SendToDevice, run.Time.Advance(TimeSpan.FromDays(2)), 10, cancelled));
         await store.DisposeAsync(open);
 
         Check.Same(await store.ContentsAsync(Bob), ["1"], "Cancelled calls have neither delivered nor deleted anything.");
@@ -47,6 +47,14 @@ internal static class CancellationCases
         await ThrowsAsync("ReadAsync", async () => await store.Outbox.ReadAsync("hs2", 1, cancelled));
         await ThrowsAsync("RemoveAsync", () => store.Outbox.RemoveAsync("hs2", long.MaxValue, cancelled));
         await ThrowsAsync("ListDestinationsAsync", async () => await store.Outbox.ListDestinationsAsync(null, 1, cancelled));
+        await ThrowsAsync("AcquireAsync", async () => await store.Outbox.AcquireAsync("one", SenderCases.Hour, 1, cancelled));
+        Check.Equal(
+            await store.TakeOneAsync("two"), new OutboxLease("hs2", 0, 0), "A cancelled call has taken nothing.");
+        await ThrowsAsync("RenewAsync", async () => await store.Outbox.RenewAsync("hs2", "two", TimeSpan.Zero, 1, cancelled));
+        await ThrowsAsync("ReleaseAsync", () => store.Outbox.ReleaseAsync("hs2", "two", 1, TimeSpan.Zero, cancelled));
+        Check.Empty(await store.TakeAsync("three"), "Cancelled calls have neither ended nor shortened a holder's time.");
+        await store.ReleaseAsync("hs2", "two", 0, TimeSpan.Zero);
+        Check.Equal(await store.TakeOneAsync("three"), new OutboxLease("hs2", 0, 0), "Cancelled calls have noted nothing.");
         await store.CommitAsync(open, CommitResult.Committed, "A call that was cancelled does no harm to its transaction.");
         Check.Same(await store.MessageIdsAsync("hs2"), ["m1", "m2"], "Cancelled calls have neither added nor removed anything.");
     }

@@ -14,6 +14,7 @@ internal static class InstanceCases
         new(Promises.Hosts, An_acknowledgement_counts_on_all_instances, StoreClaims.SeveralInstances),
         new(Promises.Hosts, A_removal_on_another_instance_refuses_a_send_once, StoreClaims.SeveralInstances),
         new(Promises.Hosts, EDUs_of_all_instances_stand_in_one_order, StoreClaims.SeveralInstances | StoreClaims.Outbox),
+        new(Promises.Hosts, A_destination_that_one_instance_has_taken_is_not_given_to_another, StoreClaims.SeveralInstances | StoreClaims.Outbox),
     ];
 
     private static async Task Of_duplicates_on_two_instances_one_is_committed(CaseRun run)
@@ -114,6 +115,24 @@ internal static class InstanceCases
         var (one, two) = await OpenTwoAsync(run);
         await OutboxCases.SendSlowlyAsync(slowOn: one, fastOn: two, readOn: two);
         Check.Same(await one.DestinationsAsync(), ["hs2", "hs3"], "Every instance sees the EDUs of all.");
+    }
+
+    private static async Task A_destination_that_one_instance_has_taken_is_not_given_to_another(CaseRun run)
+    {
+        var (one, two) = await OpenTwoAsync(run);
+        await one.DeliverEdusAsync("t0", Edu("other", "m1"), Edu("other", "m2"));
+        var position = (await two.EdusAsync("other"))[0].Position;
+        Check.Same(await one.TakeAsync("one"), ["other"], "It is free.");
+        Check.Empty(await two.TakeAsync("two"), "Another instance has taken the destination: two senders would send everything twice.");
+        await two.DeliverEdusAsync("t2", Edu("other", "m3"));
+        Check.Empty(await two.TakeAsync("two"), "A new EDU through another instance does not free it.");
+
+        Check.That(await one.RenewAsync("other", "one", TimeSpan.Zero, position), "The holder has it.");
+        Check.Equal(
+            await two.TakeOneAsync("two"), new OutboxLease("other", position, 0),
+            "When the time of one instance has run out, another takes over, and knows what was being sent.");
+        Check.That(!await one.RenewAsync("other", "one", SenderCases.Hour, position), "The first instance is told that it has lost the destination.");
+        await SenderCases.TakeAtOnceAsync([one, two]);
     }
 
     private static async Task<(Session One, Session Two)> OpenTwoAsync(CaseRun run)

@@ -8,6 +8,7 @@ internal static class OutboxCases
     [
         new(Promises.FirstInFirstOut, EDUs_stand_in_the_order_of_their_commits, StoreClaims.Outbox),
         new(Promises.FirstInFirstOut, No_EDU_appears_before_one_that_was_read, StoreClaims.Outbox),
+        new(Promises.FirstInFirstOut, EDUs_tell_when_they_were_committed, StoreClaims.Outbox),
         new(Promises.FirstInFirstOut, Reading_EDUs_removes_nothing, StoreClaims.Outbox),
         new(Promises.OnlyReceived, Removing_EDUs_leaves_later_ones_and_other_destinations, StoreClaims.Outbox),
         new(Promises.DestinationsListed, Destinations_with_EDUs_are_listed_in_ordinal_order, StoreClaims.Outbox),
@@ -68,6 +69,21 @@ internal static class OutboxCases
 
             Check.Equal(before.Count, Writers * Sends, "Every EDU has to be there once.");
         }
+    }
+
+    private static async Task EDUs_tell_when_they_were_committed(CaseRun run)
+    {
+        var store = await run.OpenAsync();
+        var slow = await store.BeginAsync("t1");
+        await store.AppendAsync(slow, Edu("hs2", "m1"));
+        List<DateTimeOffset> moments = [run.Time.Advance(TimeSpan.FromHours(1)), run.Time.GetUtcNow() + TimeSpan.FromMinutes(1)];
+        await store.CommitAsync(slow, CommitResult.Committed, "Nothing speaks against this commit.");
+        run.Time.Advance(TimeSpan.FromMinutes(1));
+        await store.DeliverEdusAsync("t2", Edu("hs2", "m2"));
+        run.Time.Advance(TimeSpan.FromDays(1));
+        Check.Same(
+            [.. (await store.EdusAsync("hs2")).Select(edu => $"{edu.CommittedAt.UtcDateTime:O}")], [.. moments.Select(moment => $"{moment.UtcDateTime:O}")],
+            "An EDU's age counts from its commit, by the clock that OpenAsync was given: what is too old to be sent goes by it.");
     }
 
     private static async Task Reading_EDUs_removes_nothing(CaseRun run)

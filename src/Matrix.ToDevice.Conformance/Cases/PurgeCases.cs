@@ -9,6 +9,7 @@ internal static class PurgeCases
         new(Promises.UnusedRecords, A_purge_forgets_records_that_were_not_used_since),
         new(Promises.UnusedRecords, A_purge_keeps_records_that_were_used_at_that_moment_or_later),
         new(Promises.UnusedRecords, A_purge_forgets_no_more_than_it_is_told),
+        new(Promises.UnusedRecords, A_purge_leaves_the_records_of_the_other_endpoint),
         new(Promises.UnusedRecords, A_purge_deletes_no_message),
         new(Promises.UnusedRecords, A_purge_keeps_younger_removals),
     ];
@@ -62,12 +63,35 @@ internal static class PurgeCases
             "5 records are due, and each call forgets at most 2 and returns how many: fewer than it may means that no more are due.");
     }
 
+    private static async Task A_purge_leaves_the_records_of_the_other_endpoint(CaseRun run)
+    {
+        var store = await run.OpenAsync();
+        var edu = TransactionKey.OfEdu("hs2", "m1");
+        var withoutDevice = Key("t2") with { DeviceId = null };
+        TransactionKey[] sends = [Key("t1"), withoutDevice];
+        foreach (var key in sends) Check.Equal(await store.SendAsync(key, []), CommitResult.Committed, "The key is new.");
+        Check.Equal(await store.SendAsync(edu, [Message(Bob, "1")]), CommitResult.Committed, "The key is new.");
+
+        var later = run.Time.Advance(TimeSpan.FromHours(25));
+        Check.Equal(
+            await store.PurgeAsync(later), 2, "Two records are of sends, one of them without a device; the third is of an EDU, and stays for longer.");
+        Check.Equal(await store.SendAsync(edu, [Message(Bob, "2")]), CommitResult.AlreadyCommitted, "The record of the EDU is there.");
+        foreach (var key in sends) Check.Equal(await store.SendAsync(key, []), CommitResult.Committed, "The records of the sends are forgotten.");
+
+        later = run.Time.Advance(TimeSpan.FromDays(8));
+        Check.Equal(await store.PurgeAsync(later, 1000, TransactionKey.DirectToDevice), 1, "One record is of an EDU.");
+        foreach (var key in sends) Check.Equal(await store.SendAsync(key, []), CommitResult.AlreadyCommitted, "The records of the sends are there.");
+        Check.Equal(await store.SendAsync(edu, [Message(Bob, "3")]), CommitResult.Committed, "The record of the EDU is forgotten.");
+        Check.Same(await store.ContentsAsync(Bob), ["1", "3"], "Each commit has delivered once.");
+    }
+
     private static async Task A_purge_deletes_no_message(CaseRun run)
     {
         var store = await run.OpenAsync();
         IReadOnlyList<OutboundEdu>? edus = store.Instance.Outbox is null ? null : [Edu("hs2", "m1")];
         Check.Equal(await store.SendAsync(Key("t1"), [Message(Bob, "1")], null, edus), CommitResult.Committed, "Nothing speaks against this commit.");
-        await store.PurgeAsync(run.Time.Advance(TimeSpan.FromDays(1000)));
+        var later = run.Time.Advance(TimeSpan.FromDays(1000));
+        foreach (var endpoint in (string[])[TransactionKey.SendToDevice, TransactionKey.DirectToDevice]) await store.PurgeAsync(later, 1000, endpoint);
         Check.Same(await store.ContentsAsync(Bob), ["1"], "A purge forgets records; messages wait for their device for as long as it takes.");
         if (edus is not null) Check.Same(await store.MessageIdsAsync("hs2"), ["m1"], "EDUs wait for their destination for as long as it takes.");
         await store.DeliverAsync("t2", "2", Bob);

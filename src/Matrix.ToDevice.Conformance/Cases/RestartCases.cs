@@ -8,6 +8,7 @@ internal static class RestartCases
     [
         new(Promises.Restart, Messages_and_records_are_there_after_a_restart, StoreClaims.Durable),
         new(Promises.Restart, EDUs_are_there_after_a_restart, StoreClaims.Durable | StoreClaims.Outbox),
+        new(Promises.Restart, What_was_being_sent_is_known_after_a_restart, StoreClaims.Durable | StoreClaims.Outbox),
         new(Promises.Restart, What_was_deleted_stays_deleted_after_a_restart, StoreClaims.Durable),
         new(Promises.Restart, An_emptied_inbox_goes_on_counting_after_a_restart, StoreClaims.Durable),
         new(Promises.Restart, A_send_that_was_open_at_a_restart_leaves_nothing, StoreClaims.Durable),
@@ -51,6 +52,25 @@ internal static class RestartCases
         Check.That(
             (await store.EdusAsync("hs2"))[0].Position > sent[0].Position,
             "Positions go on over a restart, also when nothing was waiting: a removal that is repeated late may not remove a later EDU.");
+    }
+
+    private static async Task What_was_being_sent_is_known_after_a_restart(CaseRun run)
+    {
+        var store = await run.OpenAsync();
+        await store.DeliverEdusAsync("t1", Edu("hs2", "m1"), Edu("hs2", "m2"));
+        var sent = (await store.EdusAsync("hs2"))[0].Position;
+        await store.TakeAsync("one");
+        Check.That(await store.RenewAsync("hs2", "one", SenderCases.Hour, sent), "The holder has it.");
+        await store.ReleaseAsync("hs2", "one", 2, TimeSpan.Zero);
+        store = await run.RestartAsync(store);
+        Check.Equal(
+            await store.TakeOneAsync("two"), new OutboxLease("hs2", sent, 2),
+            "What was being sent is known after a restart: the destination may have it, and is sent the same transaction again.");
+
+        // A process that ends while it sends. Nobody has the destination any more, by its time or because the store knows.
+        Check.That(await store.RenewAsync("hs2", "two", TimeSpan.Zero, sent), "The holder has it.");
+        store = await run.RestartAsync(store);
+        Check.Equal((await store.TakeOneAsync("three")).SendingUpTo, sent, "It is known, too, when the process has ended while it was sending.");
     }
 
     private static async Task What_was_deleted_stays_deleted_after_a_restart(CaseRun run)

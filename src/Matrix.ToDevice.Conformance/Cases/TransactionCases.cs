@@ -12,6 +12,7 @@ internal static class TransactionCases
         new(Promises.OneWinner, Keys_that_differ_in_any_part_are_different),
         new(Promises.OneWinner, Long_and_unusual_transaction_ids_are_told_apart),
         new(Promises.OneWinner, A_send_without_a_device_is_remembered_too),
+        new(Promises.OneWinner, EDUs_of_other_servers_are_told_apart_by_server_and_message_id),
         new(Promises.OneWinner, A_send_to_nobody_is_remembered_too),
         new(Promises.OneWinner, A_record_outlives_its_messages),
     ];
@@ -115,6 +116,26 @@ internal static class TransactionCases
             await store.SendAsync(key, [Message(Bob, "2")]), CommitResult.AlreadyCommitted,
             "A key whose DeviceId is null is recorded like any other (in SQL, NULL = NULL is not true).");
         Check.Same(await store.ContentsAsync(Bob), ["1"], "The retry may deliver nothing.");
+    }
+
+    private static async Task EDUs_of_other_servers_are_told_apart_by_server_and_message_id(CaseRun run)
+    {
+        var store = await run.OpenAsync();
+        TransactionKey[] keys =
+        [
+            TransactionKey.OfEdu("hs2", "m1"), TransactionKey.OfEdu("hs3", "m1"), TransactionKey.OfEdu("hs2", "m2"), TransactionKey.OfEdu("hs2", "M1"),
+            TransactionKey.OfEdu("hs2:8448", "m1"), TransactionKey.OfEdu("hs2", ""), TransactionKey.OfEdu("hs2", new string('m', 8000)),
+            new("@m1:hs2", null, TransactionKey.SendToDevice, "", "m1"), new("hs2", null, TransactionKey.SendToDevice, "", "m1"),
+        ];
+        foreach (var key in keys)
+        {
+            Check.Equal(
+                await store.SendAsync(key, [Message(Bob, "{}")]), CommitResult.Committed,
+                $"{key} differs from all keys so far: each server numbers its EDUs by itself, and users their transactions.");
+        }
+
+        foreach (var key in keys) Check.Equal(await store.SendAsync(key, [Message(Bob, "{}")]), CommitResult.AlreadyCommitted, $"{key} was committed before.");
+        Check.Equal((await store.ReadAsync(Bob)).Count, keys.Length, "Each key has delivered once.");
     }
 
     private static async Task A_send_to_nobody_is_remembered_too(CaseRun run)

@@ -127,8 +127,8 @@ internal sealed class Session(CaseRun run, string data, StoreInstance instance)
     public ValueTask RemoveDeviceAsync(DeviceAddress device) =>
         run.CallAsync("IDeviceInbox.RemoveDeviceAsync", () => Inbox.RemoveDeviceAsync(device, Cancel));
 
-    public ValueTask<int> PurgeAsync(DateTimeOffset lastUsedBefore, int atMost = 1000) =>
-        run.CallAsync("ITransactionStore.PurgeAsync", () => Transactions.PurgeAsync(lastUsedBefore, atMost, Cancel));
+    public ValueTask<int> PurgeAsync(DateTimeOffset lastUsedBefore, int atMost = 1000, string endpoint = TransactionKey.SendToDevice) =>
+        run.CallAsync("ITransactionStore.PurgeAsync", () => Transactions.PurgeAsync(endpoint, lastUsedBefore, atMost, Cancel));
 
     public ValueTask<IReadOnlyList<OutboxEntry>> EdusAsync(string destination, int limit = 1000) =>
         run.CallAsync("IFederationOutbox.ReadAsync", () => Outbox.ReadAsync(destination, limit, Cancel));
@@ -141,6 +141,32 @@ internal sealed class Session(CaseRun run, string data, StoreInstance instance)
 
     public ValueTask<IReadOnlyList<string>> DestinationsAsync(string? after = null, int limit = 1000) =>
         run.CallAsync("IFederationOutbox.ListDestinationsAsync", () => Outbox.ListDestinationsAsync(after, limit, Cancel));
+
+    /// <summary>Takes destinations; the result are their names, in the order in which the store gave them.</summary>
+    public async ValueTask<List<string>> TakeAsync(string holder, TimeSpan? duration = null, int limit = 1000) =>
+        [.. (await AcquireAsync(holder, duration, limit)).Select(lease => lease.Destination)];
+
+    /// <summary>Takes the only destination that is free.</summary>
+    public async ValueTask<OutboxLease> TakeOneAsync(string holder)
+    {
+        var leases = await AcquireAsync(holder, null, 1000);
+        Check.Equal(leases.Count, 1, "One destination has EDUs waiting, and nobody has it: it can be taken.");
+        return leases[0];
+    }
+
+    public ValueTask<bool> RenewAsync(string destination, string holder, TimeSpan duration, long sendingUpTo) =>
+        run.CallAsync("IFederationOutbox.RenewAsync", () => Outbox.RenewAsync(destination, holder, duration, sendingUpTo, Cancel));
+
+    public ValueTask ReleaseAsync(string destination, string holder, int failures, TimeSpan pause) =>
+        run.CallAsync("IFederationOutbox.ReleaseAsync", () => Outbox.ReleaseAsync(destination, holder, failures, pause, Cancel));
+
+    private async ValueTask<IReadOnlyList<OutboxLease>> AcquireAsync(string holder, TimeSpan? duration, int limit)
+    {
+        var leases = await run.CallAsync(
+            "IFederationOutbox.AcquireAsync", () => Outbox.AcquireAsync(holder, duration ?? SenderCases.Hour, limit, Cancel));
+        Check.That(leases.Count <= limit, $"At most {limit} destinations were asked for, and {leases.Count} were given.");
+        return leases;
+    }
 
     private static ReadMessage Copy(InboxMessage message) =>
         new(message.Position, message.Sender, message.EventType, message.Content.ToArray());

@@ -78,9 +78,12 @@ internal static class CommitArrays
         AddEdus(parameters, batch, eduCount);
     }
 
-    /// <summary>The sending device as it is locked; a requester without a device has a place of its own.</summary>
+    /// <summary>The sending device as it is locked; a requester without a device, and another server, have places of their own.</summary>
     public static DeviceAddress Sender(TransactionKey key) => new(
-        PostgreSqlText.Key(key.UserId), key.DeviceId is null ? PostgreSqlText.NoDevice : PostgreSqlText.Key(key.DeviceId));
+        PostgreSqlText.Key(key.UserId),
+        key.Endpoint == TransactionKey.DirectToDevice ? PostgreSqlText.OtherServer
+            : key.DeviceId is null ? PostgreSqlText.NoDevice
+            : PostgreSqlText.Key(key.DeviceId));
 
     public static void Add<T>(NpgsqlParameterCollection parameters, NpgsqlDbType type, T[] values) =>
         parameters.Add(new NpgsqlParameter<T[]> { TypedValue = values, NpgsqlDbType = NpgsqlDbType.Array | type });

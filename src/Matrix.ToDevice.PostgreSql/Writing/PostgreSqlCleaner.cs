@@ -3,7 +3,7 @@ using NpgsqlTypes;
 
 namespace Matrix.ToDevice;
 
-/// <summary>Everything that is deleted: what a device or another server has, what nobody asks for any more, removed devices.</summary>
+/// <summary>Everything that is deleted: what a device has, what nobody asks for any more, removed devices.</summary>
 internal sealed class PostgreSqlCleaner(PostgreSqlDatabase database, PostgreSqlStoreOptions options, TimeProvider time)
 {
     private readonly string _acknowledge = $"""
@@ -15,17 +15,7 @@ internal sealed class PostgreSqlCleaner(PostgreSqlDatabase database, PostgreSqlS
 
     private readonly string _remove = $"SELECT {PostgreSqlSchema.Quote(options.Schema)}.to_device_remove($1, $2, $3)";
 
-    private readonly string _removeEdus =
-        $"DELETE FROM {PostgreSqlSchema.Quote(options.Schema)}.to_device_edu WHERE destination = $1 AND position <= $2";
-
-    // Hosts that purge at the same time share the work. A record that is used at this moment is looked at again.
-    private readonly string _purgeRecords = $"""
-        WITH due AS MATERIALIZED (
-            SELECT user_id, device_id, key FROM {PostgreSqlSchema.Quote(options.Schema)}.to_device_transaction
-            WHERE last_used < $1 ORDER BY last_used LIMIT $2 FOR UPDATE SKIP LOCKED)
-        DELETE FROM {PostgreSqlSchema.Quote(options.Schema)}.to_device_transaction t USING due
-        WHERE t.user_id = due.user_id AND t.device_id = due.device_id AND t.key = due.key
-        """;
+    private readonly string _purgeSends = PurgeRecords(options, "<>"), _purgeEdus = PurgeRecords(options, "=");
 
     // The counter of a device that has come back stays.
     private readonly string _purgeRemovals = $"""
@@ -56,16 +46,23 @@ internal sealed class PostgreSqlCleaner(PostgreSqlDatabase database, PostgreSqlS
             return (long)(await command.ExecuteScalarAsync(cancellation))!;
         }, cancellationToken);
 
-    /// <inheritdoc cref="IFederationOutbox.RemoveAsync"/>
-    public ValueTask<int> RemoveEdusAsync(string destination, long upTo, CancellationToken cancellationToken) =>
-        ExecuteAsync(_removeEdus, cancellationToken, Text(destination), new NpgsqlParameter<long> { TypedValue = upTo });
-
     /// <inheritdoc cref="ITransactionStore.PurgeAsync"/>
-    public async ValueTask<int> PurgeAsync(DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken)
+    public async ValueTask<int> PurgeAsync(string endpoint, DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken)
     {
+        var purgeRecords = endpoint == TransactionKey.DirectToDevice ? _purgeEdus : _purgeSends;
         await ExecuteAsync(_purgeRemovals, cancellationToken, Time(lastUsedBefore), new NpgsqlParameter<long> { TypedValue = atMost });
-        return await ExecuteAsync(_purgeRecords, cancellationToken, Time(lastUsedBefore), new NpgsqlParameter<long> { TypedValue = atMost });
+        return await ExecuteAsync(purgeRecords, cancellationToken, Time(lastUsedBefore), new NpgsqlParameter<long> { TypedValue = atMost });
     }
+
+    // Hosts that purge at the same time share the work. A record that is used at this moment is looked at again. They are
+    // deleted by their places: a join would be planned without knowing how few they are, and read the whole table.
+    private static string PurgeRecords(PostgreSqlStoreOptions options, string comparison) => $"""
+        WITH due AS MATERIALIZED (
+            SELECT ctid FROM {PostgreSqlSchema.Quote(options.Schema)}.to_device_transaction
+            WHERE device_id {comparison} {PostgreSqlText.OtherServerSql} AND last_used < $1
+            ORDER BY last_used LIMIT $2 FOR UPDATE SKIP LOCKED)
+        DELETE FROM {PostgreSqlSchema.Quote(options.Schema)}.to_device_transaction WHERE ctid = ANY (ARRAY (SELECT due.ctid FROM due))
+        """;
 
     private ValueTask<int> ExecuteAsync(string sql, CancellationToken cancellationToken, params NpgsqlParameter[] parameters) =>
         database.RunAsync(async (connection, cancellation) =>

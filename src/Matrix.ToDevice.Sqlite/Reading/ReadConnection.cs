@@ -22,7 +22,7 @@ internal sealed class ReadConnection : IDisposable
             WHERE d.user_id = ?1 AND d.device_id = ?2 AND m.sequence = ?3 AND m.send_id = ?4
             """);
         _edus = _statements.Prepare("""
-            SELECT position, message_id, content FROM to_device_edu WHERE destination = ?1 ORDER BY position LIMIT ?2
+            SELECT position, message_id, content, committed_at FROM to_device_edu WHERE destination = ?1 ORDER BY position LIMIT ?2
             """);
         // From destination to destination by the index; DISTINCT would walk over every EDU.
         _destinations = _statements.Prepare("""
@@ -93,7 +93,12 @@ internal sealed class ReadConnection : IDisposable
         {
             var found = new List<OutboxEntry>();
             _edus.Bind(destination).Bind(limit);
-            while (_edus.Step()) found.Add(new OutboxEntry(_edus.Int64(0), _edus.Text(1), _edus.Blob(2).ToArray()));
+            while (_edus.Step())
+            {
+                found.Add(new OutboxEntry(
+                    _edus.Int64(0), _edus.Text(1), _edus.Blob(2).ToArray(), DateTimeOffset.FromUnixTimeMilliseconds(_edus.Int64(3))));
+            }
+
             return found;
         }
         finally

@@ -8,6 +8,9 @@ internal sealed class WriteConnection : IDisposable
 {
     private const int MaxCachedDevices = 100_000;
 
+    // In the place of a device's ID: a requester without one has none, and another server's EDUs are purged separately.
+    private const long NoDevice = 0, OtherServer = -1;
+
     private readonly RemovedDevices _removed;
     private readonly TimeProvider _time;
     private readonly Dictionary<DeviceAddress, Device> _devices = [];
@@ -16,8 +19,7 @@ internal sealed class WriteConnection : IDisposable
     private readonly Statement _begin, _commit;
     private readonly Statement _findDevice, _addDevice, _setLastSequence, _deleteDevice;
     private readonly Statement _addMessage, _findMessage, _deleteMessages;
-    private readonly Statement _addTransaction, _useTransaction, _purgeTransactions;
-    private readonly Statement _addEdu, _deleteEdus;
+    private readonly Statement _addTransaction, _useTransaction, _purgeSends, _purgeEdus;
     private readonly Statement _addRemoved, _findRemoved, _deleteRemoved, _cleanMessages, _cleanTransactions;
 
     public WriteConnection(SqliteConnection connection, RemovedDevices removed, TimeProvider time)
@@ -42,12 +44,14 @@ internal sealed class WriteConnection : IDisposable
         _deleteMessages = _statements.Prepare("DELETE FROM to_device_message WHERE device = ?1 AND sequence <= ?2");
         _addTransaction = _statements.Prepare("INSERT OR IGNORE INTO to_device_transaction (device, key, last_used) VALUES (?1, ?2, ?3)");
         _useTransaction = _statements.Prepare("UPDATE to_device_transaction SET last_used = max(last_used, ?3) WHERE device = ?1 AND key = ?2");
-        _purgeTransactions = _statements.Prepare("""
+        _purgeSends = _statements.Prepare("""
             DELETE FROM to_device_transaction WHERE (device, key) IN (
-                SELECT device, key FROM to_device_transaction WHERE last_used < ?1 ORDER BY last_used LIMIT ?2)
+                SELECT device, key FROM to_device_transaction WHERE device >= 0 AND last_used < ?1 ORDER BY last_used LIMIT ?2)
             """);
-        _addEdu = _statements.Prepare("INSERT INTO to_device_edu (destination, message_id, content) VALUES (?1, ?2, ?3)");
-        _deleteEdus = _statements.Prepare("DELETE FROM to_device_edu WHERE destination = ?1 AND position <= ?2");
+        _purgeEdus = _statements.Prepare("""
+            DELETE FROM to_device_transaction WHERE (device, key) IN (
+                SELECT device, key FROM to_device_transaction WHERE device < 0 AND last_used < ?1 ORDER BY last_used LIMIT ?2)
+            """);
         _addRemoved = _statements.Prepare("INSERT INTO to_device_removed (device) VALUES (?1)");
         _findRemoved = _statements.Prepare("SELECT device FROM to_device_removed LIMIT 1");
         _deleteRemoved = _statements.Prepare("DELETE FROM to_device_removed WHERE device = ?1");
@@ -58,7 +62,10 @@ internal sealed class WriteConnection : IDisposable
             DELETE FROM to_device_transaction WHERE device = ?1 AND key IN (
                 SELECT key FROM to_device_transaction WHERE device = ?1 LIMIT ?2)
             """);
+        Outbox = new OutboxWriter(_statements, time);
     }
+
+    public OutboxWriter Outbox { get; }
 
     // IMMEDIATE: a transaction that begins as a reader can be refused the right to write later.
     public void Begin() => _begin.Execute();
@@ -70,7 +77,9 @@ internal sealed class WriteConnection : IDisposable
         if (NamesRemovedDevice(transaction)) return CommitResult.DeviceRemoved;
 
         var key = transaction.Key;
-        var sender = key.DeviceId is null ? 0 : FindOrAdd(new DeviceAddress(key.UserId, key.DeviceId)).Id;
+        var sender = key.Endpoint == TransactionKey.DirectToDevice ? OtherServer
+            : key.DeviceId is null ? NoDevice
+            : FindOrAdd(new DeviceAddress(key.UserId, key.DeviceId)).Id;
         var now = _time.GetUtcNow().ToUnixTimeMilliseconds();
         Span<byte> fingerprint = stackalloc byte[16];
         BinaryPrimitives.WriteUInt128BigEndian(fingerprint, transaction.Fingerprint);
@@ -93,8 +102,7 @@ internal sealed class WriteConnection : IDisposable
 
         foreach (var edus in transaction.Edus)
         {
-            for (var i = 0; i < edus.Count; i++)
-                _addEdu.Bind(edus[i].Destination).Bind(edus[i].MessageId).Bind(edus[i].Content.Span).Execute();
+            for (var i = 0; i < edus.Count; i++) Outbox.Append(edus[i], now);
         }
 
         return CommitResult.Committed;
@@ -143,13 +151,12 @@ internal sealed class WriteConnection : IDisposable
         return true;
     }
 
-    public int Purge(DateTimeOffset lastUsedBefore, int atMost)
+    public int Purge(string endpoint, DateTimeOffset lastUsedBefore, int atMost)
     {
         _removed.Purge(lastUsedBefore);
-        return _purgeTransactions.Bind(lastUsedBefore.ToUnixTimeMilliseconds()).Bind(atMost).Execute();
+        var purge = endpoint == TransactionKey.DirectToDevice ? _purgeEdus : _purgeSends;
+        return purge.Bind(lastUsedBefore.ToUnixTimeMilliseconds()).Bind(atMost).Execute();
     }
-
-    public int DeleteEdus(string destination, long upTo) => _deleteEdus.Bind(destination).Bind(upTo).Execute();
 
     public void Dispose() => _statements.Dispose();
 

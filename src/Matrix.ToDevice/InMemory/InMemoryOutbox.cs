@@ -8,7 +8,8 @@ internal sealed class InMemoryOutbox
 
     public void Append(string destination, string messageId, byte[] content, DateTimeOffset now)
     {
-        if (!_destinations.TryGetValue(destination, out var found)) _destinations.Add(destination, found = new());
+        // Free since now: what was emptied and gets something again stands behind those that have waited.
+        if (!_destinations.TryGetValue(destination, out var found)) _destinations.Add(destination, found = new() { TakenUntil = now });
         found.Waiting.Enqueue(new OutboxEntry(++_lastPosition, messageId, content, now));
     }
 

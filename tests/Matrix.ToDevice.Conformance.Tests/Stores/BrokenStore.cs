@@ -20,6 +20,8 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
     private readonly HashSet<TransactionKey> _ownRecords = [];
     private readonly HashSet<long> _ownRemovals = [];
     private readonly HashSet<string> _destinations = [];
+    private readonly Dictionary<string, DateTimeOffset> _appended = [];
+    private readonly Dictionary<string, ReferenceData.Lease> _ownLeases = [];
     private readonly Dictionary<Transaction, List<(ToDeviceMessage Message, long Sequence)>> _numbered = [];
     private readonly Dictionary<Transaction, List<(OutboundEdu Edu, long Position)>> _numberedEdus = [];
     private readonly Dictionary<DeviceAddress, long> _ownAcknowledged = [];
@@ -29,6 +31,7 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
     private readonly HashSet<Transaction> _open = [];
     private long _total;
     private long _lastOwnEdu;
+    private long _noted;
 
     /// <summary>What other instances do not see yet, of all data.</summary>
     private static readonly ConcurrentDictionary<(DeviceAddress, long SendId), int> s_hidden = new();
@@ -154,6 +157,7 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
         {
             case Fault.LosesRecordsAtRestart: Data.LastUses.Clear(); break;
             case Fault.LosesEdusAtRestart: Data.Edus.Clear(); break;
+            case Fault.KeepsNotesInMemory: Data.Leases.Clear(); break;
             case Fault.RenewsRecordsAtRestart:
                 foreach (var key in Data.LastUses.Keys) Data.LastUses[key] = _time.GetUtcNow();
                 break;
@@ -184,6 +188,8 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
     {
         Fault.IgnoresCaseOfKeys => key with { UserId = Lower(key.UserId), DeviceId = key.DeviceId is null ? null : Lower(key.DeviceId), TransactionId = Lower(key.TransactionId) },
         Fault.LeavesTheEventTypeOut => key with { EventType = "" },
+        Fault.LeavesTheOriginOut when key.Endpoint == TransactionKey.DirectToDevice => key with { UserId = "" },
+        Fault.TakesAnOriginForAUser when key.DeviceId is null => key with { Endpoint = TransactionKey.SendToDevice },
         Fault.TakesNoDeviceForAnEmptyId => key with { DeviceId = key.DeviceId ?? "" },
         Fault.CutsTransactionIds => key with { TransactionId = CutText(key.TransactionId) },
         _ => key,
@@ -214,6 +220,7 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
     protected override void Append(Transaction transaction, IReadOnlyList<OutboundEdu> edus)
     {
         base.Append(transaction, edus);
+        foreach (var edu in edus) _appended[edu.MessageId] = _time.GetUtcNow();
         if (fault == Fault.ShowsEdusAtAppend)
             foreach (var edu in transaction.Edus) Deliver(edu);
         if (fault == Fault.NumbersEdusAtAppend) NumberEdus(transaction);
@@ -311,6 +318,7 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
         foreach (var edu in transaction.Edus)
         {
             _destinations.Add(edu.Destination);
+            FreeForNewEdu(edu.Destination);
             if (fault is not (Fault.ShowsEdusAtAppend or Fault.NumbersEdusAtAppend or Fault.ShowsEdusOutOfOrder)) Deliver(edu);
         }
 
@@ -453,26 +461,35 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
         if (fault != Fault.KeepsRecordsOfRemovedDevices) base.RemoveRecords(device);
     }
 
-    protected override int Purge(DateTimeOffset lastUsedBefore, int atMost)
+    protected override bool IsOf(string endpoint, TransactionKey key) => fault switch
+    {
+        Fault.PurgesAllEndpoints => true,
+        Fault.TakesSendsWithoutDeviceForEdus => key.DeviceId is null == (endpoint == TransactionKey.DirectToDevice),
+        _ => base.IsOf(endpoint, key),
+    };
+
+    protected override int Purge(string endpoint, DateTimeOffset lastUsedBefore, int atMost)
     {
         switch (fault)
         {
             case Fault.PurgesNothing: return 0;
-            case Fault.PurgesTheMomentItself: return base.Purge(lastUsedBefore + TimeSpan.FromTicks(1), atMost);
-            case Fault.PurgesAllThatIsDue: return base.Purge(lastUsedBefore, int.MaxValue);
+            case Fault.PurgesTheMomentItself: return base.Purge(endpoint, lastUsedBefore + TimeSpan.FromTicks(1), atMost);
+            case Fault.PurgesAllThatIsDue: return base.Purge(endpoint, lastUsedBefore, int.MaxValue);
             case Fault.PurgesAllRemovals: Data.Removals.Clear(); break;
             case Fault.PurgesMessages:
                 foreach (var inbox in Data.Inboxes.Values) inbox.Messages.Clear();
                 break;
         }
 
-        return base.Purge(lastUsedBefore, atMost);
+        return base.Purge(endpoint, lastUsedBefore, atMost);
     }
 
     protected override IReadOnlyList<OutboxEntry> ReadEdus(string destination, int limit)
     {
         var edus = base.ReadEdus(destination, limit);
         if (fault == Fault.RemovesEdusThatItReads && edus.Count > 0) base.RemoveEdus(destination, edus[^1].Position);
+        if (fault == Fault.StampsEdusWhenTheyAreRead) return [.. edus.Select(edu => edu with { CommittedAt = _time.GetUtcNow() })];
+        if (fault == Fault.StampsEdusAtAppend) return [.. edus.Select(edu => edu with { CommittedAt = _appended[edu.MessageId] })];
         return edus;
     }
 
@@ -480,6 +497,7 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
     {
         if (fault == Fault.RemovesAllEdusOfADestination) upTo = long.MaxValue;
         base.RemoveEdus(destination, upTo);
+        if (fault == Fault.ForgetsHoldersOfEmptiedDestinations && !Data.Edus.ContainsKey(destination)) Data.Leases.Remove(destination);
         if (fault != Fault.RemovesEdusOfAllDestinations) return;
         foreach (var other in Data.Edus.Keys.ToList()) base.RemoveEdus(other, upTo);
     }
@@ -492,6 +510,61 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
             [.. _destinations.Order(StringComparer.Ordinal).Where(one => after is null || string.CompareOrdinal(one, after) > 0).Take(limit)],
         _ => base.ListDestinations(after, limit),
     };
+
+    public override async ValueTask<IReadOnlyList<OutboxLease>> AcquireAsync(
+        string holder, TimeSpan duration, int limit, CancellationToken cancellationToken)
+    {
+        if (fault == Fault.GivesHoldersTheirOwnAgain)
+        {
+            lock (Data.Lock)
+                foreach (var lease in Data.Leases.Values.Where(lease => lease.Holder == holder)) lease.TakenUntil = _time.GetUtcNow();
+        }
+
+        if (fault != Fault.LooksForFreeDestinationsThenTakes) return await base.AcquireAsync(holder, duration, limit, cancellationToken);
+
+        var free = await DoOutboxAsync(() => FindFree(limit), cancellationToken);
+        await SlowStepAsync();
+        return await DoOutboxAsync(() => Take(free, holder, duration), CancellationToken.None);
+    }
+
+    protected override ReferenceData.Lease LeaseOf(string destination)
+    {
+        if (fault != Fault.KeepsHoldersForEachInstance) return base.LeaseOf(destination);
+        if (!_ownLeases.TryGetValue(destination, out var lease)) _ownLeases.Add(destination, lease = new());
+        return lease;
+    }
+
+    protected override List<string> FindFree(int limit) => fault switch
+    {
+        Fault.GivesDestinationsToEverybody => [.. Data.Edus.Keys.Take(limit)],
+        Fault.GivesEmptyDestinations => [.. _destinations.Where(destination => LeaseOf(destination).TakenUntil <= _time.GetUtcNow()).Take(limit)],
+        Fault.GivesDestinationsInTheirOrder => [.. base.FindFree(int.MaxValue).Order(StringComparer.Ordinal).Take(limit)],
+        Fault.WaitsForDeadHolders => [.. base.FindFree(int.MaxValue).Where(destination => LeaseOf(destination).Holder is null).Take(limit)],
+        _ => base.FindFree(limit),
+    };
+
+    protected override bool Renew(ReferenceData.Lease lease, string holder, TimeSpan duration, long sendingUpTo)
+    {
+        if (fault == Fault.NotesForAnybody) lease.SendingUpTo = sendingUpTo;
+        if (fault == Fault.NotesAtTheReleaseOnly && lease.Holder == holder)
+            (_noted, sendingUpTo) = (sendingUpTo, lease.SendingUpTo);
+        return base.Renew(lease, holder, duration, sendingUpTo);
+    }
+
+    protected override void Release(ReferenceData.Lease lease, string holder, int failures, TimeSpan pause)
+    {
+        if (fault == Fault.ReleasesForAnybody) lease.Holder = holder;
+        if (fault == Fault.NotesAtTheReleaseOnly) lease.SendingUpTo = _noted;
+        base.Release(
+            lease, holder, fault == Fault.ForgetsFailures ? 0 : failures, fault == Fault.IgnoresPauses ? TimeSpan.Zero : pause);
+    }
+
+    private void FreeForNewEdu(string destination)
+    {
+        var lease = LeaseOf(destination);
+        if (fault == Fault.FreesDestinationsWithNewEdus || (fault == Fault.EndsPausesWithNewEdus && lease.Holder is null))
+            lease.TakenUntil = _time.GetUtcNow();
+    }
 
     protected override void ThrowIfCancelled(CancellationToken cancellationToken)
     {

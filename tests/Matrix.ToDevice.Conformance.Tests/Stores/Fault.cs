@@ -22,6 +22,8 @@ public enum Fault
     [CaughtBy("Keys_that_differ_in_any_part_are_different")] TakesNoDeviceForAnEmptyId,
     [CaughtBy("Long_and_unusual_transaction_ids_are_told_apart")] CutsTransactionIds,
     [CaughtBy("A_send_without_a_device_is_remembered_too")] ForgetsSendsWithoutDevice,
+    [CaughtBy("EDUs_of_other_servers_are_told_apart_by_server_and_message_id")] LeavesTheOriginOut,
+    [CaughtBy("EDUs_of_other_servers_are_told_apart_by_server_and_message_id")] TakesAnOriginForAUser,
     [CaughtBy("A_send_to_nobody_is_remembered_too")] ForgetsSendsToNobody,
     [CaughtBy("A_record_outlives_its_messages")] ForgetsRecordsWithTheirMessages,
 
@@ -86,6 +88,8 @@ public enum Fault
     [CaughtBy("A_purge_keeps_records_that_were_used_at_that_moment_or_later")] CountsAgeFromTheCommit,
     [CaughtBy("A_purge_keeps_records_that_were_used_at_that_moment_or_later")] PurgesTheMomentItself,
     [CaughtBy("A_purge_forgets_no_more_than_it_is_told")] PurgesAllThatIsDue,
+    [CaughtBy("A_purge_leaves_the_records_of_the_other_endpoint")] PurgesAllEndpoints,
+    [CaughtBy("A_purge_leaves_the_records_of_the_other_endpoint")] TakesSendsWithoutDeviceForEdus,
     [CaughtBy("A_purge_deletes_no_message")] PurgesMessages,
     [CaughtBy("A_purge_keeps_younger_removals")] PurgesAllRemovals,
 
@@ -94,12 +98,29 @@ public enum Fault
 
     [CaughtBy("EDUs_stand_in_the_order_of_their_commits")] NumbersEdusAtAppend,
     [CaughtBy("No_EDU_appears_before_one_that_was_read")] ShowsEdusOutOfOrder,
+    [CaughtBy("EDUs_tell_when_they_were_committed")] StampsEdusAtAppend,
+    [CaughtBy("EDUs_tell_when_they_were_committed")] StampsEdusWhenTheyAreRead,
     [CaughtBy("Reading_EDUs_removes_nothing")] RemovesEdusThatItReads,
     [CaughtBy("Removing_EDUs_leaves_later_ones_and_other_destinations")] RemovesAllEdusOfADestination,
     [CaughtBy("Removing_EDUs_leaves_later_ones_and_other_destinations")] RemovesEdusOfAllDestinations,
     [CaughtBy("Removing_EDUs_leaves_later_ones_and_other_destinations")] CountsEdusFromWhatIsThere,
     [CaughtBy("Destinations_with_EDUs_are_listed_in_ordinal_order")] SortsDestinationsWithoutCase,
     [CaughtBy("Destinations_with_EDUs_are_listed_in_ordinal_order")] ListsEmptiedDestinations,
+
+    [CaughtBy("A_destination_that_was_taken_is_given_to_nobody")] GivesDestinationsToEverybody,
+    [CaughtBy("A_destination_that_was_taken_is_given_to_nobody")] GivesHoldersTheirOwnAgain,
+    [CaughtBy("A_destination_that_was_taken_is_given_to_nobody")] FreesDestinationsWithNewEdus,
+    [CaughtBy("A_destination_whose_time_has_run_out_can_be_taken")] WaitsForDeadHolders,
+    [CaughtBy("A_destination_can_be_taken_after_its_release_and_the_pause")] IgnoresPauses,
+    [CaughtBy("A_destination_can_be_taken_after_its_release_and_the_pause")] EndsPausesWithNewEdus,
+    [CaughtBy("A_destination_can_be_taken_after_its_release_and_the_pause")] ReleasesForAnybody,
+    [CaughtBy("Only_destinations_with_EDUs_can_be_taken")] GivesEmptyDestinations,
+    [CaughtBy("Only_destinations_with_EDUs_can_be_taken")] ForgetsHoldersOfEmptiedDestinations,
+    [CaughtBy("Destinations_that_have_been_free_for_longer_come_first")] GivesDestinationsInTheirOrder,
+    [CaughtBy("Of_many_holders_at_once_each_destination_has_one")] LooksForFreeDestinationsThenTakes,
+    [CaughtBy("What_the_last_holder_noted_comes_with_the_destination")] NotesAtTheReleaseOnly,
+    [CaughtBy("What_the_last_holder_noted_comes_with_the_destination")] ForgetsFailures,
+    [CaughtBy("Who_has_lost_a_destination_notes_nothing")] NotesForAnybody,
 
     [CaughtBy("A_call_that_is_cancelled_before_it_begins_does_nothing")] IgnoresCancellation,
     [CaughtBy("An_outbox_call_that_is_cancelled_before_it_begins_does_nothing")] IgnoresCancellationInTheOutbox,
@@ -109,6 +130,7 @@ public enum Fault
     [CaughtBy("Messages_and_records_are_there_after_a_restart")] LosesRecordsAtRestart,
     [CaughtBy("Messages_and_records_are_there_after_a_restart")] LosesMessagesAtRestart,
     [CaughtBy("EDUs_are_there_after_a_restart")] LosesEdusAtRestart,
+    [CaughtBy("What_was_being_sent_is_known_after_a_restart")] KeepsNotesInMemory,
     [CaughtBy("What_was_deleted_stays_deleted_after_a_restart")] BringsAcknowledgedMessagesBackAtRestart,
     [CaughtBy("An_emptied_inbox_goes_on_counting_after_a_restart")] CountsAnewAfterRestart,
     [CaughtBy("A_send_that_was_open_at_a_restart_leaves_nothing")] CommitsWhatIsOpenAtRestart,
@@ -121,6 +143,7 @@ public enum Fault
     [CaughtBy("An_acknowledgement_counts_on_all_instances")] AcknowledgesForEachInstance,
     [CaughtBy("A_removal_on_another_instance_refuses_a_send_once")] KeepsRemovalsForEachInstance,
     [CaughtBy("EDUs_of_all_instances_stand_in_one_order")] NumbersEdusForEachInstance,
+    [CaughtBy("A_destination_that_one_instance_has_taken_is_not_given_to_another")] KeepsHoldersForEachInstance,
 }
 
 internal static class Faults

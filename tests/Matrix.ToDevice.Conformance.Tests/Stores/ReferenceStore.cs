@@ -10,6 +10,15 @@ internal sealed class ReferenceData
     public long LastRemoval { get; set; }
     public SortedDictionary<string, List<OutboxEntry>> Edus { get; } = new(StringComparer.Ordinal);
     public long LastEdu { get; set; }
+    public Dictionary<string, Lease> Leases { get; } = [];
+
+    internal sealed class Lease
+    {
+        public string? Holder { get; set; }
+        public DateTimeOffset TakenUntil { get; set; }
+        public long SendingUpTo { get; set; }
+        public int Failures { get; set; }
+    }
 
     internal sealed class Inbox
     {
@@ -53,8 +62,8 @@ internal class ReferenceStore(ReferenceData data, TimeProvider time) : ITransact
 
     public ValueTask RemoveDeviceAsync(DeviceAddress device, CancellationToken cancellationToken) => DoAsync(() => RemoveDevice(device), cancellationToken);
 
-    public ValueTask<int> PurgeAsync(DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken) =>
-        DoAsync(() => Purge(lastUsedBefore, atMost), cancellationToken);
+    public ValueTask<int> PurgeAsync(string endpoint, DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken) =>
+        DoAsync(() => Purge(endpoint, lastUsedBefore, atMost), cancellationToken);
 
     public ValueTask<IReadOnlyList<OutboxEntry>> ReadAsync(string destination, int limit, CancellationToken cancellationToken) =>
         DoOutboxAsync(() => ReadEdus(destination, limit), cancellationToken);
@@ -64,6 +73,18 @@ internal class ReferenceStore(ReferenceData data, TimeProvider time) : ITransact
 
     public ValueTask<IReadOnlyList<string>> ListDestinationsAsync(string? after, int limit, CancellationToken cancellationToken) =>
         DoOutboxAsync(() => ListDestinations(after, limit), cancellationToken);
+
+    public virtual ValueTask<IReadOnlyList<OutboxLease>> AcquireAsync(
+        string holder, TimeSpan duration, int limit, CancellationToken cancellationToken) =>
+        DoOutboxAsync(() => Take(FindFree(limit), holder, duration), cancellationToken);
+
+    public ValueTask<bool> RenewAsync(
+        string destination, string holder, TimeSpan duration, long sendingUpTo, CancellationToken cancellationToken) =>
+        DoOutboxAsync(() => Renew(LeaseOf(destination), holder, duration, sendingUpTo), cancellationToken);
+
+    public ValueTask ReleaseAsync(
+        string destination, string holder, int failures, TimeSpan pause, CancellationToken cancellationToken) =>
+        DoOutboxAsync(() => Release(LeaseOf(destination), holder, failures, pause), cancellationToken);
 
     protected virtual TransactionKey KeyOf(TransactionKey key) => key;
 
@@ -152,7 +173,7 @@ internal class ReferenceStore(ReferenceData data, TimeProvider time) : ITransact
     {
         if (!data.Edus.TryGetValue(edu.Destination, out var waiting)) data.Edus.Add(edu.Destination, waiting = []);
         var place = waiting.FindLastIndex(other => other.Position < position) + 1;
-        waiting.Insert(place, new OutboxEntry(position, edu.MessageId, edu.Content));
+        waiting.Insert(place, new OutboxEntry(position, edu.MessageId, edu.Content, time.GetUtcNow()));
     }
 
     protected virtual long NextEdu(string destination) => ++data.LastEdu;
@@ -187,13 +208,15 @@ internal class ReferenceStore(ReferenceData data, TimeProvider time) : ITransact
             if (new DeviceAddress(key.UserId, key.DeviceId!) == device) data.LastUses.Remove(key);
     }
 
-    protected virtual int Purge(DateTimeOffset lastUsedBefore, int atMost)
+    protected virtual int Purge(string endpoint, DateTimeOffset lastUsedBefore, int atMost)
     {
-        var due = data.LastUses.Where(record => record.Value < lastUsedBefore).Take(atMost).ToList();
+        var due = data.LastUses.Where(record => IsOf(endpoint, record.Key) && record.Value < lastUsedBefore).Take(atMost).ToList();
         foreach (var (key, _) in due) data.LastUses.Remove(key);
         data.Removals.RemoveAll(removal => removal.At < lastUsedBefore);
         return due.Count;
     }
+
+    protected virtual bool IsOf(string endpoint, TransactionKey key) => key.Endpoint == endpoint;
 
     protected virtual IReadOnlyList<OutboxEntry> ReadEdus(string destination, int limit) =>
         data.Edus.TryGetValue(destination, out var waiting) ? [.. waiting.Take(limit)] : [];
@@ -207,6 +230,34 @@ internal class ReferenceStore(ReferenceData data, TimeProvider time) : ITransact
 
     protected virtual IReadOnlyList<string> ListDestinations(string? after, int limit) =>
         [.. data.Edus.Keys.Where(destination => after is null || string.CompareOrdinal(destination, after) > 0).Take(limit)];
+
+    protected virtual ReferenceData.Lease LeaseOf(string destination)
+    {
+        if (!data.Leases.TryGetValue(destination, out var lease)) data.Leases.Add(destination, lease = new());
+        return lease;
+    }
+
+    protected virtual List<string> FindFree(int limit) =>
+        [.. data.Edus.Keys.Where(destination => LeaseOf(destination).TakenUntil <= time.GetUtcNow()).OrderBy(destination => LeaseOf(destination).TakenUntil).Take(limit)];
+
+    protected virtual IReadOnlyList<OutboxLease> Take(List<string> free, string holder, TimeSpan duration)
+    {
+        foreach (var destination in free) (LeaseOf(destination).Holder, LeaseOf(destination).TakenUntil) = (holder, time.GetUtcNow() + duration);
+        return free.ConvertAll(destination => new OutboxLease(destination, LeaseOf(destination).SendingUpTo, LeaseOf(destination).Failures));
+    }
+
+    protected virtual bool Renew(ReferenceData.Lease lease, string holder, TimeSpan duration, long sendingUpTo)
+    {
+        if (lease.Holder != holder) return false;
+        (lease.TakenUntil, lease.SendingUpTo) = (time.GetUtcNow() + duration, sendingUpTo);
+        return true;
+    }
+
+    protected virtual void Release(ReferenceData.Lease lease, string holder, int failures, TimeSpan pause)
+    {
+        if (lease.Holder != holder) return;
+        (lease.Holder, lease.Failures, lease.TakenUntil) = (null, failures, time.GetUtcNow() + pause);
+    }
 
     protected virtual void ThrowIfCancelled(CancellationToken cancellationToken) => cancellationToken.ThrowIfCancellationRequested();
 
@@ -227,7 +278,7 @@ internal class ReferenceStore(ReferenceData data, TimeProvider time) : ITransact
         },
         cancellationToken);
 
-    private ValueTask<T> DoOutboxAsync<T>(Func<T> action, CancellationToken cancellationToken)
+    protected ValueTask<T> DoOutboxAsync<T>(Func<T> action, CancellationToken cancellationToken)
     {
         ThrowIfOutboxCancelled(cancellationToken);
         return DoAsync(action, CancellationToken.None);

@@ -131,5 +131,5 @@ public class PurgeTests
     private async Task<int> CountAsync() => (await _bob.SyncAsync()).Events.Count;
 
     private async Task<int> PurgeAsync(int atMost = 100) =>
-        await Transactions.PurgeAsync(_time.GetUtcNow() - TimeSpan.FromHours(24), atMost, default);
+        await Transactions.PurgeAsync(TransactionKey.SendToDevice, _time.GetUtcNow() - TimeSpan.FromHours(24), atMost, default);
 }

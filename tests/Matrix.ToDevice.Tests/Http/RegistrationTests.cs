@@ -126,7 +126,7 @@ public class RegistrationTests
         public ValueTask<IToDeviceTransaction?> BeginAsync(TransactionKey key, long knownRemovals, CancellationToken cancellationToken) =>
             throw new NotSupportedException();
 
-        public ValueTask<int> PurgeAsync(DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken) =>
+        public ValueTask<int> PurgeAsync(string endpoint, DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken) =>
             throw new NotSupportedException();
 
         public ValueTask AppendAsync(

@@ -129,7 +129,7 @@ public class TransactionScopeTests : HttpTests
         async Task PurgeAfterAsync(TimeSpan time)
         {
             _time.Advance(time);
-            await Server.Services.GetRequiredService<ITransactionStore>().PurgeAsync(_time.GetUtcNow() - retention, 100, default);
+            await Server.Services.GetRequiredService<ITransactionStore>().PurgeAsync(TransactionKey.SendToDevice, _time.GetUtcNow() - retention, 100, default);
         }
     }
 

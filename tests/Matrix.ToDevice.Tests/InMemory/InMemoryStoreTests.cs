@@ -62,7 +62,7 @@ public class InMemoryStoreTests
             if (round % 2 == 0) await Inbox.AcknowledgeAsync(s_device, page.Messages[0].Position, default);
             else await Inbox.RemoveDeviceAsync(s_device, default);
             if (round % 3 == 0) await Inbox.RemoveDeviceAsync(new DeviceAddress("@alice:hs1", "A1"), default);
-            else Assert.That(await Transactions.PurgeAsync(DateTimeOffset.MaxValue, 10, default), Is.EqualTo(1));
+            else Assert.That(await Transactions.PurgeAsync(TransactionKey.SendToDevice, DateTimeOffset.MaxValue, 10, default), Is.EqualTo(1));
             var edu = (await Outbox.ReadAsync("hs2", 1, default)).Single();
             await Outbox.RemoveAsync("hs2", edu.Position, default);
         }

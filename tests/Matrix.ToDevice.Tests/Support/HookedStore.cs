@@ -43,8 +43,8 @@ internal sealed class HookedStore(ITransactionStore transactions, IDeviceInbox i
         await AfterAppend(cancellationToken);
     }
 
-    public ValueTask<int> PurgeAsync(DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken) =>
-        transactions.PurgeAsync(lastUsedBefore, atMost, cancellationToken);
+    public ValueTask<int> PurgeAsync(string endpoint, DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken) =>
+        transactions.PurgeAsync(endpoint, lastUsedBefore, atMost, cancellationToken);
 
     public ValueTask<InboxPage> ReadAsync(DeviceAddress device, InboxPosition after, int limit, CancellationToken cancellationToken) =>
         inbox.ReadAsync(device, after, limit, cancellationToken);

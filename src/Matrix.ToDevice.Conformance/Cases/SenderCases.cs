@@ -1,0 +1,204 @@
+using static Matrix.ToDevice.Session;
+
+namespace Matrix.ToDevice;
+
+/// <summary>
+/// Who sends to a destination. Leases run by the store's clock, which need not be the case's: they last an hour, or no time
+/// at all.
+/// </summary>
+internal static class SenderCases
+{
+    public static IReadOnlyList<ConformanceCase> All { get; } =
+    [
+        new(Promises.OneSender, A_destination_that_was_taken_is_given_to_nobody, StoreClaims.Outbox),
+        new(Promises.OneSender, A_destination_whose_time_has_run_out_can_be_taken, StoreClaims.Outbox),
+        new(Promises.OneSender, A_destination_can_be_taken_after_its_release_and_the_pause, StoreClaims.Outbox),
+        new(Promises.OneSender, Only_destinations_with_EDUs_can_be_taken, StoreClaims.Outbox),
+        new(Promises.OneSender, Destinations_that_have_been_free_for_longer_come_first, StoreClaims.Outbox),
+        new(Promises.OneSender, Of_many_holders_at_once_each_destination_has_one, StoreClaims.Outbox),
+        new(Promises.RepeatedAsTheyWere, What_the_last_holder_noted_comes_with_the_destination, StoreClaims.Outbox),
+        new(Promises.RepeatedAsTheyWere, Who_has_lost_a_destination_notes_nothing, StoreClaims.Outbox),
+    ];
+
+    internal static readonly TimeSpan Hour = TimeSpan.FromHours(1);
+
+    private static async Task A_destination_that_was_taken_is_given_to_nobody(CaseRun run)
+    {
+        var store = await run.OpenAsync();
+        await store.DeliverEdusAsync("t1", Edu("hs2", "m1"), Edu("hs3", "m1"), Edu("hs4", "m1"));
+        var first = await store.TakeAsync("one", limit: 2);
+        Check.Equal(first.Count, 2, "Three destinations are free, and two are asked for.");
+        var second = await store.TakeAsync("two");
+        Check.Same(
+            [.. first.Concat(second).Order(StringComparer.Ordinal)], ["hs2", "hs3", "hs4"],
+            "A destination that was taken is not given to another holder: each of the three is taken once.");
+
+        await store.DeliverEdusAsync("t2", Edu("hs2", "m2"), Edu("hs3", "m2"), Edu("hs4", "m2"));
+        foreach (var edus in first.Concat(second)) await store.RemoveEdusAsync(edus, (await store.EdusAsync(edus))[0].Position);
+        foreach (var holder in (string[])["one", "two", "three"])
+        {
+            Check.Empty(
+                await store.TakeAsync(holder),
+                $"All destinations are taken: neither new EDUs nor the removal of those that were sent free them, not even for who has them (\"{holder}\" asks).");
+        }
+
+        foreach (var destination in first) Check.That(await store.RenewAsync(destination, "one", Hour, 1), "Its holder keeps a destination for longer.");
+        Check.Empty(await store.TakeAsync("two"), "A destination that its holder keeps for longer is given to nobody.");
+    }
+
+    private static async Task A_destination_whose_time_has_run_out_can_be_taken(CaseRun run)
+    {
+        var store = await run.OpenAsync();
+        await store.DeliverEdusAsync("t1", Edu("hs2", "m1"));
+        Check.Same(await store.TakeAsync("one", TimeSpan.Zero), ["hs2"], "It is free.");
+        Check.Same(await store.TakeAsync("two"), ["hs2"], "The time of the first holder has run out, as it does when a host has died.");
+        Check.Empty(await store.TakeAsync("one"), "The second holder has it for an hour.");
+
+        Check.That(await store.RenewAsync("hs2", "two", TimeSpan.Zero, 0), "The holder has it still.");
+        Check.Same(await store.TakeAsync("three"), ["hs2"], "Its time counts from when it was renewed: none is left.");
+    }
+
+    private static async Task A_destination_can_be_taken_after_its_release_and_the_pause(CaseRun run)
+    {
+        var store = await run.OpenAsync();
+        await store.DeliverEdusAsync("t1", Edu("hs2", "m1"), Edu("hs3", "m1"));
+        await store.TakeAsync("one");
+        await store.ReleaseAsync("hs2", "one", 0, TimeSpan.Zero);
+        await store.ReleaseAsync("hs3", "one", 1, Hour);
+        Check.That(!await store.RenewAsync("hs2", "one", Hour, 1), "What was released is not this holder's any more.");
+        Check.Same(
+            await store.TakeAsync("two"), ["hs2"],
+            "A destination that was released can be taken at once, but nobody may take one during the pause that its holder has set.");
+        await store.DeliverEdusAsync("t2", Edu("hs3", "m2"));
+        Check.Empty(await store.TakeAsync("three"), "A new EDU does not end the pause: a destination that is down is left alone.");
+
+        await store.ReleaseAsync("hs2", "one", 0, TimeSpan.Zero);
+        Check.Empty(await store.TakeAsync("three"), "A release by somebody who is not its holder any more does nothing.");
+        await store.ReleaseAsync("nobody", "one", 0, TimeSpan.Zero);
+        Check.That(!await store.RenewAsync("nobody", "one", Hour, 1), "Nobody has taken this destination.");
+    }
+
+    private static async Task Only_destinations_with_EDUs_can_be_taken(CaseRun run)
+    {
+        var store = await run.OpenAsync();
+        Check.Empty(await store.TakeAsync("one"), "No EDU waits for anybody.");
+        await store.DeliverEdusAsync("t1", Edu("hs2", "m1"), Edu("hs3", "m1"));
+        await store.RemoveEdusAsync("hs2", (await store.EdusAsync("hs2"))[0].Position);
+        Check.Same(await store.TakeAsync("one"), ["hs3"], "Nothing waits for the other destination any more.");
+
+        // While it is taken, it is emptied and gets something new.
+        await store.RemoveEdusAsync("hs3", (await store.EdusAsync("hs3"))[0].Position);
+        await store.DeliverEdusAsync("t2", Edu("hs3", "m2"));
+        Check.Empty(await store.TakeAsync("two"), "A destination that is emptied stays with its holder, who may have more to send soon.");
+        await store.RemoveEdusAsync("hs3", (await store.EdusAsync("hs3"))[0].Position);
+        await store.ReleaseAsync("hs3", "one", 0, TimeSpan.Zero);
+        Check.Empty(await store.TakeAsync("two"), "Nothing waits for either.");
+
+        await store.DeliverEdusAsync("t3", Edu("hs2", "m3"), Edu("hs3", "m3"));
+        Check.Same(
+            [.. (await store.TakeAsync("two")).Order(StringComparer.Ordinal)], ["hs2", "hs3"], "A destination that gets something new can be taken again.");
+    }
+
+    private static async Task Destinations_that_have_been_free_for_longer_come_first(CaseRun run)
+    {
+        var store = await run.OpenAsync();
+        List<string> names = ["hs3", "hs2", "hs5", "hs4"];
+        foreach (var name in names) await DeliverAsync(name);
+        var turns = new List<string>();
+        for (var turn = 0; turn < 2 * names.Count; turn++)
+        {
+            var name = (await store.TakeAsync("one", limit: 1)).SingleOrDefault() ?? "none";
+            turns.Add(name);
+            // It has something new at once: before it is free again, or when it was emptied and is free.
+            var isEmptied = turn % 2 == 0 && name != "none";
+            if (isEmptied) await store.RemoveEdusAsync(name, (await store.EdusAsync(name))[^1].Position);
+            else await DeliverAsync(name);
+            await store.ReleaseAsync(name, "one", 0, TimeSpan.Zero);
+            if (isEmptied) await DeliverAsync(name);
+            run.Time.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        Check.Equal(
+            turns.Take(names.Count).Distinct().Count(), names.Count, "Whoever has waited for the longest comes first: after four turns all four have had one.");
+        Check.Same(
+            turns[names.Count..], turns[..names.Count],
+            "The one that was released first comes first again: one that always has something to send keeps nobody waiting.");
+
+        async Task DeliverAsync(string name)
+        {
+            await store.DeliverEdusAsync($"t{Guid.NewGuid()}", Edu(name, "m1"));
+            run.Time.Advance(TimeSpan.FromSeconds(1));
+        }
+    }
+
+    private static async Task Of_many_holders_at_once_each_destination_has_one(CaseRun run)
+    {
+        var store = await run.OpenAsync();
+        await TakeAtOnceAsync([store]);
+    }
+
+    /// <summary>Several holders take what there is at the same time, round after round.</summary>
+    internal static async Task TakeAtOnceAsync(Session[] stores)
+    {
+        const int Rounds = 5, Destinations = 12, Holders = 6;
+        string[] names = [.. Enumerable.Range(0, Destinations).Select(n => $"hs{n}")];
+        await stores[0].DeliverEdusAsync("t1", [.. names.Select(name => Edu(name, "m1"))]);
+        for (var round = 0; round < Rounds; round++)
+        {
+            var taken = new List<string>[Holders];
+            await CaseRun.ParallelAsync(Enumerable.Range(0, Holders).Select<int, Func<Task>>(holder => async () =>
+                taken[holder] = await stores[holder % stores.Length].TakeAsync($"{holder}", limit: 5)));
+            // One that was passed over because somebody else was looking at it is found by the next who looks.
+            var rest = await stores[0].TakeAsync("last");
+            Check.Same(
+                [.. taken.SelectMany(some => some).Concat(rest).Order(StringComparer.Ordinal)], [.. names.Order(StringComparer.Ordinal)],
+                "Of holders that ask at the same time, each destination is given to one: looking for free ones and taking them must be one step.");
+            for (var holder = 0; holder < Holders; holder++)
+                foreach (var name in taken[holder]) await stores[0].ReleaseAsync(name, $"{holder}", 0, TimeSpan.Zero);
+            foreach (var name in rest) await stores[0].ReleaseAsync(name, "last", 0, TimeSpan.Zero);
+        }
+    }
+
+    private static async Task What_the_last_holder_noted_comes_with_the_destination(CaseRun run)
+    {
+        var store = await run.OpenAsync();
+        await store.DeliverEdusAsync("t1", Edu("hs2", "m1"), Edu("hs2", "m2"), Edu("hs2", "m3"));
+        var edus = await store.EdusAsync("hs2");
+        Check.Equal(
+            await store.TakeOneAsync("one"), new OutboxLease("hs2", 0, 0), "Nobody has tried anything yet, and nothing has failed.");
+        Check.That(await store.RenewAsync("hs2", "one", Hour, edus[1].Position), "The holder has it.");
+        await store.ReleaseAsync("hs2", "one", 3, TimeSpan.Zero);
+        Check.Equal(
+            await store.TakeOneAsync("two"), new OutboxLease("hs2", edus[1].Position, 3),
+            "What was being sent, and how often it has failed, comes to the next holder: it sends the same transaction again.");
+
+        Check.That(await store.RenewAsync("hs2", "two", TimeSpan.Zero, edus[2].Position), "The holder has it.");
+        Check.Equal(
+            await store.TakeOneAsync("three"), new OutboxLease("hs2", edus[2].Position, 3),
+            "The next holder knows what was being sent when the time of the last one has run out, too: that one may have died while it was sending.");
+
+        await store.RemoveEdusAsync("hs2", edus[2].Position);
+        await store.DeliverEdusAsync("t2", Edu("hs2", "m4"));
+        await store.ReleaseAsync("hs2", "three", 0, TimeSpan.Zero);
+        var lease = await store.TakeOneAsync("four");
+        Check.Equal(lease.Failures, 0, "The last holder has noted a success.");
+        Check.That(
+            lease.SendingUpTo < (await store.EdusAsync("hs2"))[0].Position, $"Nothing of what waits was tried, but SendingUpTo is {lease.SendingUpTo}.");
+    }
+
+    private static async Task Who_has_lost_a_destination_notes_nothing(CaseRun run)
+    {
+        var store = await run.OpenAsync();
+        await store.DeliverEdusAsync("t1", Edu("hs2", "m1"), Edu("hs2", "m2"));
+        var edus = await store.EdusAsync("hs2");
+        await store.TakeAsync("one", TimeSpan.Zero);
+        await store.TakeAsync("two");
+        Check.That(await store.RenewAsync("hs2", "two", TimeSpan.Zero, edus[1].Position), "The holder has it.");
+        Check.That(
+            !await store.RenewAsync("hs2", "one", Hour, edus[0].Position), "The first holder's time had run out, and the second has taken the destination.");
+        await store.ReleaseAsync("hs2", "one", 7, Hour);
+        Check.Equal(
+            await store.TakeOneAsync("three"), new OutboxLease("hs2", edus[1].Position, 0),
+            "What somebody says who has lost the destination is not noted: it would make a transaction of other EDUs than were sent.");
+    }
+}

@@ -1,0 +1,147 @@
+using System.Text;
+using Microsoft.Data.Sqlite;
+
+namespace Matrix.ToDevice.Tests;
+
+/// <summary>Files of earlier versions are brought up, with everything that is in them.</summary>
+public class UpgradeTests
+{
+    private static readonly string s_schema = Path.Combine(Repository.Folder, "src", "Matrix.ToDevice.Sqlite", "Schema");
+
+    [Test]
+    public async Task A_file_of_version_1_keeps_its_messages_records_and_EDUs()
+    {
+        var path = TestFolder.NewFile();
+        var key = new TransactionKey("@alice:hs1", "A1", TransactionKey.SendToDevice, "m.test", "t1");
+        Make(path, Convert.ToHexString(Fingerprint(key)));
+        var before = TimeProvider.System.GetUtcNow();
+
+        await using (var store = SqliteStores.Open(path))
+        {
+            Assert.That((await store.SyncAsync("B1")).Contents, Is.EqualTo(new[] { """{"n":1}""" }));
+            Assert.That(await store.SendAsync("t1", """{"n":2}""", "B1"), Is.EqualTo(CommitResult.AlreadyCommitted));
+
+            var edus = await store.Outbox.ReadAsync("hs2", 10, default);
+            Assert.That(edus.Select(edu => (edu.Position, edu.MessageId, Encoding.UTF8.GetString(edu.Content.Span))), Is.EqualTo(new[] { (1L, "m1", "{}"), (3L, "m3", "{}") }));
+            // An age that nobody knows counts from the upgrade: it is not that of a message that has waited since 1970.
+            Assert.That(edus.Select(edu => edu.CommittedAt), Is.All.InRange(before - TimeSpan.FromSeconds(1), TimeProvider.System.GetUtcNow() + TimeSpan.FromSeconds(1)));
+            var leases = await store.Outbox.AcquireAsync("one", TimeSpan.FromHours(1), 10, default);
+            Assert.That(leases, Is.EquivalentTo(new[] { new OutboxLease("hs2", 0, 0), new OutboxLease("hs3", 0, 0) }));
+
+            var future = TimeProvider.System.GetUtcNow() + TimeSpan.FromDays(1);
+            Assert.That(await store.Transactions.PurgeAsync(TransactionKey.DirectToDevice, future, 10, default), Is.Zero);
+            Assert.That(await store.Transactions.PurgeAsync(TransactionKey.SendToDevice, future, 10, default), Is.EqualTo(1));
+        }
+
+        Assert.That(SqliteFileView.Count(path, "SELECT max(version) FROM to_device_schema"), Is.EqualTo(2));
+    }
+
+    [Test]
+    public async Task R84_at_the_start_nobody_has_taken_anything_and_what_was_being_sent_is_known()
+    {
+        var path = TestFolder.NewFile();
+        await using (var store = SqliteStores.Open(path))
+        {
+            await AppendAsync(store, "t1", "hs2", "hs3");
+            await store.Outbox.AcquireAsync("first life", TimeSpan.FromHours(1), 10, default);
+            await store.Outbox.RenewAsync("hs2", "first life", TimeSpan.FromHours(1), 1, default);
+            await store.Outbox.ReleaseAsync("hs3", "first life", 4, TimeSpan.FromHours(1), default);
+        }
+
+        await using (var store = SqliteStores.Open(path))
+        {
+            Assert.That(
+                await store.Outbox.AcquireAsync("second life", TimeSpan.FromHours(1), 10, default), Is.EqualTo(new[] { new OutboxLease("hs2", 1, 0) }),
+                "hs3 has failed, and its pause goes on");
+            Assert.That(await store.Outbox.RenewAsync("hs2", "first life", TimeSpan.FromHours(1), 1, default), Is.False);
+        }
+    }
+
+    [Test]
+    public async Task D16_a_destination_for_which_nothing_waits_leaves_no_row()
+    {
+        var path = TestFolder.NewFile();
+        await using (var store = SqliteStores.Open(path))
+        {
+            for (var round = 0; round < 3; round++)
+            {
+                await AppendAsync(store, $"a{round}", "hs2");
+                var lease = (await store.Outbox.AcquireAsync("one", TimeSpan.FromHours(1), 10, default)).Single();
+                var position = (await store.Outbox.ReadAsync("hs2", 10, default))[^1].Position;
+                await store.Outbox.RenewAsync("hs2", "one", TimeSpan.FromHours(1), position, default);
+                await store.Outbox.RemoveAsync("hs2", position, default);
+                await store.Outbox.ReleaseAsync("hs2", "one", 0, TimeSpan.Zero, default);
+            }
+
+            // A host with a queue of its own reads and removes, and takes nothing.
+            await AppendAsync(store, "b", "hs3");
+            await store.Outbox.RemoveAsync("hs3", long.MaxValue, default);
+            // Emptied while it was failing: forgotten by whoever looks when the pause is over.
+            await AppendAsync(store, "c", "hs4");
+            await store.Outbox.AcquireAsync("one", TimeSpan.FromHours(1), 10, default);
+            await store.Outbox.RemoveAsync("hs4", long.MaxValue, default);
+            await store.Outbox.ReleaseAsync("hs4", "one", 1, TimeSpan.Zero, default);
+            Assert.That(await store.Outbox.AcquireAsync("one", TimeSpan.FromHours(1), 10, default), Is.Empty);
+        }
+
+        Assert.That(SqliteFileView.Count(path, "SELECT count(*) FROM to_device_lease"), Is.Zero);
+    }
+
+    /// <summary>Each statement as it is in the source finds its rows by an index, and by the one that is meant for it.</summary>
+    [TestCase("SELECT device, key FROM to_device_transaction WHERE device >= 0 AND last_used < ?1 ORDER BY last_used LIMIT ?2", "to_device_transaction_by_age")]
+    [TestCase("SELECT device, key FROM to_device_transaction WHERE device < 0 AND last_used < ?1 ORDER BY last_used LIMIT ?2", "to_device_transaction_of_edus_by_age")]
+    [TestCase("FROM to_device_lease l WHERE l.taken_until <= ?1 ORDER BY l.taken_until", "to_device_lease_by_time")]
+    public async Task What_is_looked_for_by_time_is_found_by_its_index(string sql, string index)
+    {
+        var source = string.Concat(Directory.GetFiles(Path.Combine(s_schema, "..", "Writing"), "*.cs").Select(File.ReadAllText));
+        Assert.That(source, Does.Contain(sql));
+        var path = TestFolder.NewFile();
+        await using (var store = SqliteStores.Open(path)) await store.SendAsync("t1", "1", "B1");
+
+        using var connection = new SqliteConnection($"Data Source={path};Pooling=false");
+        connection.Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = "EXPLAIN QUERY PLAN " + (sql.StartsWith("FROM", StringComparison.Ordinal) ? "SELECT l.destination, l.sending_up_to " + sql : sql);
+        command.Parameters.AddWithValue("?1", 1);
+        command.Parameters.AddWithValue("?2", 1);
+        using var reader = command.ExecuteReader();
+        var plan = new StringBuilder();
+        while (reader.Read()) plan.AppendLine(reader.GetString(3));
+        Assert.That(plan.ToString(), Does.Match($"SEARCH .*INDEX {index} ").And.Not.Contains("SCAN").And.Not.Contains("TEMP B-TREE"));
+    }
+
+    private static async Task AppendAsync(SqliteStores store, string txnId, params string[] destinations)
+    {
+        var key = new TransactionKey("@alice:hs1", "A1", TransactionKey.SendToDevice, "m.test", txnId);
+        await using var transaction = (await store.Transactions.BeginAsync(key, 0, default))!;
+        await store.Outbox.AppendAsync(transaction, [.. destinations.Select(destination => new OutboundEdu(destination, "m1", "{}"u8.ToArray()))], default);
+        Assert.That(await transaction.CommitAsync(default), Is.EqualTo(CommitResult.Committed));
+    }
+
+    private static void Make(string path, string fingerprint)
+    {
+        using var connection = new SqliteConnection($"Data Source={path};Pooling=false");
+        connection.Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = $"""
+            PRAGMA journal_mode = WAL;
+            CREATE TABLE to_device_schema (version INTEGER NOT NULL);
+            {File.ReadAllText(Path.Combine(s_schema, "001.sql"))}
+            INSERT INTO to_device_schema (version) VALUES (1);
+            INSERT INTO to_device_device (user_id, device_id) VALUES ('@alice:hs1', 'A1'), ('@bob:hs1', 'B1');
+            INSERT INTO to_device_transaction (device, key, last_used) VALUES (1, x'{fingerprint}', 1000);
+            INSERT INTO to_device_message (device, sequence, send_id, sender, event_type, content)
+            VALUES (2, 1, 7, '@alice:hs1', 'm.test', CAST('{"{\"n\":1}"}' AS BLOB));
+            INSERT INTO to_device_edu (destination, message_id, content)
+            VALUES ('hs2', 'm1', CAST('{"{}"}' AS BLOB)), ('hs3', 'm2', CAST('{"{}"}' AS BLOB)), ('hs2', 'm3', CAST('{"{}"}' AS BLOB));
+            """;
+        command.ExecuteNonQuery();
+    }
+
+    private static byte[] Fingerprint(TransactionKey key)
+    {
+        var bytes = new byte[16];
+        System.Buffers.Binary.BinaryPrimitives.WriteUInt128BigEndian(bytes, key.Fingerprint());
+        return bytes;
+    }
+}
