@@ -2,6 +2,8 @@ using System.Diagnostics.CodeAnalysis;
 using Matrix.ToDevice;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
@@ -58,6 +60,32 @@ public static class SendToDeviceBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(builder);
         builder.Services.Replace(ServiceDescriptor.Describe(typeof(IDeviceDirectory), typeof(TDirectory), lifetime));
+        return builder;
+    }
+
+    /// <summary>
+    /// Sends messages for users of other servers: empties the store's <see cref="IFederationOutbox"/> through the homeserver's
+    /// transport, in order, each EDU until its destination has it (D16). A host that has a queue of its own for other servers
+    /// leaves this out, and reads the outbox itself.
+    /// </summary>
+    /// <param name="builder">The module's builder.</param>
+    /// <param name="configure">Changes limits and times.</param>
+    /// <param name="lifetime">How long one instance of the transport lives; <see cref="ServiceLifetime.Scoped"/> is as long as one
+    /// destination is sent to.</param>
+    public static ISendToDeviceBuilder UseFederation<[DynamicallyAccessedMembers(Constructors)] TTransport>(
+        this ISendToDeviceBuilder builder,
+        Action<FederationSenderOptions>? configure = null,
+        ServiceLifetime lifetime = ServiceLifetime.Singleton)
+        where TTransport : class, IFederationTransport
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+
+        var options = builder.Services.AddOptions<FederationSenderOptions>().ValidateOnStart();
+        if (configure is not null) options.Configure(configure);
+        builder.Services.TryAddEnumerable(
+            ServiceDescriptor.Singleton<IValidateOptions<FederationSenderOptions>, FederationSenderOptionsValidator>());
+        builder.Services.Replace(ServiceDescriptor.Describe(typeof(IFederationTransport), typeof(TTransport), lifetime));
+        builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, FederationSender>());
         return builder;
     }
 }

@@ -8,31 +8,19 @@ internal sealed class SendToDeviceOptionsValidator : IValidateOptions<SendToDevi
 
     public ValidateOptionsResult Validate(string? name, SendToDeviceOptions options)
     {
-        List<string> failures = [];
-        AtLeastOne(options.MaxBodyBytes, nameof(options.MaxBodyBytes));
+        var failures = new OptionFailures(nameof(SendToDeviceOptions));
+        failures.AtLeastOne(options.MaxBodyBytes, nameof(options.MaxBodyBytes));
         if (options.MaxBodyBytes > LargestBody)
-            failures.Add($"{nameof(SendToDeviceOptions)}.{nameof(options.MaxBodyBytes)} is {options.MaxBodyBytes}; a body is read into one array of at most {LargestBody} bytes.");
-        AtLeastOne(options.MaxContentBytes, nameof(options.MaxContentBytes));
-        AtLeastOne(options.MaxContentDepth, nameof(options.MaxContentDepth));
-        AtLeastOne(options.SyncLimit, nameof(options.SyncLimit));
-        Positive(options.TransactionRetention, nameof(options.TransactionRetention));
-        Positive(options.InboundRetention, nameof(options.InboundRetention));
-        Positive(options.PurgeInterval, nameof(options.PurgeInterval));
-        Positive(options.MaxSyncTimeout, nameof(options.MaxSyncTimeout));
-        Positive(options.SyncPollInterval, nameof(options.SyncPollInterval));
-        Positive(options.RetryAfter, nameof(options.RetryAfter));
-        return failures.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(failures);
-
-        void AtLeastOne(int value, string option)
-        {
-            if (value < 1) failures.Add($"{nameof(SendToDeviceOptions)}.{option} is {value}; it must be at least 1.");
-        }
-
-        void Positive(TimeSpan value, string option)
-        {
-            // The upper bound is what a timer can wait.
-            if (value <= TimeSpan.Zero || value.TotalMilliseconds > uint.MaxValue - 1)
-                failures.Add($"{nameof(SendToDeviceOptions)}.{option} is {value}; it must be more than zero and less than 49 days.");
-        }
+            failures.Add(nameof(options.MaxBodyBytes), options.MaxBodyBytes, $"a body is read into one array of at most {LargestBody} bytes");
+        failures.AtLeastOne(options.MaxContentBytes, nameof(options.MaxContentBytes));
+        failures.AtLeastOne(options.MaxContentDepth, nameof(options.MaxContentDepth));
+        failures.AtLeastOne(options.SyncLimit, nameof(options.SyncLimit));
+        failures.Positive(options.TransactionRetention, nameof(options.TransactionRetention));
+        failures.Positive(options.InboundRetention, nameof(options.InboundRetention));
+        failures.Positive(options.PurgeInterval, nameof(options.PurgeInterval));
+        failures.Positive(options.MaxSyncTimeout, nameof(options.MaxSyncTimeout));
+        failures.Positive(options.SyncPollInterval, nameof(options.SyncPollInterval));
+        failures.Positive(options.RetryAfter, nameof(options.RetryAfter));
+        return failures.Result;
     }
 }

@@ -32,7 +32,9 @@ public static class SendToDeviceServiceCollectionExtensions
         services.TryAddSingleton<ToDeviceMetrics>();
         services.TryAddSingleton<InboxSignals>();
         services.TryAddSingleton<IInboxSignals>(provider => provider.GetRequiredService<InboxSignals>());
+        services.TryAddSingleton<OutboxSignal>();
         // Transient, because a host's own parts may be scoped.
+        services.TryAddTransient<SendCommit>();
         services.TryAddTransient<SendToDeviceHandler>();
         services.TryAddTransient<ToDeviceSyncHandler>();
         services.TryAddTransient(provider => new ToDeviceSync(
@@ -42,6 +44,11 @@ public static class SendToDeviceServiceCollectionExtensions
             provider.GetRequiredService<IOptions<SendToDeviceOptions>>(),
             provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<ILogger<ToDeviceSync>>()));
+        services.TryAddTransient(provider => new FederationReceiver(
+            provider.GetRequiredService<SendCommit>(),
+            provider.GetRequiredService<ToDeviceMetrics>(),
+            provider.GetRequiredService<IOptions<SendToDeviceOptions>>(),
+            provider.GetRequiredService<ILogger<FederationReceiver>>()));
 
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, TransactionPurge>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, DotSegmentFilter>());

@@ -25,14 +25,14 @@ internal sealed class Recipients : IDisposable, IResettable
     /// Asks the directory once about all users of the body. Whoever cannot get a message is left out without a trace in
     /// the answer (R28, D10).
     /// </summary>
-    /// <exception cref="MatrixErrorException">413: a content for another server does not fit into an EDU.</exception>
+    /// <exception cref="MatrixErrorException">A content for another server does not fit into an EDU (413), or cannot be signed (400).</exception>
     public static async ValueTask<Recipients> ResolveAsync(
-        IDeviceDirectory directory, SendBody body, Send send, bool federates, ILogger logger, CancellationToken cancellationToken)
+        IDeviceDirectory directory, SendBody body, Send send, RemoteUsers remoteUsers, bool hasOutbox, ILogger logger, CancellationToken cancellationToken)
     {
         var recipients = s_pool.Get();
         try
         {
-            await recipients.FindAsync(directory, body, send, federates, logger, cancellationToken);
+            await recipients.FindAsync(directory, body, send, remoteUsers, hasOutbox, logger, cancellationToken);
             return recipients;
         }
         catch
@@ -54,7 +54,7 @@ internal sealed class Recipients : IDisposable, IResettable
     }
 
     private async ValueTask FindAsync(
-        IDeviceDirectory directory, SendBody body, Send send, bool federates, ILogger logger, CancellationToken cancellationToken)
+        IDeviceDirectory directory, SendBody body, Send send, RemoteUsers remoteUsers, bool hasOutbox, ILogger logger, CancellationToken cancellationToken)
     {
         for (var user = 0; user < body.UserIds.Count; user++)
         {
@@ -75,7 +75,9 @@ internal sealed class Recipients : IDisposable, IResettable
         {
             if (!found[i].IsRemote)
                 AddLocal(body, _users[i], found[i].DeviceIds, send);
-            else if (!federates)
+            else if (remoteUsers == RemoteUsers.AreIgnored)
+                continue;
+            else if (!hasOutbox)
                 Log.NoFederationOutbox(logger);
             else if (MatrixUserId.TryGetServerName(userIds[i], out var destination))
                 (edus ??= new EduSplitter(send)).Add(destination, body, _users[i]);

@@ -37,4 +37,25 @@ internal static partial class Log
 
     [LoggerMessage(11, LogLevel.Information, "Handed out to-device message {MessageId} of type {EventType} from {Sender}")]
     public static partial void MessageHandedOut(ILogger logger, string messageId, string eventType, string sender);
+
+    [LoggerMessage(12, LogLevel.Warning, "An EDU from {Origin} was dropped: its sender is not a user of that server")]
+    public static partial void EduSpoofed(ILogger logger, string origin);
+
+    [LoggerMessage(13, LogLevel.Warning, "An EDU from {Origin} was dropped: {Error}")]
+    public static partial void EduMalformed(ILogger logger, string origin, string error);
+
+    [LoggerMessage(14, LogLevel.Error, "The federation outbox is not to be had at the moment; sending goes on when it is")]
+    public static partial void OutboxUnavailable(ILogger logger, Exception exception);
+
+    [LoggerMessage(15, LogLevel.Information, "Sending to {Destination} failed: {Reason} Failures in a row: {Failures}; the next try is in {Pause}")]
+    public static partial void SendFailed(ILogger logger, string destination, string reason, int failures, TimeSpan pause);
+
+    [LoggerMessage(16, LogLevel.Information, "{Destination} refused a transaction of {Edus} EDUs: {Reason} It is split")]
+    public static partial void TransactionSplit(ILogger logger, string destination, int edus, string reason);
+
+    [LoggerMessage(17, LogLevel.Error, "The EDU {MessageId} for {Destination} was given up: {Reason} Its messages are lost")]
+    public static partial void EduGivenUp(ILogger logger, string messageId, string destination, string reason);
+
+    [LoggerMessage(18, LogLevel.Information, "Another host sends to {Destination} now")]
+    public static partial void LeaseLost(ILogger logger, string destination);
 }

@@ -13,6 +13,10 @@ internal sealed class ToDeviceMetrics
     private readonly Counter<long> _handedOut;
     private readonly Counter<long> _acknowledged;
     private readonly UpDownCounter<long> _waiting;
+    private readonly Counter<long> _edusReceived;
+    private readonly Counter<long> _edusSent;
+    private readonly Counter<long> _edusGivenUp;
+    private readonly Histogram<double> _transactionDuration;
 
     public ToDeviceMetrics(IMeterFactory meterFactory)
     {
@@ -27,6 +31,14 @@ internal sealed class ToDeviceMetrics
             "matrix.to_device.acknowledged", "{message}", "Messages that their devices have, and that were deleted.");
         _waiting = meter.CreateUpDownCounter<long>(
             "matrix.to_device.waiting_syncs", "{request}", "Syncs that wait for a message.");
+        _edusReceived = meter.CreateCounter<long>(
+            "matrix.to_device.federation.received", "{edu}", "EDUs that came from other servers.");
+        _edusSent = meter.CreateCounter<long>(
+            "matrix.to_device.federation.sent", "{edu}", "EDUs that other servers have taken.");
+        _edusGivenUp = meter.CreateCounter<long>(
+            "matrix.to_device.federation.given_up", "{edu}", "EDUs for other servers whose messages are lost.");
+        _transactionDuration = meter.CreateHistogram<double>(
+            "matrix.to_device.federation.transaction.duration", "s", "Time that a transaction to another server took.");
     }
 
     /// <summary>A send was answered.</summary>
@@ -56,6 +68,27 @@ internal sealed class ToDeviceMetrics
     {
         if (messages > 0) _acknowledged.Add(messages);
     }
+
+    public void EduReceived(ReceivedEdu outcome) => _edusReceived.Add(1, new KeyValuePair<string, object?>("outcome", outcome switch
+    {
+        ReceivedEdu.Delivered => "delivered",
+        ReceivedEdu.Duplicate => "duplicate",
+        ReceivedEdu.SenderNotOfOrigin => "sender_not_of_origin",
+        _ => "malformed",
+    }));
+
+    public void EdusSent(int edus) => _edusSent.Add(edus);
+
+    /// <summary>Reasons are <c>refused</c> and <c>expired</c>.</summary>
+    public void EduGivenUp(string reason) => _edusGivenUp.Add(1, new KeyValuePair<string, object?>("reason", reason));
+
+    public void TransactionSent(TimeSpan duration, FederationSendOutcome outcome) =>
+        _transactionDuration.Record(duration.TotalSeconds, new KeyValuePair<string, object?>("outcome", outcome switch
+        {
+            FederationSendOutcome.Received => "received",
+            FederationSendOutcome.Refused => "refused",
+            _ => "failed",
+        }));
 
     /// <summary>A sync waits until the result is disposed.</summary>
     public WaitingSync Waiting()

@@ -35,6 +35,10 @@ internal sealed class EduSplitter(Send send)
                     $"A content for another server is too large: with its addresses it must fit into {MaxBytes} bytes"));
             }
 
+            var content = body.ContentOf(target).Span;
+            if (CanonicalForm.ProblemOf(content) is { } problem)
+                throw new MatrixErrorException(MatrixError.BadJson($"A content for another server has no canonical form: {problem}"));
+
             if (!_open.TryGetValue(destination, out var edu))
             {
                 _open.Add(destination, edu = new Edu(send, _emptyLength));
@@ -52,7 +56,7 @@ internal sealed class EduSplitter(Send send)
             }
 
             edu.Length += length;
-            edu.Add(target.DeviceId, body.ContentOf(target).Span);
+            edu.Add(target.DeviceId, content);
         }
     }
 

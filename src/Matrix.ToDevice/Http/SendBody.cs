@@ -22,6 +22,9 @@ internal sealed class SendBody : IDisposable, IResettable
     /// <summary>The user IDs, in the order of the body, each once.</summary>
     public List<string> UserIds => _userIds;
 
+    /// <summary>What an EDU's content says beside its targets; null for a client's request.</summary>
+    public EduHead? Edu { get; set; }
+
     /// <summary>A body without targets yet. Its buffer goes back to the shared pool with it.</summary>
     public static SendBody Rent(byte[] buffer)
     {
@@ -60,6 +63,7 @@ internal sealed class SendBody : IDisposable, IResettable
 
     public bool TryReset()
     {
+        Edu = null;
         _userIds.Clear();
         _users.Clear();
         _targets.Clear();
@@ -74,3 +78,6 @@ internal sealed class SendBody : IDisposable, IResettable
     /// <param name="CanonicalLength">How long the content is as canonical JSON, in bytes.</param>
     internal readonly record struct Target(string DeviceId, int Start, int Length, int CanonicalLength);
 }
+
+/// <summary>What the content of an <c>m.direct_to_device</c> EDU says beside its targets (R80).</summary>
+internal sealed record EduHead(string Sender, string EventType, string MessageId);

@@ -15,14 +15,19 @@ internal ref struct SendBodyParser
 {
     private const int FewDevices = 8;
 
+    // As much as a client can put into the path of a request.
+    private const int MaxTextBytes = 8192;
+
     private readonly SendToDeviceOptions _options;
     private readonly Span<byte> _json;
     private readonly SendBody _body;
+    private readonly bool _isEdu;
     private Utf8JsonReader _reader;
     private MatrixError? _error;
 
-    private SendBodyParser(SendBody body, Span<byte> json, SendToDeviceOptions options)
+    private SendBodyParser(SendBody body, Span<byte> json, SendToDeviceOptions options, bool isEdu)
     {
+        _isEdu = isEdu;
         _options = options;
         _body = body;
         _json = json;
@@ -32,7 +37,16 @@ internal ref struct SendBodyParser
 
     /// <summary>Parses a body. The buffer, of the shared pool, is the result's; when this throws, it has been given back.</summary>
     /// <exception cref="MatrixErrorException">The body is not a valid one.</exception>
-    public static SendBody Parse(byte[] buffer, int length, SendToDeviceOptions options)
+    public static SendBody Parse(byte[] buffer, int length, SendToDeviceOptions options) => Parse(buffer, length, options, isEdu: false);
+
+    /// <summary>
+    /// Parses the content of an <c>m.direct_to_device</c> EDU: a body that also has <see cref="SendBody.Edu"/>. Contents that
+    /// are too large or nest too deep are left out: the other recipients have done nothing wrong (D15).
+    /// </summary>
+    /// <inheritdoc cref="Parse(byte[], int, SendToDeviceOptions)"/>
+    public static SendBody ParseEdu(byte[] buffer, int length, SendToDeviceOptions options) => Parse(buffer, length, options, isEdu: true);
+
+    private static SendBody Parse(byte[] buffer, int length, SendToDeviceOptions options, bool isEdu)
     {
         var body = SendBody.Rent(buffer);
         try
@@ -40,7 +54,7 @@ internal ref struct SendBodyParser
             if (!Utf8.IsValid(buffer.AsSpan(0, length)))
                 throw new MatrixErrorException(MatrixError.NotJson("The body is not UTF-8"));
 
-            var parser = new SendBodyParser(body, buffer.AsSpan(0, length), options);
+            var parser = new SendBodyParser(body, buffer.AsSpan(0, length), options, isEdu);
             parser.ReadBody();
             return parser._error is null ? body : throw new MatrixErrorException(parser._error);
         }
@@ -63,22 +77,55 @@ internal ref struct SendBodyParser
     private void ReadMessages()
     {
         var found = false;
+        string? sender = null, type = null, messageId = null;
         while (ReadsProperty())
         {
-            var isMessages = _reader.ValueTextEquals("messages"u8);
-            _reader.Read();
-            if (!isMessages)
+            if (_reader.ValueTextEquals("messages"u8))
             {
-                SkipValue();
-                continue;
+                _reader.Read();
+                if (found) Wrong("messages is there twice");
+                found = true;
+                ReadUsers();
             }
-
-            if (found) Wrong("messages is there twice");
-            found = true;
-            ReadUsers();
+            else if (_isEdu && _reader.ValueTextEquals("sender"u8))
+            {
+                ReadText("sender", ref sender);
+            }
+            else if (_isEdu && _reader.ValueTextEquals("type"u8))
+            {
+                ReadText("type", ref type);
+            }
+            else if (_isEdu && _reader.ValueTextEquals("message_id"u8))
+            {
+                ReadText("message_id", ref messageId);
+            }
+            else
+            {
+                _reader.Read();
+                SkipValue();
+            }
         }
 
         if (!found) Wrong("messages is missing");
+        if (!_isEdu) return;
+        if (sender is null || type is null || messageId is null) Wrong("sender, type or message_id is missing");
+        else _body.Edu = new EduHead(sender, type, messageId);
+    }
+
+    private void ReadText(string name, ref string? text)
+    {
+        _reader.Read();
+        if (text is not null) Wrong($"{name} is there twice");
+        if (_reader.TokenType != JsonTokenType.String)
+        {
+            Wrong($"{name} is not a string");
+            SkipValue();
+            return;
+        }
+
+        // It would be stored with every message.
+        if (_reader.ValueSpan.Length > MaxTextBytes) Wrong($"{name} is longer than {MaxTextBytes} bytes");
+        text = ReadString(name);
     }
 
     private void ReadUsers()
@@ -129,18 +176,21 @@ internal ref struct SendBodyParser
         var start = (int)_reader.TokenStartIndex;
         var measure = new ContentMeasure();
         var depth = _reader.CurrentDepth;
+        MatrixError? error = null;
         measure.Add(ref _reader);
         do
         {
             _reader.Read();
             measure.Add(ref _reader);
             if (_reader.CurrentDepth - depth >= _options.MaxContentDepth && IsStart(_reader.TokenType))
-                Wrong($"A content nests deeper than {_options.MaxContentDepth} levels");
+                error ??= MatrixError.BadJson($"A content nests deeper than {_options.MaxContentDepth} levels");
         }
         while (_reader.CurrentDepth > depth);
 
         if (measure.CanonicalLength > _options.MaxContentBytes)
-            _error ??= MatrixError.TooLarge($"A content is larger than {_options.MaxContentBytes} bytes of canonical JSON");
+            error ??= MatrixError.TooLarge($"A content is larger than {_options.MaxContentBytes} bytes of canonical JSON");
+        if (error is not null && _isEdu) return;
+        _error ??= error;
 
         var length = (int)_reader.BytesConsumed - start;
         // White space that a sender put between the tokens is nothing that anybody should store.
@@ -164,16 +214,17 @@ internal ref struct SendBodyParser
     }
 
     /// <summary>The property name as text.</summary>
-    private string ReadId(string what)
+    private string ReadId(string what) => _reader.ValueIsEscaped ? ReadString($"{what} ID") : KnownIds.Get(_reader.ValueSpan);
+
+    private string ReadString(string what)
     {
-        if (!_reader.ValueIsEscaped) return KnownIds.Get(_reader.ValueSpan);
         try
         {
             return _reader.GetString()!;
         }
         catch (InvalidOperationException)
         {
-            Wrong($"{what} ID has an unpaired surrogate");
+            Wrong($"{what} has an unpaired surrogate");
             return "";
         }
     }

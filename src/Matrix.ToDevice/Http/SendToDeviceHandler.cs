@@ -7,19 +7,12 @@ namespace Matrix.ToDevice;
 /// <summary>One send, from top to bottom: who asks, what for, to whom, and the commit.</summary>
 internal sealed class SendToDeviceHandler(
     IAuthResolver auth,
-    IDeviceDirectory directory,
-    ITransactionStore transactions,
-    IDeviceInbox inbox,
-    InboxSignals signals,
+    SendCommit commit,
     ToDeviceMetrics metrics,
     IOptions<SendToDeviceOptions> options,
     TimeProvider time,
-    ILogger<SendToDeviceHandler> logger,
-    IFederationOutbox? outbox = null)
+    ILogger<SendToDeviceHandler> logger)
 {
-    // Each further attempt needs another removal of one of the send's devices at just that moment.
-    private const int MaxAttempts = 16;
-
     private readonly SendToDeviceOptions _options = options.Value;
 
     /// <summary>Carries the request out and answers it, whatever happens: no exception leaves for the host's handlers to answer.</summary>
@@ -37,7 +30,7 @@ internal sealed class SendToDeviceHandler(
         try
         {
             // Read before anybody is looked up, so that the commit notices a device that is removed from here on (D6).
-            var knownRemovals = transactions.KnownRemovals;
+            var knownRemovals = commit.KnownRemovals;
             var requester = await AuthenticateAsync(context);
             eventType = SendPath.Decode(encodedEventType.Span, "The event type");
             var txnId = SendPath.Decode(encodedTxnId.Span, "The transaction ID");
@@ -85,48 +78,24 @@ internal sealed class SendToDeviceHandler(
         for (var attempt = 1; ; attempt++)
         {
             var key = new TransactionKey(requester.UserId, requester.DeviceId, TransactionKey.SendToDevice, eventType, txnId);
-            switch (await TryCommitAsync(key, knownRemovals, body, context.RequestAborted))
+            var result = await commit.TryAsync(
+                key, requester.UserId, eventType, body, RemoteUsers.GetEdus, knownRemovals, context.RequestAborted);
+            switch (result)
             {
                 case CommitResult.Committed:
                     return SendOutcome.Committed;
                 case CommitResult.AlreadyCommitted:
                     Log.Duplicate(logger, requester.UserId, eventType);
                     return SendOutcome.Duplicate;
-                case CommitResult.DeviceRemoved when attempt < MaxAttempts:
+                case CommitResult.DeviceRemoved when attempt < SendCommit.MaxAttempts:
                     // Perhaps it was the sending device, whose token is void now.
                     Log.DeviceRemovedDuringSend(logger, requester.UserId);
-                    knownRemovals = transactions.KnownRemovals;
+                    knownRemovals = commit.KnownRemovals;
                     requester = await AuthenticateAsync(context);
                     break;
-                case var result:
+                default:
                     throw new InvalidOperationException($"The commit ended as {result}, {attempt} times.");
             }
         }
-    }
-
-    private async ValueTask<CommitResult> TryCommitAsync(
-        TransactionKey key, long knownRemovals, SendBody body, CancellationToken cancellationToken)
-    {
-        var send = new Send(key.UserId, key.EventType, Send.NewId());
-        using var recipients = await Recipients.ResolveAsync(directory, body, send, outbox is not null, logger, cancellationToken);
-
-        await using var transaction = await transactions.BeginAsync(key, knownRemovals, cancellationToken);
-        if (transaction is null) return CommitResult.AlreadyCommitted;
-
-        if (recipients.Messages.Count > 0) await inbox.AppendAsync(transaction, recipients.Messages, cancellationToken);
-        if (recipients.Edus.Count > 0) await outbox!.AppendAsync(transaction, recipients.Edus, cancellationToken);
-
-        // The last moment at which a client that has gone takes its send along. A commit is not interrupted.
-        cancellationToken.ThrowIfCancellationRequested();
-        var result = await transaction.CommitAsync(CancellationToken.None);
-        if (result == CommitResult.Committed)
-        {
-            signals.MessagesArrived(recipients.Messages);
-            metrics.Accepted(recipients.Messages.Count, send.EventType);
-            MessageTrace.Accepted(logger, recipients.Messages);
-            Log.Committed(logger, recipients.Messages.Count, recipients.Edus.Count, send.EventType, send.Sender, send.Id);
-        }
-
-        return result;
     }
 }

@@ -1,0 +1,59 @@
+using Microsoft.Extensions.Logging;
+
+namespace Matrix.ToDevice;
+
+/// <summary>From a parsed body to the commit: the way of every send, whether a client or another server made it.</summary>
+internal sealed class SendCommit(
+    IDeviceDirectory directory,
+    ITransactionStore transactions,
+    IDeviceInbox inbox,
+    InboxSignals signals,
+    OutboxSignal outboxSignal,
+    ToDeviceMetrics metrics,
+    ILogger<SendCommit> logger,
+    IFederationOutbox? outbox = null)
+{
+    /// <summary>Each further attempt needs another removal of one of the send's devices at just that moment.</summary>
+    public const int MaxAttempts = 16;
+
+    /// <inheritdoc cref="ITransactionStore.KnownRemovals"/>
+    public long KnownRemovals => transactions.KnownRemovals;
+
+    /// <summary>Looks the recipients up and commits once.</summary>
+    /// <param name="key">What makes a retry recognisable.</param>
+    /// <param name="sender">The sender's user ID.</param>
+    /// <param name="eventType">The event type of all messages.</param>
+    /// <param name="body">Who gets what.</param>
+    /// <param name="remoteUsers">What becomes of messages for users of other servers.</param>
+    /// <param name="knownRemovals">The <see cref="KnownRemovals"/> from before anybody was looked up.</param>
+    /// <param name="cancellationToken">Cancels everything up to the commit, which is not interrupted.</param>
+    /// <exception cref="MatrixErrorException">A content cannot go to another server.</exception>
+    public async ValueTask<CommitResult> TryAsync(
+        TransactionKey key, string sender, string eventType, SendBody body, RemoteUsers remoteUsers, long knownRemovals,
+        CancellationToken cancellationToken)
+    {
+        var send = new Send(sender, eventType, Send.NewId());
+        using var recipients = await Recipients.ResolveAsync(
+            directory, body, send, remoteUsers, outbox is not null, logger, cancellationToken);
+
+        await using var transaction = await transactions.BeginAsync(key, knownRemovals, cancellationToken);
+        if (transaction is null) return CommitResult.AlreadyCommitted;
+
+        if (recipients.Messages.Count > 0) await inbox.AppendAsync(transaction, recipients.Messages, cancellationToken);
+        if (recipients.Edus.Count > 0) await outbox!.AppendAsync(transaction, recipients.Edus, cancellationToken);
+
+        // The last moment at which a client that has gone takes its send along. A commit is not interrupted.
+        cancellationToken.ThrowIfCancellationRequested();
+        var result = await transaction.CommitAsync(CancellationToken.None);
+        if (result == CommitResult.Committed)
+        {
+            signals.MessagesArrived(recipients.Messages);
+            outboxSignal.Committed(recipients.Edus);
+            metrics.Accepted(recipients.Messages.Count, send.EventType);
+            MessageTrace.Accepted(logger, recipients.Messages);
+            Log.Committed(logger, recipients.Messages.Count, recipients.Edus.Count, send.EventType, send.Sender, send.Id);
+        }
+
+        return result;
+    }
+}

@@ -1,0 +1,202 @@
+using Microsoft.Extensions.Logging;
+
+namespace Matrix.ToDevice;
+
+/// <summary>Sends to one destination what waits for it: in order, one transaction at a time, each until it is received (R84, D16).</summary>
+internal sealed class DestinationSender(
+    OutboxLease lease,
+    string holder,
+    IFederationOutbox outbox,
+    IFederationTransport transport,
+    FederationSenderOptions options,
+    ToDeviceMetrics metrics,
+    TimeProvider time,
+    ILogger logger)
+{
+    // How many EDUs behind a refused one are tried after the first failure; twice as many after each further one.
+    private const int FirstTries = 4;
+
+    private readonly string _destination = lease.Destination;
+    private int _failures = lease.Failures;
+
+    // The transaction that was tried last, perhaps by another host, is tried again as it was.
+    private long _sendingUpTo = lease.SendingUpTo;
+    private int _maxEdus = options.MaxEdus;
+
+    /// <summary>Sends until nothing waits, the destination fails or somebody else has taken it, and gives it back.</summary>
+    public async Task RunAsync(CancellationToken stopping)
+    {
+        var pause = TimeSpan.Zero;
+        try
+        {
+            pause = await DrainAsync(stopping);
+        }
+        catch (Exception) when (stopping.IsCancellationRequested)
+        {
+            // Whether it was received, the next one finds out: it repeats the transaction as it was.
+        }
+        catch (LeaseLostException)
+        {
+            Log.LeaseLost(logger, _destination);
+            return;
+        }
+        catch (Exception exception)
+        {
+            Log.OutboxUnavailable(logger, exception);
+            pause = NextPause(null);
+        }
+
+        await outbox.ReleaseAsync(_destination, holder, _failures, pause, CancellationToken.None);
+    }
+
+    /// <returns>How long to leave the destination alone.</returns>
+    private async Task<TimeSpan> DrainAsync(CancellationToken stopping)
+    {
+        while (true)
+        {
+            var waiting = await ReadAsync(stopping);
+            if (waiting.Count == 0) return TimeSpan.Zero;
+
+            var count = OutgoingTransaction.CountOf(waiting, _sendingUpTo, _maxEdus, options.MaxTransactionBytes);
+            var result = await SendAsync(waiting, 0, count, stopping);
+            if (result.Outcome == FederationSendOutcome.Received)
+            {
+                await RemoveAsync(waiting, count, stopping);
+                _maxEdus = Math.Min(options.MaxEdus, 2 * _maxEdus);
+            }
+            else if (result.Outcome == FederationSendOutcome.Refused && count > 1)
+            {
+                Log.TransactionSplit(logger, _destination, count, result.Reason);
+                (_maxEdus, _sendingUpTo) = (count / 2, 0);
+            }
+            else if (result.Outcome == FederationSendOutcome.Failed || !await PassOverFirstAsync(waiting, result.Reason, stopping))
+            {
+                var pause = NextPause(result.RetryAfter);
+                Log.SendFailed(logger, _destination, result.Reason, _failures, pause);
+                return pause;
+            }
+        }
+    }
+
+    /// <summary>What waits, without what is too old: that is given up.</summary>
+    private async Task<IReadOnlyList<OutboxEntry>> ReadAsync(CancellationToken stopping)
+    {
+        while (true)
+        {
+            var waiting = await outbox.ReadAsync(_destination, options.MaxEdus, stopping);
+            if (options.Expiry is not { } expiry || waiting.Count == 0) return waiting;
+
+            var tooOld = time.GetUtcNow() - expiry;
+            var expired = waiting.TakeWhile(edu => edu.CommittedAt < tooOld).ToList();
+            if (expired.Count == 0) return waiting;
+
+            await outbox.RemoveAsync(_destination, expired[^1].Position, stopping);
+            GiveUp(expired, "expired", "Its time was over.");
+        }
+    }
+
+    /// <summary>
+    /// The destination refuses the first EDU by itself. That EDU is given up if the destination takes one behind it; one that
+    /// refuses everything has a trouble of its own, and nothing is given up.
+    /// </summary>
+    private async Task<bool> PassOverFirstAsync(IReadOnlyList<OutboxEntry> waiting, string reason, CancellationToken stopping)
+    {
+        var tries = Math.Min(waiting.Count - 1, FirstTries << Math.Min(_failures, 5));
+        for (var next = 1; next <= tries; next++)
+        {
+            var result = await SendAsync(waiting, next, 1, stopping);
+            if (result.Outcome == FederationSendOutcome.Failed) return false;
+            if (result.Outcome == FederationSendOutcome.Refused) continue;
+
+            await RemoveAsync(waiting, next + 1, stopping, refused: next);
+            GiveUp(waiting.Take(next), "refused", reason);
+            return true;
+        }
+
+        return false;
+    }
+
+    private async Task RemoveAsync(IReadOnlyList<OutboxEntry> waiting, int count, CancellationToken stopping, int refused = 0)
+    {
+        await outbox.RemoveAsync(_destination, waiting[count - 1].Position, stopping);
+        metrics.EdusSent(count - refused);
+        (_failures, _sendingUpTo) = (0, 0);
+    }
+
+    private async Task<FederationSendResult> SendAsync(
+        IReadOnlyList<OutboxEntry> waiting, int first, int count, CancellationToken stopping)
+    {
+        // The note names what stands at the head: an EDU behind a refused one is no part of that.
+        var sendingUpTo = waiting[first == 0 ? count - 1 : 0].Position;
+        if (!await outbox.RenewAsync(_destination, holder, options.LeaseDuration, sendingUpTo, stopping)) throw new LeaseLostException();
+
+        var started = time.GetTimestamp();
+        using var timeout = new CancellationTokenSource(options.SendTimeout, time);
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(stopping, timeout.Token);
+        var keeping = KeepAsync(sendingUpTo, ending);
+        FederationSendResult result;
+        try
+        {
+            var transaction = OutgoingTransaction.Of(_destination, [.. waiting.Skip(first).Take(count)]);
+            result = await transport.SendAsync(transaction, ending.Token);
+        }
+        catch (Exception) when (stopping.IsCancellationRequested)
+        {
+            throw;
+        }
+        catch (Exception exception)
+        {
+            result = FederationSendResult.Failed(timeout.IsCancellationRequested ? "There was no answer in time." : exception.Message);
+        }
+        finally
+        {
+            await ending.CancelAsync();
+            await keeping;
+        }
+
+        metrics.TransactionSent(time.GetElapsedTime(started), result.Outcome);
+        return result;
+    }
+
+    /// <summary>Keeps the destination while its answer is waited for, and ends the wait when it cannot be kept.</summary>
+    private async Task KeepAsync(long sendingUpTo, CancellationTokenSource ending)
+    {
+        using var timer = new PeriodicTimer(options.LeaseDuration / 3, time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(ending.Token))
+            {
+                if (await outbox.RenewAsync(_destination, holder, options.LeaseDuration, sendingUpTo, ending.Token)) continue;
+                await ending.CancelAsync();
+            }
+        }
+        catch (OperationCanceledException)
+        {
+        }
+        catch (Exception exception)
+        {
+            // Another host may take over; it repeats this very transaction, and the destination takes that once.
+            Log.OutboxUnavailable(logger, exception);
+        }
+    }
+
+    private TimeSpan NextPause(TimeSpan? retryAfter)
+    {
+        _failures++;
+        var pause = Math.Min(options.MinPause.TotalMilliseconds * Math.Pow(2, Math.Min(_failures - 1, 40)), options.MaxPause.TotalMilliseconds);
+        pause *= 0.75 + (Random.Shared.NextDouble() / 2);
+        if (retryAfter is { } asked) pause = Math.Max(pause, asked.TotalMilliseconds);
+        return TimeSpan.FromMilliseconds(Math.Min(pause, options.MaxPause.TotalMilliseconds));
+    }
+
+    private void GiveUp(IEnumerable<OutboxEntry> edus, string why, string reason)
+    {
+        foreach (var edu in edus)
+        {
+            metrics.EduGivenUp(why);
+            Log.EduGivenUp(logger, edu.MessageId, _destination, reason);
+        }
+    }
+
+    private sealed class LeaseLostException : Exception;
+}

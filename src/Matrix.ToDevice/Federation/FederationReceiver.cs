@@ -1,0 +1,150 @@
+using System.Buffers;
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Matrix.ToDevice;
+
+/// <summary>
+/// What a homeserver calls in its <c>PUT /_matrix/federation/v1/send/{txnId}</c>: delivers the to-device messages of other
+/// servers to devices of this one, each exactly once however often it comes (D15).
+/// </summary>
+/// <remarks>
+/// The caller has verified the signature of the request. An exception other than <see cref="MatrixErrorException"/> means that
+/// the store is not to be had: answer 503, and the origin tries again; only an HTTP error makes it do so (R85).
+/// </remarks>
+public sealed class FederationReceiver
+{
+    /// <summary>The most EDUs that a transaction may hold (R83).</summary>
+    public const int MaxEdus = 100;
+
+    private readonly SendCommit _commit;
+    private readonly ToDeviceMetrics _metrics;
+    private readonly SendToDeviceOptions _options;
+    private readonly ILogger<FederationReceiver> _logger;
+
+    internal FederationReceiver(
+        SendCommit commit, ToDeviceMetrics metrics, IOptions<SendToDeviceOptions> options, ILogger<FederationReceiver> logger) =>
+        (_commit, _metrics, _options, _logger) = (commit, metrics, options.Value, logger);
+
+    /// <summary>Delivers all to-device messages of a transaction, one EDU after the other; EDUs of other types are passed over.</summary>
+    /// <param name="origin">The server that has signed the request.</param>
+    /// <param name="transaction">The body of the request.</param>
+    /// <param name="cancellationToken">Cancels what is not yet committed; the origin's retry delivers that.</param>
+    /// <returns>What became of the EDUs. Whatever it was, the answer to the origin is 200.</returns>
+    /// <exception cref="MatrixErrorException">
+    /// 400 <c>M_BAD_JSON</c>: the body is not an object, its <c>edus</c> are not an array, or they are more than 100 (R83). Nothing was
+    /// delivered.
+    /// </exception>
+    public async ValueTask<ReceivedTransaction> ReceiveTransactionAsync(
+        string origin, JsonElement transaction, CancellationToken cancellationToken)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(origin);
+
+        if (transaction.ValueKind != JsonValueKind.Object) throw BadJson("The body is not an object");
+        var received = default(ReceivedTransaction);
+        if (!transaction.TryGetProperty("edus"u8, out var edus)) return received;
+        if (edus.ValueKind != JsonValueKind.Array) throw BadJson("edus is not an array");
+        if (edus.GetArrayLength() > MaxEdus) throw BadJson($"A transaction has at most {MaxEdus} EDUs");
+
+        foreach (var edu in edus.EnumerateArray())
+        {
+            if (!IsToDevice(edu)) continue;
+            edu.TryGetProperty("content"u8, out var content);
+            received = received.With(await ReceiveAsync(origin, content, cancellationToken));
+        }
+
+        return received;
+    }
+
+    /// <inheritdoc cref="ReceiveAsync(string, ReadOnlyMemory{byte}, CancellationToken)"/>
+    public ValueTask<ReceivedEdu> ReceiveAsync(string origin, JsonElement content, CancellationToken cancellationToken) =>
+        content.ValueKind == JsonValueKind.Object
+            ? ReceiveAsync(origin, JsonMarshal.GetRawUtf8Value(content), cancellationToken)
+            : ReceiveAsync(origin, "null"u8, cancellationToken);
+
+    /// <summary>Delivers one <c>m.direct_to_device</c> EDU, in one commit with the record of its <c>message_id</c>.</summary>
+    /// <param name="origin">The server that has signed the request.</param>
+    /// <param name="content">The EDU's <c>content</c>, UTF-8 JSON as it came (D9).</param>
+    /// <param name="cancellationToken">Cancels what is not yet committed; the origin's retry delivers that.</param>
+    /// <returns>What became of it. Whatever it was, the answer to the origin is 200.</returns>
+    public ValueTask<ReceivedEdu> ReceiveAsync(string origin, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
+        ReceiveAsync(origin, content.Span, cancellationToken);
+
+    private ValueTask<ReceivedEdu> ReceiveAsync(string origin, ReadOnlySpan<byte> content, CancellationToken cancellationToken)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(origin);
+
+        var buffer = ArrayPool<byte>.Shared.Rent(content.Length);
+        content.CopyTo(buffer);
+        return ReceiveAsync(origin, buffer, content.Length, cancellationToken);
+    }
+
+    private async ValueTask<ReceivedEdu> ReceiveAsync(string origin, byte[] buffer, int length, CancellationToken cancellationToken)
+    {
+        var result = await DeliverAsync(origin, buffer, length, cancellationToken);
+        _metrics.EduReceived(result);
+        return result;
+    }
+
+    private async ValueTask<ReceivedEdu> DeliverAsync(string origin, byte[] buffer, int length, CancellationToken cancellationToken)
+    {
+        SendBody body;
+        try
+        {
+            body = SendBodyParser.ParseEdu(buffer, length, _options);
+        }
+        catch (MatrixErrorException exception)
+        {
+            Log.EduMalformed(_logger, origin, exception.Error.Error);
+            return ReceivedEdu.Malformed;
+        }
+
+        using (body)
+        {
+            var edu = body.Edu!;
+            // Nobody may speak for the users of another server (R86).
+            if (!MatrixUserId.IsPlausible(edu.Sender) || !MatrixUserId.TryGetServerName(edu.Sender, out var server) || server != origin)
+            {
+                Log.EduSpoofed(_logger, origin);
+                return ReceivedEdu.SenderNotOfOrigin;
+            }
+
+            return await CommitAsync(TransactionKey.OfEdu(origin, edu.MessageId), edu, body, cancellationToken);
+        }
+    }
+
+    private async ValueTask<ReceivedEdu> CommitAsync(
+        TransactionKey key, EduHead edu, SendBody body, CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            // Read before anybody is looked up, so that the commit notices a device that is removed from here on (D6).
+            var knownRemovals = _commit.KnownRemovals;
+            var result = await _commit.TryAsync(
+                key, edu.Sender, edu.EventType, body, RemoteUsers.AreIgnored, knownRemovals, cancellationToken);
+            switch (result)
+            {
+                case CommitResult.Committed:
+                    return ReceivedEdu.Delivered;
+                case CommitResult.AlreadyCommitted:
+                    Log.Duplicate(_logger, edu.Sender, edu.EventType);
+                    return ReceivedEdu.Duplicate;
+                case CommitResult.DeviceRemoved when attempt < SendCommit.MaxAttempts:
+                    Log.DeviceRemovedDuringSend(_logger, edu.Sender);
+                    break;
+                default:
+                    throw new InvalidOperationException($"The commit ended as {result}, {attempt} times.");
+            }
+        }
+    }
+
+    private static bool IsToDevice(JsonElement edu) =>
+        edu.ValueKind == JsonValueKind.Object
+        && edu.TryGetProperty("edu_type"u8, out var type)
+        && type.ValueKind == JsonValueKind.String
+        && type.ValueEquals("m.direct_to_device"u8);
+
+    private static MatrixErrorException BadJson(string error) => new(MatrixError.BadJson(error));
+}

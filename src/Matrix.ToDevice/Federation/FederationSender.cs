@@ -1,0 +1,95 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Matrix.ToDevice;
+
+/// <summary>
+/// Empties the outbox: takes destinations that nobody sends to, and sends to each until nothing waits for it or it fails (D16).
+/// What was left by a restart, or by another host, is found by looking.
+/// </summary>
+internal sealed class FederationSender(
+    IServiceScopeFactory scopes,
+    OutboxSignal signal,
+    ToDeviceMetrics metrics,
+    IOptions<FederationSenderOptions> options,
+    TimeProvider time,
+    ILogger<FederationSender> logger) : BackgroundService
+{
+    private readonly FederationSenderOptions _options = options.Value;
+    private readonly string _holder = Guid.NewGuid().ToString("N");
+    private readonly ConcurrentDictionary<string, Task> _served = new(StringComparer.Ordinal);
+
+    public override Task StartAsync(CancellationToken cancellationToken)
+    {
+        using var scope = scopes.CreateScope();
+        if (scope.ServiceProvider.GetService<IFederationOutbox>() is null)
+        {
+            throw new InvalidOperationException(
+                "UseFederation() needs a store that is an IFederationOutbox too. Name one behind AddSendToDevice(), for example .UseInMemory().");
+        }
+
+        return base.StartAsync(cancellationToken);
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        signal.Serve(_served.ContainsKey);
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                await AcquireAsync(stoppingToken);
+                await signal.WaitAsync(_options.PollInterval, time, stoppingToken);
+            }
+            catch (Exception) when (stoppingToken.IsCancellationRequested)
+            {
+                break;
+            }
+            catch (Exception exception)
+            {
+                Log.OutboxUnavailable(logger, exception);
+                await Task.Delay(_options.PollInterval, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+
+        await Task.WhenAll(_served.Values);
+    }
+
+    private async Task AcquireAsync(CancellationToken stopping)
+    {
+        var free = _options.MaxDestinations - _served.Count;
+        if (free <= 0) return;
+
+        await using var scope = scopes.CreateAsyncScope();
+        var outbox = scope.ServiceProvider.GetRequiredService<IFederationOutbox>();
+        foreach (var lease in await outbox.AcquireAsync(_holder, _options.LeaseDuration, free, stopping))
+        {
+            // It is served still when the store could not be reached for so long that the time of the lease has run out.
+            var done = new TaskCompletionSource();
+            if (_served.TryAdd(lease.Destination, done.Task)) _ = ServeAsync(lease, done, stopping);
+        }
+    }
+
+    private async Task ServeAsync(OutboxLease lease, TaskCompletionSource done, CancellationToken stopping)
+    {
+        try
+        {
+            await using var scope = scopes.CreateAsyncScope();
+            var outbox = scope.ServiceProvider.GetRequiredService<IFederationOutbox>();
+            var transport = scope.ServiceProvider.GetRequiredService<IFederationTransport>();
+            await new DestinationSender(lease, _holder, outbox, transport, _options, metrics, time, logger).RunAsync(stopping);
+        }
+        catch (Exception exception)
+        {
+            Log.OutboxUnavailable(logger, exception);
+        }
+
+        _served.TryRemove(lease.Destination, out _);
+        // For what was committed after the last look and before the destination was free again.
+        signal.Wake();
+        done.SetResult();
+    }
+}
