@@ -20,8 +20,8 @@ public readonly record struct FederationSendResult
 
     /// <summary>
     /// It is this very transaction that cannot be sent, or that the destination will not take: a status 413 (R90) or 400, or
-    /// the transport cannot make a request of it. Its EDUs are sent one by one; one that is refused by itself is given up
-    /// when the destination takes one behind it.
+    /// the transport cannot make a request of it. Its EDUs are sent in smaller ones; an EDU that is refused by itself is given up
+    /// when the destination takes one behind it and then refuses this one again.
     /// </summary>
     /// <param name="reason">What happened, for the log.</param>
     public static FederationSendResult Refused(string reason) => new(FederationSendOutcome.Refused, reason);

@@ -96,8 +96,8 @@ internal sealed class DestinationSender(
     }
 
     /// <summary>
-    /// The destination refuses the first EDU by itself. That EDU is given up if the destination takes one behind it; one that
-    /// refuses everything has a trouble of its own, and nothing is given up.
+    /// The destination refuses the first EDU by itself. That EDU is given up if the destination takes one behind it and refuses
+    /// this one once more; one that refuses everything has a trouble of its own, and nothing is given up.
     /// </summary>
     private async Task<bool> PassOverFirstAsync(IReadOnlyList<OutboxEntry> waiting, string reason, CancellationToken stopping)
     {
@@ -108,8 +108,16 @@ internal sealed class DestinationSender(
             if (result.Outcome == FederationSendOutcome.Failed) return false;
             if (result.Outcome == FederationSendOutcome.Refused) continue;
 
-            await RemoveAsync(waiting, next + 1, stopping, refused: next);
-            GiveUp(waiting.Take(next), "refused", reason);
+            List<OutboxEntry> refused = [];
+            for (var before = 0; before < next; before++)
+            {
+                var again = await SendAsync(waiting, before, 1, stopping);
+                if (again.Outcome == FederationSendOutcome.Failed) return false;
+                if (again.Outcome == FederationSendOutcome.Refused) refused.Add(waiting[before]);
+            }
+
+            await RemoveAsync(waiting, next + 1, stopping, refused.Count);
+            GiveUp(refused, "refused", reason);
             return true;
         }
 

@@ -42,7 +42,6 @@ internal sealed class FederationSender(
             try
             {
                 await AcquireAsync(stoppingToken);
-                await signal.WaitAsync(_options.PollInterval, time, stoppingToken);
             }
             catch (Exception) when (stoppingToken.IsCancellationRequested)
             {
@@ -51,8 +50,9 @@ internal sealed class FederationSender(
             catch (Exception exception)
             {
                 Log.OutboxUnavailable(logger, exception);
-                await Task.Delay(_options.PollInterval, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
+
+            await signal.WaitAsync(_options.PollInterval, time, stoppingToken);
         }
 
         await Task.WhenAll(_served.Values);

@@ -1,13 +1,9 @@
-using System.Threading.Channels;
-
 namespace Matrix.ToDevice;
 
 /// <summary>Wakes the sender of this host when the outbox has something for it. A hint: the sender also looks by itself.</summary>
 internal sealed class OutboxSignal
 {
-    private readonly Channel<bool> _wakeUps = Channel.CreateBounded<bool>(
-        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
-
+    private TaskCompletionSource _next = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Func<string, bool>? _isServed;
 
     /// <summary>EDUs were committed. Destinations that are being sent to need no wake-up: who sends looks again at the end.</summary>
@@ -22,20 +18,14 @@ internal sealed class OutboxSignal
         }
     }
 
-    public void Wake() => _wakeUps.Writer.TryWrite(true);
+    public void Wake() => Volatile.Read(ref _next).TrySetResult();
 
-    /// <summary>Waits for the next wake-up, or for so long.</summary>
-    public async ValueTask WaitAsync(TimeSpan atMost, TimeProvider time, CancellationToken cancellationToken)
+    /// <summary>Waits for a wake-up, or for so long. One caller, who looks at the outbox after it.</summary>
+    public async Task WaitAsync(TimeSpan atMost, TimeProvider time, CancellationToken cancellationToken)
     {
-        try
-        {
-            await _wakeUps.Reader.WaitToReadAsync(cancellationToken).AsTask().WaitAsync(atMost, time, cancellationToken);
-        }
-        catch (TimeoutException)
-        {
-        }
-
-        _wakeUps.Reader.TryRead(out _);
+        var next = _next;
+        await next.Task.WaitAsync(atMost, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (next.Task.IsCompleted) Volatile.Write(ref _next, new(TaskCreationOptions.RunContinuationsAsynchronously));
     }
 
     /// <summary>There is a sender, which knows whom it sends to.</summary>

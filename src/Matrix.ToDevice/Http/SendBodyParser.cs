@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
 
@@ -123,9 +124,9 @@ internal ref struct SendBodyParser
             return;
         }
 
-        // It would be stored with every message.
-        if (_reader.ValueSpan.Length > MaxTextBytes) Wrong($"{name} is longer than {MaxTextBytes} bytes");
         text = ReadString(name);
+        // It would be stored with every message.
+        if (Encoding.UTF8.GetByteCount(text) > MaxTextBytes) Wrong($"{name} is longer than {MaxTextBytes} bytes");
     }
 
     private void ReadUsers()

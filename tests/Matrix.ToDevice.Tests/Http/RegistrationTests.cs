@@ -97,6 +97,7 @@ public class RegistrationTests
     [TestCase(nameof(SendToDeviceOptions.MaxContentDepth))]
     [TestCase(nameof(SendToDeviceOptions.SyncLimit))]
     [TestCase(nameof(SendToDeviceOptions.TransactionRetention))]
+    [TestCase(nameof(SendToDeviceOptions.InboundRetention))]
     [TestCase(nameof(SendToDeviceOptions.PurgeInterval))]
     [TestCase(nameof(SendToDeviceOptions.MaxSyncTimeout))]
     [TestCase(nameof(SendToDeviceOptions.SyncPollInterval))]

@@ -1,0 +1,113 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+
+namespace Matrix.ToDevice.Tests;
+
+/// <summary>The sender when its own store fails, its configuration, and the form of what it sends.</summary>
+public class SenderFaultTests : SenderTests
+{
+    [TestCase(nameof(IFederationOutbox.AcquireAsync))]
+    [TestCase(nameof(IFederationOutbox.ReadAsync))]
+    [TestCase(nameof(IFederationOutbox.RenewAsync))]
+    [TestCase(nameof(IFederationOutbox.RemoveAsync))]
+    [TestCase(nameof(IFederationOutbox.ReleaseAsync))]
+    public async Task D16_a_store_that_fails_for_a_while_holds_sending_up_and_loses_nothing(string method)
+    {
+        await using var server = await TestHomeserver.StartAsync(builder =>
+        {
+            TestTransport.Add(builder, options => options.LeaseDuration = TimeSpan.FromMilliseconds(100));
+            HookedOutbox.Add(builder);
+        });
+        var failures = 3;
+        server.Services.GetRequiredService<HookedOutbox>().Before = called =>
+        {
+            if (called == method && Interlocked.Decrement(ref failures) >= 0) throw new IOException("The disk is away.");
+        };
+        var alice = server.Login("@alice:hs1", "A1");
+        var peers = TestTransport.Of(server);
+
+        SortedSet<int> received = [];
+        for (var n = 1; n <= 5 || Volatile.Read(ref failures) > 0; n++)
+        {
+            (await alice.SendAsync($"t{n}", "@carol:hs2", "C1", $$"""{"n":{{n}}}""")).ShouldBeAccepted();
+            while (!received.Contains(n))
+            {
+                var transaction = await peers.NextAsync();
+                Assert.That(transaction.Numbers[0], Is.LessThanOrEqualTo(received.Count + 1), "nothing is left out");
+                received.UnionWith(transaction.Numbers);
+                transaction.Received();
+            }
+        }
+    }
+
+    [Test]
+    public void R27_a_sender_without_an_outbox_fails_at_the_start_and_names_what_is_missing()
+    {
+        Assert.That(
+            () => TestHomeserver.StartAsync(builder =>
+            {
+                TestTransport.Add(builder);
+                builder.Services.RemoveAll<IFederationOutbox>();
+            }),
+            Throws.InvalidOperationException.With.Message.Contains("UseFederation()").And.Message.Contains("IFederationOutbox"));
+    }
+
+    [Test]
+    public async Task UseFederation_twice_has_one_sender()
+    {
+        await using var server = await TestHomeserver.StartAsync(builder =>
+        {
+            TestTransport.Add(builder);
+            TestTransport.Add(builder);
+        });
+        await server.Login("@alice:hs1", "A1").SendAsync("t1", "@carol:hs2", "C1");
+        (await TestTransport.Of(server).NextAsync()).Received();
+
+        Assert.That(
+            server.Services.GetServices<Microsoft.Extensions.Hosting.IHostedService>().Select(service => service.GetType().Name),
+            Has.Exactly(1).EqualTo("FederationSender"));
+    }
+
+    [TestCase(nameof(FederationSenderOptions.MaxEdus), 0)]
+    [TestCase(nameof(FederationSenderOptions.MaxEdus), 101)]
+    [TestCase(nameof(FederationSenderOptions.MaxTransactionBytes), 0)]
+    [TestCase(nameof(FederationSenderOptions.MaxDestinations), 0)]
+    [TestCase(nameof(FederationSenderOptions.SendTimeout), -1)]
+    [TestCase(nameof(FederationSenderOptions.MinPause), -1)]
+    [TestCase(nameof(FederationSenderOptions.MaxPause), -1)]
+    [TestCase(nameof(FederationSenderOptions.LeaseDuration), -1)]
+    [TestCase(nameof(FederationSenderOptions.PollInterval), -1)]
+    [TestCase(nameof(FederationSenderOptions.Expiry), -1)]
+    public void A_wrong_option_is_refused_at_the_start(string option, int value)
+    {
+        var property = typeof(FederationSenderOptions).GetProperty(option)!;
+        object wrong = property.PropertyType == typeof(int) ? value : TimeSpan.FromSeconds(value);
+        Assert.That(
+            () => TestHomeserver.StartAsync(builder => TestTransport.Add(builder, options => property.SetValue(options, wrong))),
+            Throws.TypeOf<OptionsValidationException>().With.Message.Contains(option));
+    }
+
+    [Test]
+    public async Task R80_R83_a_transaction_writes_itself_as_the_specification_has_it()
+    {
+        (await Alice.SendAsync("t1", "@carol:hs2", "C1", """{"n":1,"s":"\u00e9"}""", "m.room.encrypted")).ShouldBeAccepted();
+        var transaction = (await Peers.NextAsync()).Sent;
+
+        using var buffer = new MemoryStream();
+        using (var json = new Utf8JsonWriter(buffer)) transaction.WriteTo(json, "hs1");
+        var text = Encoding.UTF8.GetString(buffer.ToArray());
+
+        var edu = transaction.Edus.Single();
+        Assert.That(text, Does.Contain("""{"n":1,"s":"\u00e9"}"""), "as it was written");
+        var expected = $$$"""
+            {"origin":"hs1","origin_server_ts":{{{edu.CommittedAt.ToUnixTimeMilliseconds()}}},"pdus":[],"edus":[{"edu_type":"m.direct_to_device","content":
+            {"sender":"@alice:hs1","type":"m.room.encrypted","message_id":"{{{edu.MessageId}}}","messages":{"@carol:hs2":{"C1":{"n":1,"s":"é"} } } } }]}
+            """;
+        Assert.That(JsonNode.DeepEquals(JsonNode.Parse(text), JsonNode.Parse(expected)), Is.True, text);
+        Assert.That(transaction.TransactionId, Does.Match("^[0-9a-f]{32}$"));
+    }
+}

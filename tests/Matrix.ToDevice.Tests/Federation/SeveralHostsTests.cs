@@ -1,0 +1,137 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace Matrix.ToDevice.Tests;
+
+/// <summary>Hosts that share a store: each destination has one sender, and another one goes on where it ended (R84, D16).</summary>
+public class SeveralHostsTests : SenderTests
+{
+    [Test]
+    public async Task R84_D16_a_host_that_starts_after_another_was_stopped_repeats_its_transaction_as_it_was()
+    {
+        await SendAsync(1, 2);
+        var first = await Peers.NextAsync();
+        await SendAsync(3, 3);
+        await using var other = await StartHostOnAsync(Store(Server));
+        Assert.That(TestTransport.Of(other).HasNext(), Is.False, "somebody sends to hs2");
+
+        await Server.DisposeAsync();
+
+        Assert.That(first.Cancelled.IsCancellationRequested, Is.True);
+        var again = await TestTransport.Of(other).NextAsync();
+        Assert.That(again.Id, Is.EqualTo(first.Id));
+        Assert.That(again.MessageIds, Is.EqualTo(first.MessageIds));
+        again.Received();
+        var rest = await TestTransport.Of(other).NextAsync();
+        Assert.That(again.Numbers.Concat(rest.Numbers), Is.EqualTo(new[] { 1, 2, 3 }));
+    }
+
+    [Test]
+    public async Task D16_what_one_host_sends_wakes_another_ones_sender_by_its_own_look()
+    {
+        await using var other = await StartHostOnAsync(Store(Server));
+        List<int> numbers = [];
+        await SendAsync(1, 50);
+
+        while (numbers.Count < 50)
+        {
+            foreach (var peers in (TestTransport[])[Peers, TestTransport.Of(other)])
+            {
+                if (!peers.HasNext()) continue;
+                var transaction = await peers.NextAsync();
+                numbers.AddRange(transaction.Numbers);
+                transaction.Received();
+            }
+
+            await Task.Yield();
+        }
+
+        Assert.That(numbers, Is.EqualTo(Enumerable.Range(1, 50)), "each once, and in order, whoever sent it");
+    }
+
+    [Test]
+    public async Task D16_a_host_that_gives_no_sign_of_life_is_replaced_and_its_transaction_repeated()
+    {
+        var time = new TestTime();
+        await using var server = await TestHomeserver.StartAsync(builder => builder.Services.AddSingleton<TimeProvider>(time));
+        var alice = server.Login("@alice:hs1", "A1");
+        for (var n = 1; n <= 3; n++) await alice.SendAsync($"t{n}", "@carol:hs2", "C1", $$"""{"n":{{n}}}""");
+        var outbox = server.Services.GetRequiredService<IFederationOutbox>();
+        var waiting = await outbox.ReadAsync("hs2", 10, default);
+        await outbox.AcquireAsync("a host that dies", TimeSpan.FromSeconds(10), 1, default);
+        await outbox.RenewAsync("hs2", "a host that dies", TimeSpan.FromSeconds(10), waiting[1].Position, default);
+        await using var other = await StartHostOnAsync(Store(server));
+
+        time.Advance(TimeSpan.FromSeconds(10));
+
+        var transaction = await TestTransport.Of(other).NextAsync();
+        Assert.That(transaction.Numbers, Is.EqualTo(new[] { 1, 2 }));
+    }
+
+    [Test]
+    public async Task D16_a_host_that_has_lost_its_destination_to_another_stops_sending()
+    {
+        var time = new TestTime();
+        await using var server = await TestHomeserver.StartAsync(builder =>
+        {
+            builder.Services.AddSingleton<TimeProvider>(time);
+            TestTransport.Add(builder, options => options.LeaseDuration = TimeSpan.FromMilliseconds(30));
+        });
+        await server.Login("@alice:hs1", "A1").SendAsync("t1", "@carol:hs2", "C1");
+        var transaction = await TestTransport.Of(server).NextAsync();
+        var outbox = server.Services.GetRequiredService<IFederationOutbox>();
+
+        // The clock jumps: the host has missed the time at which it would have renewed.
+        do time.Advance(TimeSpan.FromSeconds(1));
+        while ((await outbox.AcquireAsync("another host", TimeSpan.FromDays(1), 1, default)).Count == 0);
+
+        using var ended = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (!transaction.Cancelled.IsCancellationRequested) ended.Token.ThrowIfCancellationRequested();
+        Assert.That((await outbox.ReadAsync("hs2", 10, default)), Has.Count.EqualTo(1));
+        await outbox.ReleaseAsync("hs2", "another host", 0, TimeSpan.Zero, default);
+        Assert.That((await TestTransport.Of(server).NextAsync()).Id, Is.EqualTo(transaction.Id));
+    }
+
+    [Test]
+    public async Task D16_a_slow_answer_does_not_cost_a_host_its_destination()
+    {
+        var time = new TestTime();
+        await using var server = await TestHomeserver.StartAsync(builder =>
+        {
+            builder.Services.AddSingleton<TimeProvider>(time);
+            TestTransport.Add(builder, options => options.LeaseDuration = TimeSpan.FromMilliseconds(30));
+            HookedOutbox.Add(builder);
+        });
+        var outbox = server.Services.GetRequiredService<HookedOutbox>();
+        using var renewed = new SemaphoreSlim(0);
+        outbox.Before = method =>
+        {
+            if (method == nameof(outbox.RenewAsync)) renewed.Release();
+        };
+        await server.Login("@alice:hs1", "A1").SendAsync("t1", "@carol:hs2", "C1");
+        var transaction = await TestTransport.Of(server).NextAsync();
+
+        for (var step = 0; step < 5; step++)
+        {
+            // Two: the first one may have begun before the clock was moved.
+            for (var n = 0; n < 2; n++) Assert.That(await renewed.WaitAsync(TimeSpan.FromSeconds(30)), Is.True);
+            time.Advance(TimeSpan.FromMilliseconds(29));
+            Assert.That(await outbox.AcquireAsync("another host", TimeSpan.FromDays(1), 1, default), Is.Empty);
+        }
+
+        Assert.That(transaction.Cancelled.IsCancellationRequested, Is.False);
+        transaction.Received();
+        while ((await outbox.ReadAsync("hs2", 10, default)).Count > 0) await Task.Yield();
+    }
+
+    private static ITransactionStore Store(TestHomeserver server) => server.Services.GetRequiredService<ITransactionStore>();
+
+    /// <summary>A host on the store of another one.</summary>
+    private static Task<TestHomeserver> StartHostOnAsync(ITransactionStore store) => TestHomeserver.StartAsync(builder =>
+    {
+        builder.Services.Replace(ServiceDescriptor.Singleton(store));
+        builder.Services.Replace(ServiceDescriptor.Singleton((IDeviceInbox)store));
+        builder.Services.Replace(ServiceDescriptor.Singleton((IFederationOutbox)store));
+        TestTransport.Add(builder);
+    });
+}

@@ -1,0 +1,57 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace Matrix.ToDevice.Tests;
+
+/// <summary>The server's outbox, with a place to look on or to fail at each call of its sender.</summary>
+internal sealed class HookedOutbox(IFederationOutbox outbox) : IFederationOutbox
+{
+    /// <summary>Runs before each call, with the name of the method.</summary>
+    public Action<string> Before { get; set; } = _ => { };
+
+    public static void Add(ISendToDeviceBuilder builder)
+    {
+        builder.Services.AddSingleton(provider => new HookedOutbox((IFederationOutbox)provider.GetRequiredService<ITransactionStore>()));
+        builder.Services.Replace(ServiceDescriptor.Singleton<IFederationOutbox>(provider => provider.GetRequiredService<HookedOutbox>()));
+    }
+
+    public ValueTask AppendAsync(
+        IToDeviceTransaction transaction, IReadOnlyList<OutboundEdu> edus, CancellationToken cancellationToken) =>
+        outbox.AppendAsync(transaction, edus, cancellationToken);
+
+    public async ValueTask<IReadOnlyList<OutboxEntry>> ReadAsync(string destination, int limit, CancellationToken cancellationToken)
+    {
+        Before(nameof(ReadAsync));
+        return await outbox.ReadAsync(destination, limit, cancellationToken);
+    }
+
+    public async ValueTask RemoveAsync(string destination, long upTo, CancellationToken cancellationToken)
+    {
+        Before(nameof(RemoveAsync));
+        await outbox.RemoveAsync(destination, upTo, cancellationToken);
+    }
+
+    public ValueTask<IReadOnlyList<string>> ListDestinationsAsync(string? after, int limit, CancellationToken cancellationToken) =>
+        outbox.ListDestinationsAsync(after, limit, cancellationToken);
+
+    public async ValueTask<IReadOnlyList<OutboxLease>> AcquireAsync(
+        string holder, TimeSpan duration, int limit, CancellationToken cancellationToken)
+    {
+        Before(nameof(AcquireAsync));
+        return await outbox.AcquireAsync(holder, duration, limit, cancellationToken);
+    }
+
+    public async ValueTask<bool> RenewAsync(
+        string destination, string holder, TimeSpan duration, long sendingUpTo, CancellationToken cancellationToken)
+    {
+        Before(nameof(RenewAsync));
+        return await outbox.RenewAsync(destination, holder, duration, sendingUpTo, cancellationToken);
+    }
+
+    public async ValueTask ReleaseAsync(
+        string destination, string holder, int failures, TimeSpan pause, CancellationToken cancellationToken)
+    {
+        Before(nameof(ReleaseAsync));
+        await outbox.ReleaseAsync(destination, holder, failures, pause, cancellationToken);
+    }
+}
