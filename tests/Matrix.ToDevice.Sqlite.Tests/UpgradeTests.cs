@@ -76,6 +76,7 @@ public class UpgradeTests
             // A host with a queue of its own reads and removes, and takes nothing.
             await AppendAsync(store, "b", "hs3");
             await store.Outbox.RemoveAsync("hs3", long.MaxValue, default);
+            Assert.That(SqliteFileView.Count(path, "SELECT count(*) FROM to_device_lease"), Is.Zero);
             // Emptied while it was failing: forgotten by whoever looks when the pause is over.
             await AppendAsync(store, "c", "hs4");
             await store.Outbox.AcquireAsync("one", TimeSpan.FromHours(1), 10, default);
@@ -107,6 +108,9 @@ public class UpgradeTests
         using var reader = command.ExecuteReader();
         var plan = new StringBuilder();
         while (reader.Read()) plan.AppendLine(reader.GetString(3));
+        Assert.That(
+            SqliteFileView.Count(path, "SELECT count(*) FROM sqlite_master WHERE name LIKE 'to_device_transaction%by_age' AND sql LIKE '%WHERE device %'"),
+            Is.EqualTo(2), "no record is in both");
         Assert.That(plan.ToString(), Does.Match($"SEARCH .*INDEX {index} ").And.Not.Contains("SCAN").And.Not.Contains("TEMP B-TREE"));
     }
 
