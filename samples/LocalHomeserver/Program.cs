@@ -51,7 +51,7 @@ public static class Program
         // 1. Who is asking, and which devices are there? Two small classes answer from the server's own accounts.
         var toDevice = services.AddSendToDevice()
             .UseAuth<TokenAuthResolver>()
-            .UseDirectory<AccountDirectory>();
+            .UseDirectory<ContactDirectory>();
 
         // 2. Where do messages live? Here, where the accounts live.
         switch (settings.Store)
@@ -78,6 +78,8 @@ public static class Program
                 throw new SettingsException($"Store is '{settings.Store}'. It can be: memory, sqlite, postgresql.");
         }
 
+        services.AddKeys(settings);
+
         // The request line can hold an access token (R8), and this category logs request lines: not even on demand.
         builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.Warning);
 
@@ -87,6 +89,7 @@ public static class Program
         app.MapHealthChecks("/health");
         app.MapVersions();
         app.MapFederation();
+        app.MapKeyFederation();
 
         // 3. PUT /_matrix/client/{v3,r0,unstable}/sendToDevice/{eventType}/{txnId}
         app.MapSendToDevice();
@@ -102,6 +105,7 @@ public static class Program
             client.MapDevices();
             client.MapFilters();
             client.MapSync(); // 5. Messages are delivered in the server's own /sync: see SyncEndpoint.
+            client.MapKeys();
             client.MapServerFacts();
         }
 

@@ -15,6 +15,8 @@ internal sealed class TokenAuthResolver(IAccountStore store, TimeProvider clock)
         // Only the token has ended, not the device: the client refreshes it and keeps its keys (R9).
         if (session.ExpiresAt <= clock.GetUtcNow()) return AuthResult.UnknownToken(softLogout: true);
 
+        // For who wants to know later on in the same request.
+        context.Features.Set(new Caller(session.Device));
         return AuthResult.Success(session.Device.UserId, session.Device.DeviceId);
     }
 }

@@ -18,10 +18,16 @@ internal static class DeviceEndpoints
         });
 
         client.MapPut("/devices/{deviceId}", async (
-            Caller caller, string deviceId, Body<UpdateDeviceRequest> body, IAccountStore store, CancellationToken cancellationToken) =>
+            Caller caller,
+            string deviceId,
+            Body<UpdateDeviceRequest> body,
+            IAccountStore store,
+            DeviceLists lists,
+            CancellationToken cancellationToken) =>
         {
             var device = caller.Device with { DeviceId = deviceId };
             if (!await store.RenameDeviceAsync(device, body.Value.DisplayName, cancellationToken)) throw NoSuchDevice();
+            await lists.ChangeAsync(caller.UserId, cancellationToken);
             return new EmptyObject();
         });
 

@@ -7,7 +7,9 @@ namespace LocalHomeserver;
 /// A device lives from a login to its logout or deletion. Its messages are its own: a later device with the same ID must
 /// not find them (D6), so the library is told when a life ends.
 /// </summary>
-internal sealed class DeviceLives(IAccountStore store, ToDeviceSync toDevice, Settings settings, TimeProvider clock) : IDisposable
+internal sealed class DeviceLives(
+    IAccountStore store, ToDeviceSync toDevice, DeviceKeys keys, DeviceLists lists, CrossSigning crossSigning, Settings settings,
+    TimeProvider clock) : IDisposable
 {
     private const string IdLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
@@ -29,8 +31,16 @@ internal sealed class DeviceLives(IAccountStore store, ToDeviceSync toDevice, Se
             var devices = await store.ListDevicesAsync(userId, cancellationToken);
             var existing = devices.FirstOrDefault(device => device.DeviceId == deviceId);
 
-            // If the server went down in the middle of EndAsync, an earlier life still has to be ended.
-            if (existing is null) await toDevice.RemoveDeviceAsync(new DeviceAddress(userId, deviceId), turn.Lost);
+            if (existing is null)
+            {
+                if (await crossSigning.IsKeyAsync(userId, deviceId, cancellationToken))
+                    throw Errors.InvalidParam("device_id", "another one: it is a cross-signing key (R74)");
+
+                // If the server went down in the middle of EndAsync, an earlier life still has to be ended.
+                var address = new DeviceAddress(userId, deviceId);
+                await toDevice.RemoveDeviceAsync(address, turn.Lost);
+                await keys.RemoveAsync(address, isKnown: false, turn.Lost);
+            }
 
             var device = new Device(
                 deviceId,
@@ -38,6 +48,7 @@ internal sealed class DeviceLives(IAccountStore store, ToDeviceSync toDevice, Se
                 connection.RemoteIpAddress?.ToString() ?? "",
                 clock.GetUtcNow().ToUnixTimeMilliseconds());
             await store.SaveDeviceAsync(userId, device, tokens, cancellationToken);
+            if (existing is null) await lists.ChangeAsync(userId, turn.Lost);
         }
         finally
         {
@@ -54,14 +65,35 @@ internal sealed class DeviceLives(IAccountStore store, ToDeviceSync toDevice, Se
         try
         {
             await using var turn = await store.LockDevicesAsync(userId, cancellationToken);
+            var known = (await store.ListDevicesAsync(userId, cancellationToken)).Select(device => device.DeviceId).ToHashSet();
             foreach (var device in deviceIds.Select(deviceId => new DeviceAddress(userId, deviceId)))
             {
-                // In this order: the library asks the directory for devices, and must not find this one again. And both,
+                // In this order: the library asks the directory for devices, and must not find this one again. And all,
                 // even if the client goes away in between; but not when it is another host's turn, which may have begun a new
                 // device by then. What is left of this one, BeginAsync ends.
                 await store.RemoveDeviceAsync(device, turn.Lost);
                 await toDevice.RemoveDeviceAsync(device, turn.Lost);
+                await keys.RemoveAsync(device, isKnown: known.Contains(device.DeviceId), turn.Lost);
             }
+        }
+        finally
+        {
+            _oneAtATime.Release();
+        }
+    }
+
+    /// <summary>
+    /// Does something for the caller's device that must not be done when it has ended, least of all for a later device with its ID
+    /// (D6): its token is looked at once more, and until it is done no device of this user begins or ends.
+    /// </summary>
+    public async ValueTask<T> WhileAliveAsync<T>(HttpContext context, Caller caller, Func<ValueTask<T>> action)
+    {
+        await _oneAtATime.WaitAsync(context.RequestAborted);
+        try
+        {
+            await using var turn = await store.LockDevicesAsync(caller.UserId, context.RequestAborted);
+            await Caller.BindAsync(context);
+            return await action();
         }
         finally
         {

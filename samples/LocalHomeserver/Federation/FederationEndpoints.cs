@@ -1,5 +1,5 @@
 using System.Reflection;
-using System.Text.Json;
+using System.Text.Json.Nodes;
 using Matrix.ToDevice;
 
 namespace LocalHomeserver;
@@ -31,14 +31,21 @@ internal static class FederationEndpoints
         federation.MapGet("/version", () => new ServerVersion(new("LocalHomeserver", s_version)));
 
         federation.MapGet("/user/devices/{userId}", async (
-            Origin _, string userId, IAccountStore store, TimeProvider clock, CancellationToken cancellationToken) =>
+            Origin _, string userId, IAccountStore store, KeyChanges changes, DeviceLists lists, CancellationToken cancellationToken) =>
         {
             if (await store.FindPasswordHashAsync(userId, cancellationToken) is null)
                 throw Errors.NotFound("This server has no such user");
 
-            // This server does not count the changes of a device list; time is a version that grows with all of them.
+            // The version first: what changes after it is a reason to ask again.
+            var version = await lists.VersionAsync(userId, cancellationToken);
             var devices = await store.ListDevicesAsync(userId, cancellationToken);
-            return new UserDeviceList(userId, clock.GetUtcNow().ToUnixTimeMilliseconds(), [.. devices.Select(UserDevice.Of)]);
+            var keys = await UserKeys.FindAsync(changes, store, userId, asker: null, cancellationToken);
+            return new UserDeviceList(
+                userId,
+                version,
+                [.. devices.Select(device => UserDevice.Of(device, keys.Devices.GetValueOrDefault(device.DeviceId)))],
+                keys.MasterKey,
+                keys.SelfSigningKey);
         });
     }
 }
@@ -47,15 +54,19 @@ internal static class FederationEndpoints
 /// <param name="UserId">The user.</param>
 /// <param name="StreamId">The version of the list.</param>
 /// <param name="Devices">The devices.</param>
-public sealed record UserDeviceList(string UserId, long StreamId, IReadOnlyList<UserDevice> Devices);
+/// <param name="MasterKey">The user's master key, if there is one.</param>
+/// <param name="SelfSigningKey">The user's self-signing key, if there is one.</param>
+public sealed record UserDeviceList(
+    string UserId, long StreamId, IReadOnlyList<UserDevice> Devices, JsonObject? MasterKey = null, JsonObject? SelfSigningKey = null);
 
 /// <summary>A device of another server's user.</summary>
 /// <param name="DeviceId">Its ID.</param>
 /// <param name="DeviceDisplayName">What its user calls it.</param>
 /// <param name="Keys">Its identity keys, if it has uploaded any.</param>
-public sealed record UserDevice(string DeviceId, string? DeviceDisplayName = null, JsonElement? Keys = null)
+public sealed record UserDevice(string DeviceId, string? DeviceDisplayName = null, JsonObject? Keys = null)
 {
-    internal static UserDevice Of(Device device) => new(device.DeviceId, device.DisplayName.Length == 0 ? null : device.DisplayName);
+    internal static UserDevice Of(Device device, JsonObject? keys) =>
+        new(device.DeviceId, device.DisplayName.Length == 0 ? null : device.DisplayName, keys);
 }
 
 internal sealed record ServerVersion(ServerVersion.Implementation Server)

@@ -7,7 +7,8 @@ internal static class Errors
 {
     public static MatrixErrorException NotJson() => New(400, "M_NOT_JSON", "The request body is not JSON");
 
-    public static MatrixErrorException BadJson() => New(400, "M_BAD_JSON", "The request body is not of the form that is needed");
+    public static MatrixErrorException BadJson(string error = "The request body is not of the form that is needed") =>
+        New(400, "M_BAD_JSON", error);
 
     public static MatrixErrorException MissingParam(string name) => New(400, "M_MISSING_PARAM", $"'{name}' is missing");
 

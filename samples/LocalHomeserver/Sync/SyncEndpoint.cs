@@ -9,60 +9,73 @@ internal static class SyncEndpoint
     public static void MapSync(this IEndpointRouteBuilder client) => client.MapGet("/sync", SyncAsync);
 
     private static async Task SyncAsync(
-        HttpContext context, Caller caller, IAccountStore store, ToDeviceSync toDevice, IHostApplicationLifetime server)
+        HttpContext context, Caller caller, IAccountStore store, ToDeviceSync toDevice, KeyChanges changes, Contacts contacts,
+        IHostApplicationLifetime server)
     {
         var aborted = context.RequestAborted;
         var query = await SyncQuery.ReadAsync(context, caller, store);
 
         // The library's part of a sync: it forgets what 'since' says the device has, and hands out what it has not.
-        var batch = await toDevice.NextAsync(caller.Device, query.Since, TimeSpan.Zero, aborted);
-        if (batch.Events.Count == 0 && query.Timeout > TimeSpan.Zero)
+        var batch = await toDevice.NextAsync(caller.Device, query.Since?.ToDevice, TimeSpan.Zero, aborted);
+        var keys = await KeySync.ReadAsync(changes, caller.Device, query.Since?.Keys, aborted);
+        if (batch.Events.Count == 0 && !keys.HasNews && query.Timeout > TimeSpan.Zero)
         {
             batch.Dispose();
-            await WaitForNewsAsync(caller.Device, query.Timeout, toDevice, server, aborted);
-            batch = await toDevice.NextAsync(caller.Device, query.Since, TimeSpan.Zero, aborted);
+            await WaitForNewsAsync(caller.Device, query, toDevice, changes, server, aborted);
+            batch = await toDevice.NextAsync(caller.Device, query.Since?.ToDevice, TimeSpan.Zero, aborted);
+            keys = await KeySync.ReadAsync(changes, caller.Device, query.Since?.Keys, aborted);
         }
 
         using (batch)
         {
             // The device may have been logged out while it waited, and another one may have its ID by now (D6).
             await Caller.BindAsync(context);
-            await WriteAsync(context, batch);
+            await contacts.MeetAsync(caller.UserId, batch.Events.Select(message => message.Sender), aborted);
+            await WriteAsync(context, batch, keys);
         }
     }
 
-    // Messages are the only news so far. Whatever else a homeserver tells its clients ends the same wait.
+    // Messages and changes of keys. Whatever else a homeserver tells its clients ends the same wait.
     private static async Task WaitForNewsAsync(
-        DeviceAddress device, TimeSpan timeout, ToDeviceSync toDevice, IHostApplicationLifetime server, CancellationToken aborted)
+        DeviceAddress device, SyncQuery query, ToDeviceSync toDevice, KeyChanges changes, IHostApplicationLifetime server,
+        CancellationToken aborted)
     {
         using var waiting = CancellationTokenSource.CreateLinkedTokenSource(aborted, server.ApplicationStopping);
+        var messages = toDevice.WaitAsync(device, query.Timeout, waiting.Token).AsTask();
         try
         {
-            await toDevice.WaitAsync(device, timeout, waiting.Token);
+            while (true)
+            {
+                // The signal is taken before the look, so that a change between the two ends the wait.
+                var change = changes.Next;
+                if ((await KeySync.ReadAsync(changes, device, query.Since?.Keys, waiting.Token)).HasNews) break;
+                if (await Task.WhenAny(messages, change) == messages) break;
+            }
         }
         catch (OperationCanceledException) when (!aborted.IsCancellationRequested)
         {
             // The server is about to stop: answered now, the client goes on with the next one where this one ended.
         }
+        finally
+        {
+            await waiting.CancelAsync();
+            await ((Task)messages).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
     }
 
-    private static async Task WriteAsync(HttpContext context, ToDeviceBatch batch)
+    private static async Task WriteAsync(HttpContext context, ToDeviceBatch batch, KeySync keys)
     {
         context.Response.ContentType = "application/json";
         await using var json = new Utf8JsonWriter(context.Response.BodyWriter);
         json.WriteStartObject();
-        json.WriteString("next_batch", batch.NextBatch);
+        json.WriteString("next_batch", new SyncToken(batch.NextBatch, keys.Position).ToString());
         if (batch.Events.Count > 0)
         {
             json.WritePropertyName("to_device");
             batch.WriteTo(json);
         }
 
-        json.WriteStartObject("device_lists");
-        WriteEmptyArray(json, "changed");
-        WriteEmptyArray(json, "left");
-        json.WriteEndObject();
-        WriteEmptyObject(json, "device_one_time_keys_count");
+        keys.WriteTo(json);
         json.WriteStartObject("rooms");
         WriteEmptyObject(json, "join");
         WriteEmptyObject(json, "invite");
@@ -75,11 +88,5 @@ internal static class SyncEndpoint
     {
         json.WriteStartObject(name);
         json.WriteEndObject();
-    }
-
-    private static void WriteEmptyArray(Utf8JsonWriter json, string name)
-    {
-        json.WriteStartArray(name);
-        json.WriteEndArray();
     }
 }

@@ -6,7 +6,7 @@ namespace LocalHomeserver;
 /// <summary>The query of <c>GET sync</c>. <c>set_presence</c> is accepted and has no effect: there is no presence here.</summary>
 /// <param name="Since">The <c>next_batch</c> of the last response that the client has processed.</param>
 /// <param name="Timeout">How long to wait for news.</param>
-internal sealed record SyncQuery(string? Since, TimeSpan Timeout)
+internal sealed record SyncQuery(SyncToken? Since, TimeSpan Timeout)
 {
     public static async ValueTask<SyncQuery> ReadAsync(HttpContext context, Caller caller, IAccountStore store)
     {
@@ -32,7 +32,8 @@ internal sealed record SyncQuery(string? Since, TimeSpan Timeout)
 
         // The first sync and a full one are about what there is, which is there at once; only the others wait for news.
         var waits = !string.IsNullOrEmpty(since) && fullState == "false";
-        return new SyncQuery(since, waits ? TimeSpan.FromMilliseconds(Math.Min(milliseconds, int.MaxValue)) : TimeSpan.Zero);
+        return new SyncQuery(
+            string.IsNullOrEmpty(since) ? null : SyncToken.Parse(since, "since"), waits ? TimeSpan.FromMilliseconds(Math.Min(milliseconds, int.MaxValue)) : TimeSpan.Zero);
     }
 
     private static bool IsJson(string text)

@@ -1,0 +1,40 @@
+namespace LocalHomeserver;
+
+/// <summary>When each user's devices or cross-signing keys last changed, for those who have to ask for them again.</summary>
+internal sealed class DeviceLists(KeyChanges changes)
+{
+    /// <summary>A change of what others see of a user.</summary>
+    public async ValueTask ChangeAsync(string userId, CancellationToken cancellationToken) =>
+        await changes.MakeAsync((statements, position) => ChangeAsync(statements, position, userId), cancellationToken);
+
+    /// <summary>The same, as a part of another change.</summary>
+    public static Task<int> ChangeAsync(KeyStatements statements, long position, string userId) => statements.ExecuteAsync(
+        """
+        INSERT INTO local_homeserver.device_list VALUES ($1, $2) ON CONFLICT (user_id) DO UPDATE SET position = excluded.position
+        """,
+        userId, position);
+
+    /// <summary>
+    /// Whose keys a user has to ask for again: their own, those of the users with whom they have exchanged messages, and those of
+    /// the users whose keys they have signed, which are different for them alone.
+    /// </summary>
+    public static Task<List<string>> FindChangedAsync(KeyStatements statements, string userId, long since) => statements.QueryAsync(
+        """
+        SELECT user_id FROM local_homeserver.device_list WHERE user_id = $1 AND position > $2
+        UNION SELECT list.user_id FROM local_homeserver.contact
+            JOIN local_homeserver.device_list list ON list.user_id = contact.other_id
+            WHERE contact.user_id = $1 AND list.position > $2
+        UNION SELECT user_id FROM local_homeserver.key_signature WHERE signer_id = $1 AND position > $2
+        """,
+        row => row.Text(0), userId, since);
+
+    /// <summary>The version of a user's list, for other servers; 0 when it never changed.</summary>
+    public async ValueTask<long> VersionAsync(string userId, CancellationToken cancellationToken)
+    {
+        var positions = await changes.ReadAsync(
+            statements => statements.QueryAsync(
+                "SELECT position FROM local_homeserver.device_list WHERE user_id = $1", row => row.Number(0), userId),
+            cancellationToken);
+        return positions is [var position] ? position : 0;
+    }
+}

@@ -1,0 +1,52 @@
+namespace LocalHomeserver;
+
+/// <summary>
+/// Changes of keys, one after the other, each with a position of its own. A client's sync token holds the last position that
+/// it has been told about.
+/// </summary>
+internal sealed class KeyChanges(IKeyDatabase database, TimeProvider clock)
+{
+    private TaskCompletionSource _next = NewSignal();
+
+    /// <summary>Completes at the first change after this was read: on this host at once, on others see <see cref="KeyWatch"/>.</summary>
+    public Task Next => Volatile.Read(ref _next).Task;
+
+    /// <summary>
+    /// Makes a change. It begins by taking the next position from its only row, which no other change on any host can do until
+    /// this one is over: so they are visible in the order of their positions, and no two of them give away the same key.
+    /// </summary>
+    public async ValueTask<T> MakeAsync<T>(Func<KeyStatements, long, Task<T>> change, CancellationToken cancellationToken)
+    {
+        // Positions follow the clock: a database that has lost its last changes gives none of them out a second time, and
+        // PostgreSQL and SQLite have no common name for the greater one of two numbers.
+        var now = clock.GetUtcNow().ToUnixTimeMilliseconds();
+        var result = await database.InOneStepAsync(
+            async statements =>
+            {
+                var positions = await statements.QueryAsync(
+                    """
+                    UPDATE local_homeserver.key_position
+                    SET position = CASE WHEN position < $1 THEN $1 ELSE position + 1 END RETURNING position
+                    """,
+                    row => row.Number(0), now);
+                return await change(statements, positions.Single());
+            },
+            cancellationToken);
+        Signal();
+        return result;
+    }
+
+    public ValueTask<T> ReadAsync<T>(Func<KeyStatements, Task<T>> work, CancellationToken cancellationToken) =>
+        database.ReadAsync(work, cancellationToken);
+
+    /// <summary>The position of the last change.</summary>
+    public ValueTask<long> PositionAsync(CancellationToken cancellationToken) => ReadAsync(PositionAsync, cancellationToken);
+
+    public static async Task<long> PositionAsync(KeyStatements statements) =>
+        (await statements.QueryAsync("SELECT position FROM local_homeserver.key_position", row => row.Number(0))).Single();
+
+    /// <summary>Something has changed: whoever waits looks what it is.</summary>
+    public void Signal() => Interlocked.Exchange(ref _next, NewSignal()).SetResult();
+
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+}

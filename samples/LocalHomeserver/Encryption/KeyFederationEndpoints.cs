@@ -1,0 +1,45 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+
+namespace LocalHomeserver;
+
+/// <summary>What other servers ask for their users: <c>POST user/keys/query</c> and <c>POST user/keys/claim</c>.</summary>
+internal static class KeyFederationEndpoints
+{
+    public static void MapKeyFederation(this IEndpointRouteBuilder app)
+    {
+        var federation = app.MapGroup("/_matrix/federation/v1/user/keys");
+        federation.MapPost("/query", async (
+            Origin origin, KeyChanges changes, IAccountStore accounts, RemoteKeys remote, CancellationToken cancellationToken) =>
+        {
+            var users = Read(origin, MatrixJson.Default.KeyQueryRequest).Users();
+            var response = new KeyQueryResponse([], [], [], null, null);
+
+            // Users of other servers are not this one's to tell about.
+            foreach (var userId in remote.ByServer(users.Keys).Local)
+                response.Add(userId, await UserKeys.FindAsync(changes, accounts, userId, asker: null, cancellationToken), users[userId]);
+            return response;
+        });
+
+        federation.MapPost("/claim", async (
+            Origin origin, DeviceKeys keys, IAccountStore accounts, RemoteKeys remote, CancellationToken cancellationToken) =>
+        {
+            var wanted = Read(origin, MatrixJson.Default.KeyClaimRequest).Wanted();
+            var userIds = remote.ByServer(wanted.Keys).Local;
+            return new KeyClaimResponse(
+                await KeyClaimEndpoint.ClaimLocalAsync(wanted, userIds, keys, accounts, cancellationToken), Failures: null);
+        });
+    }
+
+    private static T Read<T>(Origin origin, JsonTypeInfo<T> type)
+    {
+        try
+        {
+            return origin.Content is { } content && content.Deserialize(type) is { } request ? request : throw Errors.BadJson();
+        }
+        catch (JsonException)
+        {
+            throw Errors.BadJson();
+        }
+    }
+}

@@ -1,0 +1,89 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace LocalHomeserver;
+
+/// <summary>Reads keys, and the signatures in them.</summary>
+internal static class KeyJson
+{
+    /// <summary>A member that is a text; null when there is none.</summary>
+    public static string? Text(JsonElement json, string name) =>
+        Member(json, name) is { ValueKind: JsonValueKind.String } text ? Decode(text) : null;
+
+    public static bool IsListOfTexts(JsonElement json, string name) =>
+        Member(json, name) is { ValueKind: JsonValueKind.Array } list && list.EnumerateArray().All(IsText);
+
+    public static bool IsMapOfTexts(JsonElement json, string name) =>
+        Member(json, name) is { ValueKind: JsonValueKind.Object } map && map.EnumerateObject().All(member => IsText(member.Value));
+
+    public static bool HasSignatures(JsonElement json) =>
+        Member(json, "signatures") is { ValueKind: JsonValueKind.Object } signatures
+        && signatures.EnumerateObject().All(member => IsMapOfTexts(signatures, member.Name));
+
+    /// <summary>The keys that have signed for a user, and their signatures.</summary>
+    public static Dictionary<string, string> SignaturesOf(JsonElement json, string userId)
+    {
+        var signatures = new Dictionary<string, string>();
+        if (Member(json, "signatures") is not { } all || Member(all, userId) is not { ValueKind: JsonValueKind.Object } ofUser)
+            return signatures;
+        foreach (var member in ofUser.EnumerateObject()) signatures[member.Name] = Text(ofUser, member.Name) ?? "";
+        return signatures;
+    }
+
+    /// <summary>The form in which keys are kept.</summary>
+    public static byte[] Canonical(JsonElement json)
+    {
+        try
+        {
+            return CanonicalJson.Encode(json);
+        }
+        catch (CanonicalJsonException e)
+        {
+            throw Errors.BadJson($"A key cannot be signed: {e.Message}");
+        }
+    }
+
+    /// <summary>Whether two objects are the same, apart from who has signed them.</summary>
+    public static bool SameButSignatures(JsonElement one, JsonElement other)
+    {
+        try
+        {
+            return CanonicalJson.EncodeSigned(one).AsSpan().SequenceEqual(CanonicalJson.EncodeSigned(other));
+        }
+        catch (CanonicalJsonException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Whether two objects in canonical form have the same member.</summary>
+    public static bool SameMember(byte[] one, byte[] other, string name) =>
+        JsonElement.Parse(one).TryGetProperty(name, out var member) && JsonElement.Parse(other).TryGetProperty(name, out var otherMember)
+        && JsonElement.DeepEquals(member, otherMember);
+
+    /// <summary>Adds a signature to an object, which may have others.</summary>
+    public static void AddSignature(JsonObject json, string userId, string keyId, string signature)
+    {
+        if (json["signatures"] is not JsonObject signatures) json["signatures"] = signatures = [];
+        if (signatures[userId] is not JsonObject ofUser) signatures[userId] = ofUser = [];
+        ofUser[keyId] = signature;
+    }
+
+    public static JsonElement? Member(JsonElement json, string name) =>
+        json.ValueKind == JsonValueKind.Object && json.TryGetProperty(name, out var member) ? member : null;
+
+    private static bool IsText(JsonElement json) => json.ValueKind == JsonValueKind.String && Decode(json) is not null;
+
+    private static string? Decode(JsonElement text)
+    {
+        try
+        {
+            return text.GetString();
+        }
+        catch (InvalidOperationException)
+        {
+            // Half a surrogate pair is no text.
+            return null;
+        }
+    }
+}

@@ -1,0 +1,62 @@
+using System.Text.Json;
+using Matrix.ToDevice;
+
+namespace LocalHomeserver;
+
+/// <summary>What a sync response says about keys.</summary>
+/// <param name="Position">Up to which change it tells everything.</param>
+/// <param name="Changed">The users whose keys the client has to ask for again.</param>
+/// <param name="OneTimeKeys">How many one-time keys of its own are left, for each algorithm.</param>
+/// <param name="UnusedFallbackKeys">The algorithms of its own fallback keys that nobody has got yet.</param>
+/// <param name="HasNews">Whether anything of it is new to the client.</param>
+internal sealed record KeySync(
+    long Position,
+    IReadOnlyList<string> Changed,
+    IReadOnlyDictionary<string, long> OneTimeKeys,
+    IReadOnlyList<string> UnusedFallbackKeys,
+    bool HasNews)
+{
+    /// <param name="changes">Where to read.</param>
+    /// <param name="device">The device that syncs.</param>
+    /// <param name="since">The position that its client has been told about; null for a first sync, which is told no changes.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    public static ValueTask<KeySync> ReadAsync(
+        KeyChanges changes, DeviceAddress device, long? since, CancellationToken cancellationToken) => changes.ReadAsync(
+        async statements =>
+        {
+            // The position first: what changes after this look is told now and once more, never not at all.
+            var position = await KeyChanges.PositionAsync(statements);
+
+            // A position ahead of the store is one that it has forgotten, with what came before it.
+            var from = since > position ? 0 : since;
+            var changed = from is null ? [] : await DeviceLists.FindChangedAsync(statements, device.UserId, from.Value);
+            var stockChanged = from is not null && await DeviceKeys.StockChangedAsync(statements, device, from.Value);
+            return new KeySync(
+                position,
+                changed,
+                await DeviceKeys.CountAsync(statements, device),
+                await DeviceKeys.UnusedFallbackKeysAsync(statements, device),
+                stockChanged || changed.Count > 0);
+        },
+        cancellationToken);
+
+    /// <summary>Writes its part of the response.</summary>
+    public void WriteTo(Utf8JsonWriter json)
+    {
+        json.WriteStartObject("device_lists");
+        WriteArray(json, "changed", Changed);
+        WriteArray(json, "left", []);
+        json.WriteEndObject();
+        json.WriteStartObject("device_one_time_keys_count");
+        foreach (var (algorithm, count) in OneTimeKeys) json.WriteNumber(algorithm, count);
+        json.WriteEndObject();
+        WriteArray(json, "device_unused_fallback_key_types", UnusedFallbackKeys);
+    }
+
+    private static void WriteArray(Utf8JsonWriter json, string name, IReadOnlyList<string> values)
+    {
+        json.WriteStartArray(name);
+        foreach (var value in values) json.WriteStringValue(value);
+        json.WriteEndArray();
+    }
+}

@@ -1,0 +1,49 @@
+using System.Text.Json;
+using Matrix.ToDevice;
+
+namespace LocalHomeserver;
+
+/// <summary>What a device uploads, checked. Keys are canonical JSON: they are there to be signed, and compare as bytes.</summary>
+/// <param name="DeviceKeys">Its identity keys.</param>
+/// <param name="OneTimeKeys">Keys of which each is given to one other device.</param>
+/// <param name="FallbackKeys">Keys for when there are none of those left, one for each algorithm.</param>
+internal sealed record KeyUpload(byte[]? DeviceKeys, IReadOnlyList<NamedKey> OneTimeKeys, IReadOnlyList<NamedKey> FallbackKeys)
+{
+    public static KeyUpload Read(KeyUploadRequest request, DeviceAddress device) => new(
+        request.DeviceKeys is { } keys ? ReadDeviceKeys(keys, device) : null,
+        ReadKeys(request.OneTimeKeys, "one_time_keys"),
+        ReadKeys(request.FallbackKeys, "fallback_keys"));
+
+    private static byte[] ReadDeviceKeys(JsonElement keys, DeviceAddress device)
+    {
+        if (KeyJson.Text(keys, "user_id") != device.UserId) throw Errors.InvalidParam("device_keys.user_id", "your user ID");
+        if (KeyJson.Text(keys, "device_id") != device.DeviceId) throw Errors.InvalidParam("device_keys.device_id", "your device ID");
+        if (!KeyJson.IsListOfTexts(keys, "algorithms") || !KeyJson.IsMapOfTexts(keys, "keys") || !KeyJson.HasSignatures(keys))
+            throw Errors.BadJson("'device_keys' must have algorithms, keys and signatures");
+        return KeyJson.Canonical(keys);
+    }
+
+    private static List<NamedKey> ReadKeys(Dictionary<string, JsonElement>? keys, string parameter)
+    {
+        var read = new List<NamedKey>();
+        foreach (var (name, key) in keys ?? [])
+        {
+            if (name.Split(':') is not [{ Length: > 0 } algorithm, { Length: > 0 } keyId])
+                throw Errors.InvalidParam(parameter, "named <algorithm>:<key_id>");
+            if (key.ValueKind != JsonValueKind.String && KeyJson.Text(key, "key") is null)
+                throw Errors.BadJson($"Each of '{parameter}' must be a key, or an object with one");
+            read.Add(new NamedKey(algorithm, keyId, KeyJson.Canonical(key)));
+        }
+
+        return read;
+    }
+}
+
+/// <summary>A key as it is uploaded and claimed: <c>"algorithm:key_id": key</c>.</summary>
+internal sealed record NamedKey(string Algorithm, string KeyId, byte[] Key)
+{
+    public string Name => $"{Algorithm}:{KeyId}";
+}
+
+internal sealed record KeyUploadRequest(
+    JsonElement? DeviceKeys, Dictionary<string, JsonElement>? OneTimeKeys, Dictionary<string, JsonElement>? FallbackKeys);

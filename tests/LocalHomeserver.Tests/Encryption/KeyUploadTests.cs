@@ -1,0 +1,161 @@
+using System.Text.Json.Nodes;
+
+namespace LocalHomeserver.Tests;
+
+internal sealed class KeyUploadTests(string store) : HomeserverTests(store)
+{
+    private TestDevice _phone = null!;
+
+    [SetUp]
+    public async Task Register() => _phone = await Server.RegisterAsync("PHONE");
+
+    [Test]
+    public async Task Uploaded_keys_are_counted_for_each_algorithm()
+    {
+        await _phone.UploadOneTimeKeysAsync("A", "B");
+        var reply = await _phone.TryUploadAsync(oneTimeKeys: new() { ["curve25519:C"] = "3C5BFWi2Y8MaVvjM8M22DBmh24PmgR0nPvJOIArzgyI" });
+
+        var counts = reply.Ok().GetProperty("one_time_key_counts");
+        Assert.That(counts.GetProperty("signed_curve25519").GetInt64(), Is.EqualTo(2));
+        Assert.That(counts.GetProperty("curve25519").GetInt64(), Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task An_empty_upload_tells_how_many_keys_are_left() => Assert.That(
+        (await _phone.TryUploadAsync()).Ok().GetProperty("one_time_key_counts").GetProperty("signed_curve25519").GetInt64(), Is.Zero);
+
+    [Test]
+    public async Task The_same_key_again_is_fine_and_counts_once()
+    {
+        var keys = new JsonObject { ["signed_curve25519:A"] = TestKeys.OneTimeKey(_phone, "value") };
+        (await _phone.TryUploadAsync(oneTimeKeys: keys)).Ok();
+        var again = (await _phone.TryUploadAsync(oneTimeKeys: keys)).Ok();
+
+        Assert.That(again.GetProperty("one_time_key_counts").GetProperty("signed_curve25519").GetInt64(), Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task Another_value_for_a_one_time_key_is_refused_with_all_of_its_request()
+    {
+        await _phone.UploadOneTimeKeysAsync("A");
+        var reply = await _phone.TryUploadAsync(oneTimeKeys: new()
+        {
+            ["signed_curve25519:B"] = TestKeys.OneTimeKey(_phone, "B"),
+            ["signed_curve25519:A"] = TestKeys.OneTimeKey(_phone, "another"),
+        });
+
+        reply.IsError(400, "M_INVALID_PARAM");
+        Assert.That((await _phone.SyncAsync()).Count(), Is.EqualTo(1));
+        Assert.That(await _phone.ClaimAsync(_phone), Is.EqualTo("A"));
+    }
+
+    [Test]
+    public async Task A_fallback_key_replaces_the_one_before_it_and_is_unused()
+    {
+        await _phone.UploadFallbackKeyAsync("OLD");
+        await _phone.ClaimAsync(_phone);
+        await _phone.UploadFallbackKeyAsync("NEW");
+
+        Assert.That((await _phone.SyncAsync()).UnusedFallbackKeys(), Is.EqualTo(new[] { TestKeys.Algorithm }));
+        Assert.That(await _phone.ClaimAsync(_phone), Is.EqualTo("NEW"));
+    }
+
+    [Test]
+    public async Task A_used_fallback_key_that_is_uploaded_again_is_still_used()
+    {
+        var keys = new JsonObject { ["signed_curve25519:A"] = TestKeys.OneTimeKey(_phone, "value", isFallback: true) };
+        (await _phone.TryUploadAsync(fallbackKeys: keys)).Ok();
+        await _phone.ClaimAsync(_phone);
+        (await _phone.TryUploadAsync(fallbackKeys: keys)).Ok();
+
+        Assert.That((await _phone.SyncAsync()).UnusedFallbackKeys(), Is.Empty);
+    }
+
+    [Test]
+    public async Task R72_new_identity_keys_of_a_device_end_the_one_time_keys_of_its_old_ones()
+    {
+        await _phone.UploadIdentityAsync();
+        await _phone.UploadOneTimeKeysAsync("A");
+        await _phone.UploadFallbackKeyAsync("B");
+        var again = await Server.LoginAsync(_phone.UserId, "PHONE");
+        await again.UploadIdentityAsync();
+
+        Assert.That(await again.ClaimAsync(again), Is.Null);
+    }
+
+    [Test]
+    public async Task Identity_keys_with_another_signature_keep_the_one_time_keys()
+    {
+        var key = await _phone.UploadIdentityAsync();
+        await _phone.UploadOneTimeKeysAsync("A");
+        var signedTwice = TestKeys.DeviceKeys(_phone, key);
+        SignedJson.Sign(signedTwice, _phone.UserId, TestKeys.NewKey());
+        (await _phone.TryUploadAsync(signedTwice)).Ok();
+
+        Assert.That(await _phone.ClaimAsync(_phone), Is.EqualTo("A"));
+    }
+
+    [TestCase("user_id", "\"@mallory:localhost\"", "M_INVALID_PARAM")]
+    [TestCase("user_id", "7", "M_INVALID_PARAM")]
+    [TestCase("device_id", "\"LAPTOP\"", "M_INVALID_PARAM")]
+    [TestCase("algorithms", "\"m.olm\"", "M_BAD_JSON")]
+    [TestCase("algorithms", "[1]", "M_BAD_JSON")]
+    [TestCase("keys", "{\"ed25519:PHONE\":1}", "M_BAD_JSON")]
+    [TestCase("keys", "{\"ed25519:PHONE\":\"\\ud800\"}", "M_BAD_JSON")]
+    [TestCase("signatures", "{\"@a:b\":\"signed\"}", "M_BAD_JSON")]
+    [TestCase("signatures", "null", "M_BAD_JSON")]
+    [TestCase("extra", "1.5", "M_BAD_JSON")]
+    [TestCase("extra", "{\"\\ud800\":1}", "M_BAD_JSON")]
+    public async Task Identity_keys_are_the_callers_and_of_the_form_of_identity_keys(string member, string value, string errorCode)
+    {
+        var keys = TestKeys.DeviceKeys(_phone, TestKeys.NewKey(_phone));
+        keys.Remove(member);
+        var text = $"{{\"device_keys\":{keys.ToJsonString()[..^1]},\"{member}\":{value}}}}}";
+
+        (await _phone.CallAsync("POST", "/keys/upload", text)).IsError(400, errorCode);
+        Assert.That((await _phone.QueryAsync(_phone.UserId)).GetProperty("device_keys").GetProperty(_phone.UserId).EnumerateObject(), Is.Empty);
+    }
+
+    [TestCase("""{"one_time_keys":{"signed_curve25519":{"key":"a"}}}""", "M_INVALID_PARAM")]
+    [TestCase("""{"one_time_keys":{":A":{"key":"a"}}}""", "M_INVALID_PARAM")]
+    [TestCase("""{"one_time_keys":{"signed_curve25519:":{"key":"a"}}}""", "M_INVALID_PARAM")]
+    [TestCase("""{"fallback_keys":{"a:b:c":{"key":"a"}}}""", "M_INVALID_PARAM")]
+    [TestCase("""{"one_time_keys":{"signed_curve25519:A":7}}""", "M_BAD_JSON")]
+    [TestCase("""{"one_time_keys":{"signed_curve25519:A":null}}""", "M_BAD_JSON")]
+    [TestCase("""{"one_time_keys":{"signed_curve25519:A":{"key":7}}}""", "M_BAD_JSON")]
+    [TestCase("""{"one_time_keys":{"signed_curve25519:A":{"key":"a","key":"b"}}}""", "M_BAD_JSON")]
+    [TestCase("""{"one_time_keys":{"signed_curve25519:\ud800":{"key":"a"}}}""", "M_BAD_JSON")]
+    [TestCase("""{"one_time_keys":[]}""", "M_BAD_JSON")]
+    [TestCase("""{"device_keys":"none"}""", "M_INVALID_PARAM")]
+    [TestCase("[]", "M_BAD_JSON")]
+    [TestCase("{", "M_NOT_JSON")]
+    public async Task What_is_not_of_the_form_of_keys_is_refused(string body, string errorCode)
+    {
+        (await _phone.CallAsync("POST", "/keys/upload", body)).IsError(400, errorCode);
+        Assert.That((await _phone.SyncAsync()).Count(), Is.Zero);
+    }
+
+    [Test]
+    public async Task Names_may_be_any_text()
+    {
+        var device = await Server.RegisterAsync("a\0b/:💥");
+        await device.UploadIdentityAsync();
+        await device.UploadOneTimeKeysAsync("x\0y");
+
+        Assert.That(
+            (await device.QueryAsync(device.UserId)).GetProperty("device_keys").GetProperty(device.UserId).Has(device.DeviceId), Is.True);
+        Assert.That(await device.ClaimAsync(device), Is.EqualTo("x\0y"));
+    }
+
+    [TestCase("POST", "/keys/upload")]
+    [TestCase("POST", "/keys/query")]
+    [TestCase("POST", "/keys/claim")]
+    [TestCase("GET", "/keys/changes?from=a&to=b")]
+    [TestCase("POST", "/keys/device_signing/upload")]
+    [TestCase("POST", "/keys/signatures/upload")]
+    public async Task R9_R15_keys_need_a_token_and_are_under_both_prefixes(string method, string path)
+    {
+        (await Call(method, path, "{}")).IsError(401, "M_MISSING_TOKEN");
+        (await Server.SendAsync(method, "/_matrix/client/r0" + path, "{}")).IsError(401, "M_MISSING_TOKEN");
+    }
+}
