@@ -5,7 +5,7 @@ import { startNetwork } from "./network.js";
 import { Inbox } from "./inbox.js";
 
 const silent = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, getChild: () => silent };
-const password = "correct horse battery staple";
+export const password = "correct horse battery staple";
 
 export async function register(homeserver, localpart, deviceId) {
   const account = { username: localpart, password, device_id: deviceId, initial_device_display_name: deviceId };
@@ -26,10 +26,11 @@ export async function login(homeserver, localpart, deviceId) {
   }));
 }
 
-// A running client behind a network of its own.
-export async function start(homeserver, { userId, deviceId, accessToken }) {
+// A running client behind a network of its own. prepare gets the client before it starts.
+export async function start(homeserver, { userId, deviceId, accessToken }, prepare = () => {}) {
   const network = await startNetwork(homeserver.url);
   const client = connect(network.url, { userId, deviceId, accessToken });
+  await prepare(client);
   const inbox = new Inbox(client);
   // Reconnect as soon as the connection is lost, as an application does when the system reports a new network;
   // left alone, the SDK waits for seconds.

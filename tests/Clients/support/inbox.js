@@ -8,12 +8,16 @@ export class Inbox {
   #checks = new Set();
 
   constructor(client) {
-    const check = () => this.#checks.forEach((waiting) => waiting());
-    client.on(ClientEvent.Sync, check);
+    client.on(ClientEvent.Sync, () => this.check());
     client.on(ClientEvent.ToDeviceEvent, (event) => {
       this.messages.push({ sender: event.getSender(), type: event.getType(), content: event.getContent() });
-      check();
+      this.check();
     });
+  }
+
+  // Something has happened that a condition may depend on.
+  check() {
+    this.#checks.forEach((waiting) => waiting());
   }
 
   get contents() {
