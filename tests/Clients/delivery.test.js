@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { everyDeviceOf, login, register, start } from "./support/clients.js";
-import { serverName, startHomeserver } from "./support/homeserver.js";
+import { startHomeserver } from "./support/homeserver.js";
 
 const type = "org.example.greeting";
 let homeserver, alice, bob1, bob2;
@@ -40,7 +40,7 @@ test("A message for * to oneself includes the sending device (R25)", async () =>
 });
 
 test("Unknown users and devices are dropped and the rest is delivered (R28, D10)", async () => {
-  const nobody = { userId: `@nobody:${serverName}`, deviceId: "NONE" };
+  const nobody = { userId: `@nobody:${homeserver.serverName}`, deviceId: "NONE" };
   await alice.send(type, "some", [nobody, { ...bob1, deviceId: "NONE" }, bob2], { body: "some" });
   await arrives("some", [bob2]);
 });

@@ -8,8 +8,8 @@ namespace LocalHomeserver;
 /// not find them (D6), so the library is told when a life ends.
 /// </summary>
 internal sealed class DeviceLives(
-    IAccountStore store, ToDeviceSync toDevice, DeviceKeys keys, DeviceLists lists, CrossSigning crossSigning, Settings settings,
-    TimeProvider clock) : IDisposable
+    IAccountStore store, ToDeviceSync toDevice, DeviceKeys keys, CrossSigning crossSigning, Settings settings, TimeProvider clock)
+    : IDisposable
 {
     private const string IdLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
@@ -31,15 +31,12 @@ internal sealed class DeviceLives(
             var devices = await store.ListDevicesAsync(userId, cancellationToken);
             var existing = devices.FirstOrDefault(device => device.DeviceId == deviceId);
 
+            // If the server went down in the middle of EndAsync, an earlier life still has to be ended.
+            var address = new DeviceAddress(userId, deviceId);
             if (existing is null)
             {
-                if (await crossSigning.IsKeyAsync(userId, deviceId, cancellationToken))
-                    throw Errors.InvalidParam("device_id", "another one: it is a cross-signing key (R74)");
-
-                // If the server went down in the middle of EndAsync, an earlier life still has to be ended.
-                var address = new DeviceAddress(userId, deviceId);
                 await toDevice.RemoveDeviceAsync(address, turn.Lost);
-                await keys.RemoveAsync(address, isKnown: false, turn.Lost);
+                await keys.RemoveAsync(address, isChange: false, turn.Lost);
             }
 
             var device = new Device(
@@ -48,7 +45,12 @@ internal sealed class DeviceLives(
                 connection.RemoteIpAddress?.ToString() ?? "",
                 clock.GetUtcNow().ToUnixTimeMilliseconds());
             await store.SaveDeviceAsync(userId, device, tokens, cancellationToken);
-            if (existing is null) await lists.ChangeAsync(userId, turn.Lost);
+            if (existing is null && !await crossSigning.TryAddDeviceAsync(address, turn.Lost))
+            {
+                await store.RemoveDeviceAsync(address, turn.Lost);
+                await toDevice.RemoveDeviceAsync(address, turn.Lost);
+                throw Errors.InvalidParam("device_id", "another one than that of a cross-signing key");
+            }
         }
         finally
         {
@@ -73,27 +75,8 @@ internal sealed class DeviceLives(
                 // device by then. What is left of this one, BeginAsync ends.
                 await store.RemoveDeviceAsync(device, turn.Lost);
                 await toDevice.RemoveDeviceAsync(device, turn.Lost);
-                await keys.RemoveAsync(device, isKnown: known.Contains(device.DeviceId), turn.Lost);
+                await keys.RemoveAsync(device, isChange: known.Contains(device.DeviceId), turn.Lost);
             }
-        }
-        finally
-        {
-            _oneAtATime.Release();
-        }
-    }
-
-    /// <summary>
-    /// Does something for the caller's device that must not be done when it has ended, least of all for a later device with its ID
-    /// (D6): its token is looked at once more, and until it is done no device of this user begins or ends.
-    /// </summary>
-    public async ValueTask<T> WhileAliveAsync<T>(HttpContext context, Caller caller, Func<ValueTask<T>> action)
-    {
-        await _oneAtATime.WaitAsync(context.RequestAborted);
-        try
-        {
-            await using var turn = await store.LockDevicesAsync(caller.UserId, context.RequestAborted);
-            await Caller.BindAsync(context);
-            return await action();
         }
         finally
         {

@@ -1,7 +1,9 @@
+using Matrix.ToDevice;
+
 namespace LocalHomeserver;
 
 /// <summary>The cross-signing keys of users: at most one for each usage.</summary>
-internal sealed class CrossSigning(KeyChanges changes)
+internal sealed class CrossSigning(KeyChanges changes, IAccountStore accounts)
 {
     public ValueTask<Dictionary<string, CrossSigningKey>> FindAsync(string userId, CancellationToken cancellationToken) =>
         changes.ReadAsync(statements => FindAsync(statements, userId), cancellationToken);
@@ -15,29 +17,53 @@ internal sealed class CrossSigning(KeyChanges changes)
         return keys.ToDictionary(key => key.Usage);
     }
 
-    /// <summary>Whether a device of this user cannot have this ID, since a key has it (R74).</summary>
-    public async ValueTask<bool> IsKeyAsync(string userId, string deviceId, CancellationToken cancellationToken) =>
-        (await FindAsync(userId, cancellationToken)).Values.Any(key => key.PublicKey == deviceId);
+    /// <summary>Announces a new device; false when it cannot stay, since one of its user's keys has its ID (R74).</summary>
+    public ValueTask<bool> TryAddDeviceAsync(DeviceAddress device, CancellationToken cancellationToken) => changes.MakeAsync(
+        async (statements, position) =>
+        {
+            var keys = await FindAsync(statements, device.UserId);
+            return keys.Values.All(key => key.PublicKey != device.DeviceId)
+                && await DeviceLists.ChangeAsync(statements, position, device.UserId) > 0;
+        },
+        cancellationToken);
 
     /// <summary>Puts keys in the place of those with the same usage.</summary>
-    public async ValueTask SaveAsync(string userId, IReadOnlyList<CrossSigningKey> keys, CancellationToken cancellationToken) =>
-        await changes.MakeAsync(
-            async (statements, position) =>
-            {
-                // What the old master key has signed, the new one has not.
-                if (keys.Any(key => key.Usage == CrossSigningKey.Master))
-                    await statements.ExecuteAsync("DELETE FROM local_homeserver.cross_signing_key WHERE user_id = $1", userId);
-                foreach (var key in keys)
-                {
-                    await statements.ExecuteAsync(
-                        """
-                        INSERT INTO local_homeserver.cross_signing_key VALUES ($1, $2, $3, $4)
-                        ON CONFLICT (user_id, usage) DO UPDATE SET public_key = excluded.public_key, key = excluded.key
-                        """,
-                        userId, key.Usage, key.PublicKey, key.Json);
-                }
+    /// <param name="userId">The user.</param>
+    /// <param name="uploaded">The keys.</param>
+    /// <param name="check">What has to be true of them and of those that are there; it throws when it is not.</param>
+    /// <param name="cancellationToken">Cancels what is not committed.</param>
+    public async ValueTask SaveAsync(
+        string userId, IReadOnlyList<CrossSigningKey> uploaded, Func<Dictionary<string, CrossSigningKey>, ValueTask> check,
+        CancellationToken cancellationToken) => await changes.MakeAsync(
+        async (statements, position) =>
+        {
+            var existing = await FindAsync(statements, userId);
+            await check(existing);
+            var deviceIds = await accounts.FindDeviceIdsAsync([userId], cancellationToken);
+            if (uploaded.Any(key => deviceIds[0].Contains(key.PublicKey)))
+                throw Errors.Forbidden("One of your devices has the name of this key");
 
-                return await DeviceLists.ChangeAsync(statements, position, userId);
-            },
-            cancellationToken);
+            var changed = uploaded.Where(key => key.IsChangeOf(existing)).ToList();
+            if (changed.Count == 0) return 0;
+
+            // What the old master key has signed, the new one has not: everything begins anew.
+            if (changed.Exists(key => key.Usage == CrossSigningKey.Master))
+            {
+                await statements.ExecuteAsync("DELETE FROM local_homeserver.cross_signing_key WHERE user_id = $1", userId);
+                changed = [.. uploaded];
+            }
+
+            foreach (var key in changed)
+            {
+                await statements.ExecuteAsync(
+                    """
+                    INSERT INTO local_homeserver.cross_signing_key VALUES ($1, $2, $3, $4)
+                    ON CONFLICT (user_id, usage) DO UPDATE SET public_key = excluded.public_key, key = excluded.key
+                    """,
+                    userId, key.Usage, key.PublicKey, key.Json);
+            }
+
+            return await DeviceLists.ChangeAsync(statements, position, userId);
+        },
+        cancellationToken);
 }

@@ -8,8 +8,7 @@ internal static class CrossSigningEndpoint
     public static void MapCrossSigning(this IEndpointRouteBuilder client) => client.MapPost("/keys/device_signing/upload", UploadAsync);
 
     private static async Task<EmptyObject> UploadAsync(
-        HttpContext context, Caller caller, Body<CrossSigningRequest> body, DeviceLives devices, CrossSigning crossSigning,
-        IAccountStore accounts, Passwords passwords, CancellationToken cancellationToken)
+        Caller caller, Body<CrossSigningRequest> body, CrossSigning crossSigning, Passwords passwords, CancellationToken cancellationToken)
     {
         var request = body.Value;
         var uploaded = new[]
@@ -19,31 +18,27 @@ internal static class CrossSigningEndpoint
             CrossSigningKey.Read(request.UserSigningKey, CrossSigningKey.UserSigning, caller.UserId),
         }.OfType<CrossSigningKey>().ToList();
 
-        // No device begins meanwhile that could have the name of one of the keys, and no other keys come first.
-        return await devices.WhileAliveAsync(context, caller, async () =>
+        // A password takes its time. Whether one is needed can be another matter once it is this upload's turn.
+        var isConfirmed = false;
+        await CheckAsync(await crossSigning.FindAsync(caller.UserId, cancellationToken));
+        await crossSigning.SaveAsync(caller.UserId, uploaded, CheckAsync, cancellationToken);
+        return new EmptyObject();
+
+        async ValueTask CheckAsync(Dictionary<string, CrossSigningKey> existing)
         {
-            var existing = await crossSigning.FindAsync(caller.UserId, cancellationToken);
-            Check(uploaded, existing, caller.UserId);
+            CheckSignatures(uploaded, existing, caller.UserId);
 
             // The same keys again prove nothing new, and a user's first keys replace nobody's (MSC3967).
-            var changed = uploaded.Where(key => existing.GetValueOrDefault(key.Usage)?.PublicKey != key.PublicKey).ToList();
-            if (changed.Count > 0 && existing.ContainsKey(CrossSigningKey.Master))
-                await UserInteractiveAuth.RequirePasswordAsync(request.Auth, caller, passwords, cancellationToken);
-
-            var deviceIds = await accounts.ListDevicesAsync(caller.UserId, cancellationToken);
-            if (deviceIds.Any(device => uploaded.Any(key => key.PublicKey == device.DeviceId)))
-                throw Errors.Forbidden("One of your devices has the name of this key");
-
-            // With a new master key, everything begins anew, the keys too that only have its signature now.
-            var isNewMaster = changed.Exists(key => key.Usage == CrossSigningKey.Master);
-            if (changed.Count > 0) await crossSigning.SaveAsync(caller.UserId, isNewMaster ? uploaded : changed, cancellationToken);
-            return new EmptyObject();
-        });
+            var isReplaced = existing.ContainsKey(CrossSigningKey.Master) && uploaded.Exists(key => key.IsChangeOf(existing));
+            if (!isReplaced || isConfirmed) return;
+            await UserInteractiveAuth.RequirePasswordAsync(request.Auth, caller, passwords, cancellationToken);
+            isConfirmed = true;
+        }
     }
 
     // All that the specification has a server check: the master key has signed the other two. Whose master key it is, users find
     // out by comparing emoji.
-    private static void Check(List<CrossSigningKey> uploaded, Dictionary<string, CrossSigningKey> existing, string userId)
+    private static void CheckSignatures(List<CrossSigningKey> uploaded, Dictionary<string, CrossSigningKey> existing, string userId)
     {
         var master = uploaded.Find(key => key.Usage == CrossSigningKey.Master)
             ?? existing.GetValueOrDefault(CrossSigningKey.Master)

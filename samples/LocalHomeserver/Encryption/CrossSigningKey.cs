@@ -39,6 +39,10 @@ internal sealed record CrossSigningKey(string Usage, string PublicKey, byte[] Js
         return new CrossSigningKey(usage, only.Value.GetString()!, KeyJson.Canonical(key));
     }
 
+    /// <summary>Whether it is another key than the one with its usage. The same key with other signatures is the same key.</summary>
+    public bool IsChangeOf(Dictionary<string, CrossSigningKey> existing) =>
+        !existing.TryGetValue(Usage, out var before) || before.PublicKey != PublicKey;
+
     /// <summary>Whether it has a signature with another key of the same user, and the signature is right.</summary>
     public bool IsSignedBy(CrossSigningKey other, string userId) =>
         SignedJson.IsSigned(JsonElement.Parse(Json), userId, other.KeyId, UnpaddedBase64.Decode(other.PublicKey));

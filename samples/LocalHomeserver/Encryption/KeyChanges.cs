@@ -4,8 +4,10 @@ namespace LocalHomeserver;
 /// Changes of keys, one after the other, each with a position of its own. A client's sync token holds the last position that
 /// it has been told about.
 /// </summary>
-internal sealed class KeyChanges(IKeyDatabase database, TimeProvider clock)
+internal sealed class KeyChanges(IKeyDatabase database, TimeProvider clock) : IDisposable
 {
+    // They take turns anyway; waiting here keeps a connection free for what a change has to ask the accounts.
+    private readonly SemaphoreSlim _oneAtATime = new(1);
     private TaskCompletionSource _next = NewSignal();
 
     /// <summary>Completes at the first change after this was read: on this host at once, on others see <see cref="KeyWatch"/>.</summary>
@@ -15,25 +17,23 @@ internal sealed class KeyChanges(IKeyDatabase database, TimeProvider clock)
     /// Makes a change. It begins by taking the next position from its only row, which no other change on any host can do until
     /// this one is over: so they are visible in the order of their positions, and no two of them give away the same key.
     /// </summary>
+    /// <remarks>
+    /// So what a change finds in the accounts holds for keys until it is over: a device that ends meanwhile has its keys removed by
+    /// a change behind this one, and a device that begins meanwhile has none before that either.
+    /// </remarks>
     public async ValueTask<T> MakeAsync<T>(Func<KeyStatements, long, Task<T>> change, CancellationToken cancellationToken)
     {
-        // Positions follow the clock: a database that has lost its last changes gives none of them out a second time, and
-        // PostgreSQL and SQLite have no common name for the greater one of two numbers.
-        var now = clock.GetUtcNow().ToUnixTimeMilliseconds();
-        var result = await database.InOneStepAsync(
-            async statements =>
-            {
-                var positions = await statements.QueryAsync(
-                    """
-                    UPDATE local_homeserver.key_position
-                    SET position = CASE WHEN position < $1 THEN $1 ELSE position + 1 END RETURNING position
-                    """,
-                    row => row.Number(0), now);
-                return await change(statements, positions.Single());
-            },
-            cancellationToken);
-        Signal();
-        return result;
+        await _oneAtATime.WaitAsync(cancellationToken);
+        try
+        {
+            var result = await NextAsync(change, cancellationToken);
+            Signal();
+            return result;
+        }
+        finally
+        {
+            _oneAtATime.Release();
+        }
     }
 
     public ValueTask<T> ReadAsync<T>(Func<KeyStatements, Task<T>> work, CancellationToken cancellationToken) =>
@@ -47,6 +47,27 @@ internal sealed class KeyChanges(IKeyDatabase database, TimeProvider clock)
 
     /// <summary>Something has changed: whoever waits looks what it is.</summary>
     public void Signal() => Interlocked.Exchange(ref _next, NewSignal()).SetResult();
+
+    public void Dispose() => _oneAtATime.Dispose();
+
+    private async ValueTask<T> NextAsync<T>(Func<KeyStatements, long, Task<T>> change, CancellationToken cancellationToken)
+    {
+        // Positions follow the clock: a database that has lost its last changes gives none of them out a second time, and
+        // PostgreSQL and SQLite have no common name for the greater one of two numbers.
+        var now = clock.GetUtcNow().ToUnixTimeMilliseconds();
+        return await database.InOneStepAsync(
+            async statements =>
+            {
+                var positions = await statements.QueryAsync(
+                    """
+                    UPDATE local_homeserver.key_position
+                    SET position = CASE WHEN position < $1 THEN $1 ELSE position + 1 END RETURNING position
+                    """,
+                    row => row.Number(0), now);
+                return await change(statements, positions.Single());
+            },
+            cancellationToken);
+    }
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

@@ -6,13 +6,13 @@ namespace LocalHomeserver;
 /// <summary>What a sync response says about keys.</summary>
 /// <param name="Position">Up to which change it tells everything.</param>
 /// <param name="Changed">The users whose keys the client has to ask for again.</param>
-/// <param name="OneTimeKeys">How many one-time keys of its own are left, for each algorithm.</param>
+/// <param name="Counts">How many one-time keys of its own are left, for each algorithm.</param>
 /// <param name="UnusedFallbackKeys">The algorithms of its own fallback keys that nobody has got yet.</param>
 /// <param name="HasNews">Whether anything of it is new to the client.</param>
 internal sealed record KeySync(
     long Position,
     IReadOnlyList<string> Changed,
-    IReadOnlyDictionary<string, long> OneTimeKeys,
+    IReadOnlyDictionary<string, long> Counts,
     IReadOnlyList<string> UnusedFallbackKeys,
     bool HasNews)
 {
@@ -30,12 +30,12 @@ internal sealed record KeySync(
             // A position ahead of the store is one that it has forgotten, with what came before it.
             var from = since > position ? 0 : since;
             var changed = from is null ? [] : await DeviceLists.FindChangedAsync(statements, device.UserId, from.Value);
-            var stockChanged = from is not null && await DeviceKeys.StockChangedAsync(statements, device, from.Value);
+            var stockChanged = from is not null && await OneTimeKeys.HasChangedAsync(statements, device, from.Value);
             return new KeySync(
                 position,
                 changed,
-                await DeviceKeys.CountAsync(statements, device),
-                await DeviceKeys.UnusedFallbackKeysAsync(statements, device),
+                await OneTimeKeys.CountAsync(statements, device),
+                await OneTimeKeys.UnusedFallbacksAsync(statements, device),
                 stockChanged || changed.Count > 0);
         },
         cancellationToken);
@@ -48,7 +48,7 @@ internal sealed record KeySync(
         WriteArray(json, "left", []);
         json.WriteEndObject();
         json.WriteStartObject("device_one_time_keys_count");
-        foreach (var (algorithm, count) in OneTimeKeys) json.WriteNumber(algorithm, count);
+        foreach (var (algorithm, count) in Counts) json.WriteNumber(algorithm, count);
         json.WriteEndObject();
         WriteArray(json, "device_unused_fallback_key_types", UnusedFallbackKeys);
     }

@@ -1,6 +1,5 @@
 // Users with matrix-js-sdk, as an application drives it: register or log in, start the client, receive by its own /sync loop.
 import { ClientEvent, MemoryStore, SyncState, createClient } from "matrix-js-sdk";
-import { serverName } from "./homeserver.js";
 import { startNetwork } from "./network.js";
 import { Inbox } from "./inbox.js";
 
@@ -14,11 +13,11 @@ export async function register(homeserver, localpart, deviceId) {
     () => { throw new Error("Registering without auth was accepted."); },
     (error) => error.data);
   const auth = { type: flows.flows[0].stages[0], session: flows.session };
-  return session(await client.registerRequest({ ...account, auth }));
+  return session(homeserver, await client.registerRequest({ ...account, auth }));
 }
 
 export async function login(homeserver, localpart, deviceId) {
-  return session(await connect(homeserver.url).loginRequest({
+  return session(homeserver, await connect(homeserver.url).loginRequest({
     type: "m.login.password",
     identifier: { type: "m.id.user", user: localpart },
     password,
@@ -69,7 +68,7 @@ function connect(baseUrl, credentials = {}) {
   return createClient({ baseUrl, ...credentials, store: new MemoryStore(), logger: silent });
 }
 
-function session({ user_id: userId, device_id: deviceId, access_token: accessToken }) {
+function session({ serverName }, { user_id: userId, device_id: deviceId, access_token: accessToken }) {
   if (!userId.endsWith(`:${serverName}`)) throw new Error(`${userId} is not a user of ${serverName}.`);
   return { userId, deviceId, accessToken };
 }

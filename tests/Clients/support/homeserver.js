@@ -13,7 +13,7 @@ const startsWithin = 60_000;
 const dll = process.env.HOMESERVER_DLL
   ?? fileURLToPath(new URL("../../../samples/LocalHomeserver/bin/Debug/net10.0/LocalHomeserver.dll", import.meta.url));
 
-export const serverName = "hs1.localhost";
+const serverName = "hs1.localhost";
 
 export async function startHomeserver(settings = {}) {
   if (!existsSync(dll)) throw new Error(`${dll} is missing: build the solution, or name the file in HOMESERVER_DLL.`);
@@ -29,7 +29,7 @@ export async function startHomeserver(settings = {}) {
     const url = await listening(server);
     const health = await fetch(`${url}/health`);
     if (health.status !== 200) throw new Error(`GET /health answered ${health.status}.`);
-    return { url, stop };
+    return { url, serverName: all.ServerName, stop };
   } catch (error) {
     kill();
     throw error;

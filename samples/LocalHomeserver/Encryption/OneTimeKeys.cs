@@ -1,0 +1,126 @@
+using Matrix.ToDevice;
+
+namespace LocalHomeserver;
+
+/// <summary>The stock of keys that a device gives to others: one-time keys, and fallback keys for when there are none left.</summary>
+internal static class OneTimeKeys
+{
+    private const string ThisDevice = "user_id = $1 AND device_id = $2";
+    private const string ThisAlgorithm = "user_id = $1 AND device_id = $2 AND algorithm = $3";
+
+    // Clients count keys of this algorithm, also when there are none left.
+    private const string Usual = "signed_curve25519";
+
+    /// <summary>Adds keys, each once.</summary>
+    public static async Task AddAsync(KeyStatements statements, DeviceAddress device, KeyUpload upload, long position)
+    {
+        var isChange = false;
+        for (var i = 0; i < upload.OneTimeKeys.Count; i++)
+            isChange |= await AddAsync(statements, device, upload.OneTimeKeys[i], position, i);
+        foreach (var key in upload.FallbackKeys) isChange |= await SaveFallbackAsync(statements, device, key);
+        if (isChange) await ChangeAsync(statements, device, position);
+    }
+
+    /// <summary>A one-time key, which nobody else gets, or the fallback key; null when there is neither.</summary>
+    public static async Task<NamedKey?> ClaimAsync(KeyStatements statements, DeviceAddress device, string algorithm, long position)
+    {
+        // The oldest first: clients forget old ones.
+        var oneTime = await statements.QueryAsync(
+            $"""
+            DELETE FROM local_homeserver.one_time_key WHERE {ThisAlgorithm} AND key_id = (
+                SELECT key_id FROM local_homeserver.one_time_key WHERE {ThisAlgorithm} ORDER BY position, number LIMIT 1)
+            RETURNING key_id, key
+            """,
+            row => new NamedKey(algorithm, row.Text(0), row.Bytes(1)), device.UserId, device.DeviceId, algorithm);
+        if (oneTime is [var key])
+        {
+            await ChangeAsync(statements, device, position);
+            return key;
+        }
+
+        var fallback = await statements.QueryAsync(
+            $"SELECT key_id, key, is_used FROM local_homeserver.fallback_key WHERE {ThisAlgorithm}",
+            row => (Key: new NamedKey(algorithm, row.Text(0), row.Bytes(1)), IsUsed: row.Number(2) == 1),
+            device.UserId, device.DeviceId, algorithm);
+        if (fallback is not [var found]) return null;
+
+        if (!found.IsUsed)
+        {
+            await statements.ExecuteAsync(
+                $"UPDATE local_homeserver.fallback_key SET is_used = 1 WHERE {ThisAlgorithm}", device.UserId, device.DeviceId, algorithm);
+            await ChangeAsync(statements, device, position);
+        }
+
+        return found.Key;
+    }
+
+    /// <summary>Removes all of them.</summary>
+    public static async Task RemoveAsync(KeyStatements statements, DeviceAddress device)
+    {
+        foreach (var table in (string[])["one_time_key", "fallback_key", "key_stock"])
+            await statements.ExecuteAsync($"DELETE FROM local_homeserver.{table} WHERE {ThisDevice}", device.UserId, device.DeviceId);
+    }
+
+    /// <summary>How many one-time keys there are, for each algorithm.</summary>
+    public static async Task<Dictionary<string, long>> CountAsync(KeyStatements statements, DeviceAddress device)
+    {
+        var counts = await statements.QueryAsync(
+            $"SELECT algorithm, count(*) FROM local_homeserver.one_time_key WHERE {ThisDevice} GROUP BY algorithm",
+            row => (Algorithm: row.Text(0), Count: row.Number(1)), device.UserId, device.DeviceId);
+        var byAlgorithm = counts.ToDictionary(count => count.Algorithm, count => count.Count);
+        byAlgorithm.TryAdd(Usual, 0);
+        return byAlgorithm;
+    }
+
+    /// <summary>The algorithms of the fallback keys that nobody has got yet.</summary>
+    public static Task<List<string>> UnusedFallbacksAsync(KeyStatements statements, DeviceAddress device) => statements.QueryAsync(
+        $"SELECT algorithm FROM local_homeserver.fallback_key WHERE {ThisDevice} AND is_used = 0", row => row.Text(0),
+        device.UserId, device.DeviceId);
+
+    /// <summary>Whether a device has got or lost keys after a position.</summary>
+    public static async Task<bool> HasChangedAsync(KeyStatements statements, DeviceAddress device, long since)
+    {
+        var changed = await statements.QueryAsync(
+            $"SELECT position FROM local_homeserver.key_stock WHERE {ThisDevice} AND position > $3", row => row.Number(0),
+            device.UserId, device.DeviceId, since);
+        return changed.Count > 0;
+    }
+
+    // A client that did not get the answer uploads the same keys again; one that has lost its memory uploads others under the same
+    // names, and who has got the first ones could not be understood.
+    private static async Task<bool> AddAsync(
+        KeyStatements statements, DeviceAddress device, NamedKey key, long position, int number)
+    {
+        var before = await statements.QueryAsync(
+            $"SELECT key FROM local_homeserver.one_time_key WHERE {ThisAlgorithm} AND key_id = $4", row => row.Bytes(0),
+            device.UserId, device.DeviceId, key.Algorithm, key.KeyId);
+        if (before is [var existing])
+        {
+            return existing.AsSpan().SequenceEqual(key.Key)
+                ? false
+                : throw Errors.New(400, "M_INVALID_PARAM", $"One time key {key.Name} already exists, with another value");
+        }
+
+        await statements.ExecuteAsync(
+            "INSERT INTO local_homeserver.one_time_key VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            device.UserId, device.DeviceId, key.Algorithm, key.KeyId, key.Key, position, (long)number);
+        return true;
+    }
+
+    // The same one again is as used as before.
+    private static async Task<bool> SaveFallbackAsync(KeyStatements statements, DeviceAddress device, NamedKey key) =>
+        await statements.ExecuteAsync(
+            """
+            INSERT INTO local_homeserver.fallback_key VALUES ($1, $2, $3, $4, $5, 0) ON CONFLICT (user_id, device_id, algorithm)
+            DO UPDATE SET key_id = excluded.key_id, key = excluded.key, is_used = 0
+            WHERE fallback_key.key_id <> excluded.key_id OR fallback_key.key <> excluded.key
+            """,
+            device.UserId, device.DeviceId, key.Algorithm, key.KeyId, key.Key) > 0;
+
+    private static Task<int> ChangeAsync(KeyStatements statements, DeviceAddress device, long position) => statements.ExecuteAsync(
+        """
+        INSERT INTO local_homeserver.key_stock VALUES ($1, $2, $3)
+        ON CONFLICT (user_id, device_id) DO UPDATE SET position = excluded.position
+        """,
+        device.UserId, device.DeviceId, position);
+}
