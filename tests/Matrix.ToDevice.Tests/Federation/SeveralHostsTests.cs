@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
 
 namespace Matrix.ToDevice.Tests;
 
@@ -90,6 +91,33 @@ public class SeveralHostsTests : SenderTests
         Assert.That((await outbox.ReadAsync("hs2", 10, default)), Has.Count.EqualTo(1));
         await outbox.ReleaseAsync("hs2", "another host", 0, TimeSpan.Zero, default);
         Assert.That((await TestTransport.Of(server).NextAsync()).Id, Is.EqualTo(transaction.Id));
+    }
+
+    [Test]
+    public async Task D16_a_host_whose_time_ran_out_before_it_could_send_does_not_send()
+    {
+        var (log, time) = (new CapturedLog(), new TestTime());
+        await using var server = await TestHomeserver.StartAsync(builder =>
+        {
+            log.AddTo(builder, LogLevel.Information);
+            builder.Services.AddSingleton<TimeProvider>(time);
+            TestTransport.Add(builder);
+            HookedOutbox.Add(builder);
+        });
+        var outbox = server.Services.GetRequiredService<HookedOutbox>();
+        var taken = false;
+        outbox.Before = method =>
+        {
+            if (method != nameof(outbox.ReadAsync) || taken) return;
+            taken = true;
+            time.Advance(TimeSpan.FromHours(1));
+            ((IFederationOutbox)Store(server)).AcquireAsync("another host", TimeSpan.FromDays(1), 1, default).AsTask().Wait();
+        };
+
+        await server.Login("@alice:hs1", "A1").SendAsync("t1", "@carol:hs2", "C1");
+
+        while (!log.Entries.Any(entry => entry.Id.Id == 18)) await Task.Yield();
+        Assert.That(TestTransport.Of(server).HasNext(), Is.False);
     }
 
     [Test]
