@@ -9,17 +9,12 @@ namespace LocalHomeserver;
 /// </summary>
 public static class Program
 {
-    /// <summary>Runs the server until it is told to stop.</summary>
+    /// <summary>Runs the server; a setting or a machine that does not let it run is an error in one line.</summary>
     public static async Task<int> Main(string[] args)
     {
         try
         {
-            await using var app = Build(args);
-            await app.StartAsync();
-            var settings = app.Services.GetRequiredService<Settings>();
-            Console.WriteLine(
-                $"Homeserver {settings.ServerName} listens on {string.Join(", ", app.Urls)}. For trials only: anyone can register.");
-            await app.WaitForShutdownAsync();
+            await RunAsync(args, TellWhereItListens, CancellationToken.None);
             return 0;
         }
         catch (Exception e) when (e is SettingsException or SqliteStoreException or PostgreSqlStoreException
@@ -29,6 +24,27 @@ public static class Program
             await Console.Error.WriteLineAsync(e.Message.ReplaceLineEndings(" "));
             return 1;
         }
+    }
+
+    /// <summary>Runs the server until it is told to stop. Its page can ask for a restart: then it runs again, on what it has stored.</summary>
+    /// <param name="args">Settings, as on the command line: <c>--ServerName hs1.localhost</c>.</param>
+    /// <param name="started">Is called after each start.</param>
+    /// <param name="cancellationToken">Stops the server.</param>
+    public static async Task RunAsync(string[] args, Action<WebApplication> started, CancellationToken cancellationToken)
+    {
+        bool again;
+        do
+        {
+            await using var app = Build(args);
+            await app.StartAsync(cancellationToken);
+            started(app);
+
+            // A port that was free at the first start is this server's from then on.
+            args = [.. args, "--urls", string.Join(';', app.Urls)];
+            await app.WaitForShutdownAsync(cancellationToken);
+            again = app.Services.GetRequiredService<Restart>().IsRequested;
+        }
+        while (again);
     }
 
     /// <summary>Puts the server together without starting it.</summary>
@@ -45,6 +61,7 @@ public static class Program
         services.AddSingleton<Passwords>();
         services.AddSingleton<DeviceLives>();
         services.AddFederation();
+        services.AddTrial();
         var health = services.AddHealthChecks();
         services.ConfigureHttpJsonOptions(json => MatrixJson.Configure(json.SerializerOptions));
 
@@ -90,6 +107,7 @@ public static class Program
         app.MapVersions();
         app.MapFederation();
         app.MapKeyFederation();
+        app.MapTrial();
 
         // 3. PUT /_matrix/client/{v3,r0,unstable}/sendToDevice/{eventType}/{txnId}
         app.MapSendToDevice();
@@ -110,5 +128,11 @@ public static class Program
         }
 
         return app;
+    }
+
+    private static void TellWhereItListens(WebApplication app)
+    {
+        var name = app.Services.GetRequiredService<Settings>().ServerName;
+        Console.WriteLine($"Homeserver {name} listens on {string.Join(", ", app.Urls)}. For trials only: anyone can register.");
     }
 }

@@ -8,8 +8,8 @@ namespace LocalHomeserver;
 /// not find them (D6), so the library is told when a life ends.
 /// </summary>
 internal sealed class DeviceLives(
-    IAccountStore store, ToDeviceSync toDevice, DeviceKeys keys, CrossSigning crossSigning, Settings settings, TimeProvider clock)
-    : IDisposable
+    IAccountStore store, ToDeviceSync toDevice, DeviceKeys keys, CrossSigning crossSigning, HandOuts handOuts, Settings settings,
+    TimeProvider clock) : IDisposable
 {
     private const string IdLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
@@ -75,6 +75,7 @@ internal sealed class DeviceLives(
                 // device by then. What is left of this one, BeginAsync ends.
                 await store.RemoveDeviceAsync(device, turn.Lost);
                 await toDevice.RemoveDeviceAsync(device, turn.Lost);
+                handOuts.Forget(device);
                 await keys.RemoveAsync(device, isChange: known.Contains(device.DeviceId), turn.Lost);
             }
         }

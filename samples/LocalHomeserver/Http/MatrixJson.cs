@@ -31,6 +31,8 @@ namespace LocalHomeserver;
 [JsonSerializable(typeof(CrossSigningRequest))]
 [JsonSerializable(typeof(Dictionary<string, Dictionary<string, JsonElement>>))]
 [JsonSerializable(typeof(SignatureResponse))]
+[JsonSerializable(typeof(TrialServer))]
+[JsonSerializable(typeof(TrialInbox))]
 [JsonSerializable(typeof(JsonElement))]
 [JsonSerializable(typeof(EmptyObject))]
 internal sealed partial class MatrixJson : JsonSerializerContext

@@ -10,7 +10,7 @@ internal static class SyncEndpoint
 
     private static async Task SyncAsync(
         HttpContext context, Caller caller, IAccountStore store, ToDeviceSync toDevice, KeyChanges changes, Contacts contacts,
-        IHostApplicationLifetime server)
+        HandOuts handOuts, IHostApplicationLifetime server)
     {
         var aborted = context.RequestAborted;
         var query = await SyncQuery.ReadAsync(context, caller, store);
@@ -31,6 +31,7 @@ internal static class SyncEndpoint
             // The device may have been logged out while it waited, and another one may have its ID by now (D6).
             await Caller.BindAsync(context);
             await contacts.MeetAsync(caller.UserId, batch.Events.Select(message => message.Sender), aborted);
+            handOuts.Note(caller.Device, batch);
             await WriteAsync(context, batch, keys);
         }
     }
