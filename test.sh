@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that must hold: build, format, .NET tests, tests with real Matrix clients.
+# Everything that must hold: build, format, .NET tests, tests with real Matrix clients and with a real browser.
 # Needs the .NET SDK and Debian's tools; installs the rest. Prints one line a suite and the sum of all as the last line.
 #
 #   ./test.sh          everything
@@ -37,9 +37,13 @@ main() {
   if ! has_postgresql; then step postgresql locked install_postgresql || true; fi
   local project
   for project in tests/*/*.csproj; do dotnet_suite "$project"; done
-  if step client-packages locked install_client_packages; then
-    client_suite Clients npm
-    client_suite Clients-PostgreSQL env HOMESERVER_STORE=postgresql pg_virtualenv -t npm
+  if step client-packages locked install_packages tests/Clients; then
+    node_suite Clients tests/Clients npm
+    node_suite Clients-PostgreSQL tests/Clients env HOMESERVER_STORE=postgresql pg_virtualenv -t npm
+  fi
+  if ! command -v chromium >/dev/null; then step chromium locked apt_install chromium || true; fi
+  if step browser-packages locked install_packages tests/Browser samples/LocalHomeserver/Page; then
+    node_suite Browser tests/Browser npm
   fi
 }
 
@@ -60,22 +64,25 @@ quick_suite() {
 
 tests_of() { echo "$(dirname "$1")/$output/$(basename "$1" .csproj).dll"; } # PROJECT
 
-client_suite() { # NAME NPM...
-  local name=$1
-  shift
-  suite "$name" tap_counts timeout $time_limit "$@" --prefix tests/Clients test --silent -- \
+node_suite() { # NAME FOLDER NPM...
+  local name=$1 folder=$2
+  shift 2
+  suite "$name" tap_counts timeout $time_limit "$@" --prefix "$folder" test --silent -- \
     --test-reporter=tap --test-reporter-destination="$temp/$name.results" \
     --test-reporter=spec --test-reporter-destination=stdout
   sed -n "s/^# storm:/ /p" "$temp/$name.results" 2>/dev/null || true
 }
 
 # npm comes from Debian if there is none; the Node that the tests run on comes with their packages.
-install_client_packages() {
+install_packages() { # FOLDER...
   if ! node --version || ! npm --version; then apt_install nodejs npm || return; fi
-  local stamp=tests/Clients/node_modules/.installed-from lock
-  lock=$(cat tests/Clients/package.json tests/Clients/package-lock.json tests/Clients/.npmrc | sha256sum) || return
-  if [[ -f $stamp && $(<$stamp) == "$lock" ]]; then return; fi
-  npm --prefix tests/Clients ci --loglevel=error && echo "$lock" >$stamp
+  local folder stamp lock
+  for folder; do
+    stamp=$folder/node_modules/.installed-from
+    lock=$(cat "$folder/package.json" "$folder/package-lock.json" "$folder/.npmrc" | sha256sum) || return
+    if [[ -f $stamp && $(<"$stamp") == "$lock" ]]; then continue; fi
+    { npm --prefix "$folder" ci --loglevel=error && echo "$lock" >"$stamp"; } || return
+  done
 }
 
 has_postgresql() { compgen -G "/usr/lib/postgresql/*/bin/initdb" && command -v pg_virtualenv && [[ -x /usr/sbin/pgbouncer ]]; } >/dev/null

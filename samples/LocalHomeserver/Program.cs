@@ -103,6 +103,7 @@ public static class Program
         var app = builder.Build();
         app.UseMatrixErrors();
         app.UseExactPaths();
+        app.UseTrialPage();
         app.MapHealthChecks("/health");
         app.MapVersions();
         app.MapFederation();

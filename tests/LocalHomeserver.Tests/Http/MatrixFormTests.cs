@@ -6,7 +6,7 @@ namespace LocalHomeserver.Tests;
 /// <summary>What holds for every endpoint. That every response has CORS headers (R7), <see cref="Reply"/> looks after.</summary>
 internal sealed class MatrixFormTests(string store) : HomeserverTests(store)
 {
-    [TestCase("/")]
+    [TestCase("/index.htm")]
     [TestCase("/_matrix/client/v3/unknown")]
     [TestCase("/_matrix/client/v9/sync")]
     [TestCase("/_matrix/client/v3/login/more")]
