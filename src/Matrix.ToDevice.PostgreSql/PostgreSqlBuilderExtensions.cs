@@ -36,6 +36,9 @@ public static class PostgreSqlBuilderExtensions
         builder.Services.TryAddSingleton(TimeProvider.System);
         // A database that cannot be used is found out at start, not by the first client.
         builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, PostgreSqlStart>());
+        builder.Services.TryAddSingleton(services => new PostgreSqlDevices(
+            services.GetRequiredService<ITransactionStore>() as PostgreSqlStore
+            ?? throw new InvalidOperationException("Another store is in use: UsePostgreSql was not the last one to be called.")));
         return builder.UseStore<PostgreSqlStore>();
     }
 

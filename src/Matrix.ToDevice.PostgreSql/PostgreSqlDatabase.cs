@@ -79,7 +79,7 @@ internal sealed class PostgreSqlDatabase : IAsyncDisposable
     /// A commit that has waited too long for its synchronous standby is cancelled, and then it is a success with a warning: it
     /// is on the primary only. Here that is a failure, and a retry finds out when it is on both.
     /// </summary>
-    private async ValueTask<T> ConfirmedAsync<T>(
+    public async ValueTask<T> ConfirmedAsync<T>(
         NpgsqlConnection connection, Func<NpgsqlConnection, CancellationToken, ValueTask<T>> work, CancellationToken cancellationToken)
     {
         var isConfirmed = true;

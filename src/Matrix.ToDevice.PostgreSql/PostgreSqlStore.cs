@@ -77,6 +77,15 @@ internal sealed class PostgreSqlStore(
         opened.Notifier?.DeviceRemoved(device);
     }
 
+    /// <inheritdoc cref="PostgreSqlDevices.RemoveAndCommitAsync"/>
+    public async ValueTask RemoveAndCommitAsync(NpgsqlTransaction transaction, DeviceAddress device, CancellationToken cancellationToken)
+    {
+        var opened = await OpenAsync(cancellationToken);
+        _knownRemovals.Learn(await opened.Cleaner.RemoveAndCommitAsync(transaction, device, cancellationToken));
+        signals?.DeviceRemoved(device);
+        opened.Notifier?.DeviceRemoved(device);
+    }
+
     public async ValueTask<IReadOnlyList<OutboxEntry>> ReadAsync(string destination, int limit, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);

@@ -26,6 +26,9 @@ internal interface IAccountStore : ISigningKeyStore
     /// <summary>Removes a device and its tokens. Harmless when it does not exist.</summary>
     ValueTask RemoveDeviceAsync(DeviceAddress device, CancellationToken cancellationToken);
 
+    /// <summary>Whether <see cref="RemoveDeviceAsync"/> ends the device in the library too, in the same step.</summary>
+    bool RemovesMessagesToo => false;
+
     /// <summary>Whose access token it is; null for nobody's. When it came from a refresh, the refresh token before it ends.</summary>
     ValueTask<Session?> FindSessionAsync(string accessToken, CancellationToken cancellationToken);
 

@@ -5,7 +5,7 @@ using Npgsql;
 namespace LocalHomeserver;
 
 /// <summary>Accounts in PostgreSQL, in a schema of their own: several hosts on one database are one server.</summary>
-internal sealed class PostgreSqlAccountStore(NpgsqlDataSource dataSource) : IAccountStore, IHostedService
+internal sealed class PostgreSqlAccountStore(NpgsqlDataSource dataSource, PostgreSqlDevices toDevice) : IAccountStore, IHostedService
 {
     // Columns of bytes: clients choose device IDs and names, and PostgreSQL's text has no NUL. Hosts that start at the same
     // moment take turns. The states of a token are those of SqliteAccountStore.
@@ -81,13 +81,21 @@ internal sealed class PostgreSqlAccountStore(NpgsqlDataSource dataSource) : IAcc
                 device.UserId, device.DeviceId, displayName),
             cancellationToken) == 1;
 
-    public async ValueTask RemoveDeviceAsync(DeviceAddress device, CancellationToken cancellationToken) => await InOneStepAsync(
-        async work =>
-        {
-            await work.ExecuteAsync($"DELETE FROM local_homeserver.device WHERE {ThisDevice}", device.UserId, device.DeviceId);
-            return await work.ExecuteAsync($"DELETE FROM local_homeserver.token WHERE {ThisDevice}", device.UserId, device.DeviceId);
-        },
-        cancellationToken);
+    /// <summary>
+    /// All of it in one transaction, the library's part too: until it is over, the device's row keeps every host from beginning
+    /// a device with this ID, whose messages must not go with those of this one (D6).
+    /// </summary>
+    public async ValueTask RemoveDeviceAsync(DeviceAddress device, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        var work = new Work(connection, cancellationToken);
+        if (await work.ExecuteAsync($"DELETE FROM local_homeserver.device WHERE {ThisDevice}", device.UserId, device.DeviceId) == 0) return;
+        await work.ExecuteAsync($"DELETE FROM local_homeserver.token WHERE {ThisDevice}", device.UserId, device.DeviceId);
+        await toDevice.RemoveAndCommitAsync(transaction, device, cancellationToken);
+    }
+
+    public bool RemovesMessagesToo => true;
 
     public async ValueTask<Session?> FindSessionAsync(string accessToken, CancellationToken cancellationToken)
     {

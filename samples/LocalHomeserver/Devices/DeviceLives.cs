@@ -35,7 +35,7 @@ internal sealed class DeviceLives(
             var address = new DeviceAddress(userId, deviceId);
             if (existing is null)
             {
-                await toDevice.RemoveDeviceAsync(address, turn.Lost);
+                if (!store.RemovesMessagesToo) await toDevice.RemoveDeviceAsync(address, turn.Lost);
                 await keys.RemoveAsync(address, isChange: false, turn.Lost);
             }
 
@@ -48,7 +48,7 @@ internal sealed class DeviceLives(
             if (existing is null && !await crossSigning.TryAddDeviceAsync(address, turn.Lost))
             {
                 await store.RemoveDeviceAsync(address, turn.Lost);
-                await toDevice.RemoveDeviceAsync(address, turn.Lost);
+                if (!store.RemovesMessagesToo) await toDevice.RemoveDeviceAsync(address, turn.Lost);
                 throw Errors.InvalidParam("device_id", "another one than that of a cross-signing key");
             }
         }
@@ -74,7 +74,7 @@ internal sealed class DeviceLives(
                 // even if the client goes away in between; but not when it is another host's turn, which may have begun a new
                 // device by then. What is left of this one, BeginAsync ends.
                 await store.RemoveDeviceAsync(device, turn.Lost);
-                await toDevice.RemoveDeviceAsync(device, turn.Lost);
+                if (!store.RemovesMessagesToo) await toDevice.RemoveDeviceAsync(device, turn.Lost);
                 handOuts.Forget(device);
                 await keys.RemoveAsync(device, isChange: known.Contains(device.DeviceId), turn.Lost);
             }

@@ -36,15 +36,25 @@ internal sealed class PostgreSqlCleaner(PostgreSqlDatabase database, PostgreSqlS
 
     /// <summary>Ends a device; the result is the number of the removal.</summary>
     public ValueTask<long> RemoveDeviceAsync(DeviceAddress device, CancellationToken cancellationToken) =>
-        database.RunAsync(async (connection, cancellation) =>
+        database.RunAsync((connection, cancellation) => RemoveDeviceAsync(connection, device, cancellation), cancellationToken);
+
+    /// <inheritdoc cref="PostgreSqlDevices.RemoveAndCommitAsync"/>
+    public async ValueTask<long> RemoveAndCommitAsync(NpgsqlTransaction transaction, DeviceAddress device, CancellationToken cancellationToken)
+    {
+        try
         {
-            // However full the inbox is.
-            await using var command = new NpgsqlCommand(_remove, connection) { CommandTimeout = 0 };
-            command.Parameters.Add(Text(PostgreSqlText.Key(device.UserId)));
-            command.Parameters.Add(Text(PostgreSqlText.Key(device.DeviceId)));
-            command.Parameters.Add(Time(time.GetUtcNow()));
-            return (long)(await command.ExecuteScalarAsync(cancellation))!;
-        }, cancellationToken);
+            return await database.ConfirmedAsync(transaction.Connection!, async (connection, cancellation) =>
+            {
+                var number = await RemoveDeviceAsync(connection, device, cancellation);
+                await transaction.CommitAsync(CancellationToken.None);
+                return number;
+            }, cancellationToken);
+        }
+        catch (Exception exception) when (exception is not (OperationCanceledException or PostgreSqlStoreException))
+        {
+            throw database.Explain(exception);
+        }
+    }
 
     /// <inheritdoc cref="ITransactionStore.PurgeAsync"/>
     public async ValueTask<int> PurgeAsync(string endpoint, DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken)
@@ -52,6 +62,16 @@ internal sealed class PostgreSqlCleaner(PostgreSqlDatabase database, PostgreSqlS
         var purgeRecords = endpoint == TransactionKey.DirectToDevice ? _purgeEdus : _purgeSends;
         await ExecuteAsync(_purgeRemovals, cancellationToken, Time(lastUsedBefore), new NpgsqlParameter<long> { TypedValue = atMost });
         return await ExecuteAsync(purgeRecords, cancellationToken, Time(lastUsedBefore), new NpgsqlParameter<long> { TypedValue = atMost });
+    }
+
+    private async ValueTask<long> RemoveDeviceAsync(NpgsqlConnection connection, DeviceAddress device, CancellationToken cancellationToken)
+    {
+        // However full the inbox is.
+        await using var command = new NpgsqlCommand(_remove, connection) { CommandTimeout = 0 };
+        command.Parameters.Add(Text(PostgreSqlText.Key(device.UserId)));
+        command.Parameters.Add(Text(PostgreSqlText.Key(device.DeviceId)));
+        command.Parameters.Add(Time(time.GetUtcNow()));
+        return (long)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
     // Hosts that purge at the same time share the work. A record that is used at this moment is looked at again. They are

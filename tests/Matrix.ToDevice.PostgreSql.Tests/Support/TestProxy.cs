@@ -12,7 +12,10 @@ internal sealed class TestProxy : IDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _lock = new();
     private readonly List<(TcpClient Client, TcpClient Server, Said Says)> _connections = [];
-    private volatile string? _cutting, _muting;
+    private readonly TaskCompletionSource _held = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _letGo = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _arrived = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile string? _cutting, _muting, _holding;
     private int _lostAnswers;
 
     public TestProxy(int serverPort)
@@ -42,6 +45,20 @@ internal sealed class TestProxy : IDisposable
 
     /// <summary>Swallows what the server says on connections that have said this, as a pooler does that forgets sessions.</summary>
     public void Mute(string words) => _muting = words;
+
+    /// <summary>Keeps the next statement that contains this on the wire, even when its client has gone; completes when there is one.</summary>
+    public Task HoldBack(string words)
+    {
+        _holding = words;
+        return _held.Task;
+    }
+
+    /// <summary>Sends on what was held back, and waits until the server has carried it out, or turns out to have gone.</summary>
+    public Task LetGoAsync()
+    {
+        _letGo.TrySetResult();
+        return _arrived.Task;
+    }
 
     public void Mend() => _cutting = _muting = null;
 
@@ -73,8 +90,8 @@ internal sealed class TestProxy : IDisposable
                 await server.ConnectAsync(IPAddress.Loopback, _serverPort, _stop.Token);
                 var says = new Said();
                 lock (_lock) _connections.Add((client, server, says));
-                _ = ForwardAsync(client, server, bytes => Ask(bytes, says));
-                _ = ForwardAsync(server, client, _ => Answer(says));
+                _ = ForwardAsync(client, server, says, bytes => Ask(bytes, says));
+                _ = ForwardAsync(server, client, says, _ => Answer(says));
             }
         }
         catch (Exception exception) when (exception is OperationCanceledException or SocketException or ObjectDisposedException)
@@ -83,7 +100,7 @@ internal sealed class TestProxy : IDisposable
         }
     }
 
-    private enum Fate { Pass, Swallow, Cut }
+    private enum Fate { Pass, Swallow, Cut, Hold }
 
     private Fate Ask(ReadOnlyMemory<byte> bytes, Said says)
     {
@@ -96,11 +113,15 @@ internal sealed class TestProxy : IDisposable
         }
 
         if (_cutting is { } cutting && text.Contains(cutting, StringComparison.Ordinal)) return Fate.Cut;
-        return Fate.Pass;
+        if (_holding is not { } holding || !text.Contains(holding, StringComparison.Ordinal)) return Fate.Pass;
+        _holding = null;
+        says.IsHeld = true;
+        return Fate.Hold;
     }
 
     private Fate Answer(Said says)
     {
+        if (says.IsHeld) _arrived.TrySetResult();
         if (_muting is { } muting && says.Contains(muting)) return Fate.Swallow;
         if (says.IsLosingAnswer)
         {
@@ -111,7 +132,7 @@ internal sealed class TestProxy : IDisposable
         return Fate.Pass;
     }
 
-    private async Task ForwardAsync(TcpClient from, TcpClient to, Func<ReadOnlyMemory<byte>, Fate> fate)
+    private async Task ForwardAsync(TcpClient from, TcpClient to, Said says, Func<ReadOnlyMemory<byte>, Fate> fate)
     {
         var buffer = new byte[65_536];
         try
@@ -120,7 +141,13 @@ internal sealed class TestProxy : IDisposable
             {
                 var decided = fate(buffer.AsMemory(0, length));
                 if (decided == Fate.Cut) break;
-                if (decided == Fate.Pass) await to.Client.SendAsync(buffer.AsMemory(0, length), _stop.Token);
+                if (decided == Fate.Hold)
+                {
+                    _held.TrySetResult();
+                    await _letGo.Task;
+                }
+
+                if (decided != Fate.Swallow) await to.Client.SendAsync(buffer.AsMemory(0, length), _stop.Token);
             }
         }
         catch (Exception exception) when (exception is OperationCanceledException or SocketException or ObjectDisposedException)
@@ -130,6 +157,7 @@ internal sealed class TestProxy : IDisposable
 
         from.Dispose();
         to.Dispose();
+        if (says.IsHeld) _arrived.TrySetResult();
     }
 
     /// <summary>What a client has said so far.</summary>
@@ -137,7 +165,7 @@ internal sealed class TestProxy : IDisposable
     {
         private readonly StringBuilder _text = new();
 
-        public volatile bool IsLosingAnswer;
+        public volatile bool IsLosingAnswer, IsHeld;
 
         public void Add(string text)
         {
