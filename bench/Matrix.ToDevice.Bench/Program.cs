@@ -22,7 +22,18 @@ internal static class Program
                 await SqliteBench.RunOnSlowDiskAsync(Rounds(rest), Bodies(rest), Senders(rest));
                 return 0;
             case ["postgresql", .. var rest]:
-                await PostgreSqlBench.RunAsync(Rounds(rest), Bodies(rest));
+                await PostgreSqlBench.RunAsync(Rounds(rest), [.. Bodies(rest)], Senders(rest));
+                return 0;
+            case ["postgresql-budgets", .. var rest]:
+                await PostgreSqlBench.RunAsync(rest is [var few] ? int.Parse(few, null) : 3, Body.All, [1, 64]);
+                await SyncBench.RunOnPostgreSqlAsync();
+                return 0;
+            case ["host", var database, var notifications, var name, var senders, var requests, var recipients, var firstSender]:
+                await HostProcess.ServeAsync(
+                    new PostgreSqlLoad(
+                        database, Body.All.Single(body => body.Name == name), int.Parse(senders, null), int.Parse(requests, null),
+                        int.Parse(recipients, null), bool.Parse(notifications)),
+                    int.Parse(firstSender, null));
                 return 0;
             case ["sync", "sqlite"]:
                 await SyncBench.RunOnSqliteAsync();
@@ -31,7 +42,9 @@ internal static class Program
                 await SyncBench.RunOnPostgreSqlAsync();
                 return 0;
             default:
-                await Console.Error.WriteLineAsync("usage: http [ROUNDS [BODY]] | sqlite|slow-disk [ROUNDS [BODY [SENDERS]]] | postgresql [ROUNDS [BODY]] | sync sqlite|postgresql");
+                await Console.Error.WriteLineAsync(
+                    "usage: http [ROUNDS [BODY]] | sqlite|slow-disk|postgresql [ROUNDS [BODY [SENDERS]]] | postgresql-budgets [ROUNDS] | "
+                    + "sync sqlite|postgresql");
                 return 2;
         }
     }

@@ -65,7 +65,8 @@ internal static class SqliteBench
         var services = new ServiceCollection();
         services.AddSendToDevice().UseSqlite(TemporaryFolder.ConnectionString(folder.File("store.db"), vfs));
         await using var provider = services.BuildServiceProvider();
-        return await StoreLoad.RunAsync([provider], body, senders, Requests(body, senders));
+        var (latencies, elapsed) = await StoreLoad.RunAsync([provider], body, senders, Requests(body, senders));
+        return Figures.Of(latencies, elapsed);
     }
 
     private static Task<Figures> RawAsync(Body body, int senders, RawKind kind, string? vfs = null) => Task.Run(() =>

@@ -17,8 +17,12 @@ internal static class StoreLoad
     /// <param name="senders">How many at once, each from a device of its own.</param>
     /// <param name="requests">How many in all.</param>
     /// <param name="recipients">Among how many devices the targets are spread.</param>
-    public static async Task<Figures> RunAsync(
-        IReadOnlyList<IServiceProvider> hosts, Body body, int senders, int requests, int recipients = Body.Recipients)
+    /// <param name="firstSender">The number of the first sender, where other processes have some too.</param>
+    /// <param name="ready">What to wait for before the measured part.</param>
+    /// <returns>How long each request took, and all of them.</returns>
+    public static async Task<(long[] Latencies, TimeSpan Elapsed)> RunAsync(
+        IReadOnlyList<IServiceProvider> hosts, Body body, int senders, int requests, int recipients = Body.Recipients, int firstSender = 0,
+        Func<Task>? ready = null)
     {
         // Made before: what is measured is the store.
         var messages = Enumerable.Range(0, recipients).Select(first => body.Messages(first, first, recipients)).ToArray();
@@ -26,18 +30,19 @@ internal static class StoreLoad
 
         // Until then, the time goes into compiling what runs.
         await SendAllAsync("warm", 3_000 / body.Targets / senders + 1, []);
+        if (ready is not null) await ready();
         var each = requests / senders;
         var latencies = new long[each * senders];
         var start = Stopwatch.GetTimestamp();
         await SendAllAsync("", each, latencies);
-        return Figures.Of(latencies, Stopwatch.GetElapsedTime(start));
+        return (latencies, Stopwatch.GetElapsedTime(start));
 
         Task SendAllAsync(string prefix, int count, long[] times) => Task.WhenAll(Enumerable.Range(0, senders).Select(sender => Task.Run(async () =>
         {
             for (var i = 0; i < count; i++)
             {
                 var began = Stopwatch.GetTimestamp();
-                await SendAsync(stores[sender % stores.Length], sender, $"{prefix}{i}", sender * count + i);
+                await SendAsync(stores[sender % stores.Length], firstSender + sender, $"{prefix}{i}", (firstSender + sender) * count + i);
                 if (times.Length > 0) times[sender * count + i] = Stopwatch.GetElapsedTime(began).Ticks;
             }
         })));

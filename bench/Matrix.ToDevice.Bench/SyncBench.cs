@@ -52,8 +52,9 @@ internal static class SyncBench
 
     private static void PrintHead()
     {
-        Figures.Print("Medians of {0}, in microseconds, 300-byte contents, {1} messages for each device.", Samples, PerDevice);
-        Figures.Print("      rows   page of 100   acknowledge 100   empty sync");
+        Figures.Print("\nMedians of {0}, in microseconds, 300-byte contents, {1} messages for each device.\n", Samples, PerDevice);
+        Figures.Print("| messages in the table | page of 100 | acknowledge 100 | empty sync |");
+        Figures.Print("|---|---|---|---|");
     }
 
     private static async Task MeasureAsync(int rows, Func<ISendToDeviceBuilder, ISendToDeviceBuilder> useStore, Action fill)
@@ -77,7 +78,7 @@ internal static class SyncBench
             await TimeAsync(empty, device, second);
         }
 
-        Figures.Print("{0,10} {1,13:F0} {2,17:F0} {3,12:F0}", rows, Median(pages), Median(acknowledgements) - Median(pages), Median(empty));
+        Figures.Print("| {0:N0} | {1:N0} | {2:N0} | {3:N0} |", rows, Median(pages), Median(acknowledgements) - Median(pages), Median(empty));
 
         async Task<string> TimeAsync(List<double> times, DeviceAddress device, string? since)
         {
