@@ -1,11 +1,12 @@
 using Matrix.ToDevice;
+using Microsoft.Extensions.Options;
 using Npgsql;
 
 namespace LocalHomeserver;
 
 /// <summary>
 /// A homeserver for trials, and the tutorial of how a homeserver takes in Matrix.ToDevice. What the library asks of a
-/// host is marked with its number, 1 to 5: the rest is what every homeserver has anyway.
+/// host is marked with its number, 1 to 6: the rest is what every homeserver has anyway.
 /// </summary>
 public static class Program
 {
@@ -18,7 +19,7 @@ public static class Program
             return 0;
         }
         catch (Exception e) when (e is SettingsException or SqliteStoreException or PostgreSqlStoreException
-            or NpgsqlException or IOException or UnauthorizedAccessException)
+            or OptionsValidationException or NpgsqlException or IOException or UnauthorizedAccessException)
         {
             // A wrong setting, an address or a file that is in use, no database: what to do about it is in the message.
             await Console.Error.WriteLineAsync(e.Message.ReplaceLineEndings(" "));
@@ -96,6 +97,12 @@ public static class Program
         }
 
         services.AddKeys(settings);
+
+        // 6. Messages for users of other servers: the library says what to send and when, the server sends it and passes on what
+        // it gets (SendEndpoint).
+        // <federation-services>
+        if (settings.Peers.Count > 0) toDevice.UseFederation<FederationTransport>(settings.Configure);
+        // </federation-services>
 
         // The request line can hold an access token (R8), and this category logs request lines: not even on demand.
         builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.Warning);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Matrix.ToDevice;
 using Microsoft.Extensions.Configuration.Memory;
 using Npgsql;
 
@@ -18,6 +19,11 @@ namespace LocalHomeserver;
 /// <param name="PasswordIterations">How much work it is to try a password. Few iterations are for tests with many users.</param>
 /// <param name="AccessTokenLifetime">How long an access token lasts that comes with a refresh token; others do not expire.</param>
 /// <param name="Peers">The servers that this one talks to, and where they listen.</param>
+/// <param name="MaxPause">The longest pause after a peer has failed (<c>--Federation:MaxPause</c>), so about how late its messages come when it is back.</param>
+/// <param name="LeaseDuration">
+/// How long a peer stays with the host that sends to it (<c>--Federation:LeaseDuration</c>): another host takes over so long after
+/// that one has died.
+/// </param>
 internal sealed record Settings(
     string ServerName,
     string Store,
@@ -25,7 +31,9 @@ internal sealed record Settings(
     string? PostgreSql,
     int PasswordIterations,
     TimeSpan AccessTokenLifetime,
-    IReadOnlyDictionary<string, Uri> Peers)
+    IReadOnlyDictionary<string, Uri> Peers,
+    TimeSpan MaxPause,
+    TimeSpan LeaseDuration)
 {
     private static readonly Dictionary<string, string?> s_defaults = new()
     {
@@ -37,6 +45,9 @@ internal sealed record Settings(
         // As in ASP.NET Core Identity.
         ["PasswordIterations"] = "100000",
         ["AccessTokenLifetime"] = "01:00:00",
+        // As in the library.
+        ["Federation:MaxPause"] = "00:05:00",
+        ["Federation:LeaseDuration"] = "00:00:10",
         ["Logging:LogLevel:Microsoft"] = "Warning",
     };
 
@@ -56,21 +67,31 @@ internal sealed record Settings(
             throw new SettingsException($"PasswordIterations is '{iterations}'. It must be a number such as 100000.");
         }
 
-        var lifetime = configuration["AccessTokenLifetime"];
-        if (!TimeSpan.TryParse(lifetime, CultureInfo.InvariantCulture, out var accessTokenLifetime)
-            || accessTokenLifetime <= TimeSpan.Zero)
-        {
-            throw new SettingsException($"AccessTokenLifetime is '{lifetime}'. It must be a time such as 00:05:00.");
-        }
-
         return new Settings(
             serverName,
             configuration["Store"]!,
             configuration["Data"]!,
             configuration.GetConnectionString("PostgreSql"),
             passwordIterations,
-            accessTokenLifetime,
-            LocalHomeserver.Peers.Read(configuration, serverName));
+            Time("AccessTokenLifetime"),
+            LocalHomeserver.Peers.Read(configuration, serverName),
+            Time("Federation:MaxPause"),
+            Time("Federation:LeaseDuration"));
+
+        TimeSpan Time(string setting) =>
+            TimeSpan.TryParse(configuration[setting], CultureInfo.InvariantCulture, out var time) && time > TimeSpan.Zero
+                ? time
+                : throw new SettingsException($"{setting} is '{configuration[setting]}'. It must be a time such as 00:05:00.");
+    }
+
+    /// <summary>What is set of the sending to peers.</summary>
+    public void Configure(FederationSenderOptions options)
+    {
+        options.MaxPause = MaxPause;
+        // A pause that is over is noticed at the next look.
+        if (options.MinPause > MaxPause) options.MinPause = MaxPause;
+        if (options.PollInterval > MaxPause) options.PollInterval = MaxPause;
+        options.LeaseDuration = LeaseDuration;
     }
 
     /// <summary>Connections to the database, always to the server that takes writes.</summary>

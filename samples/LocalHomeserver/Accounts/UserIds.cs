@@ -2,7 +2,7 @@ using System.Security.Cryptography;
 
 namespace LocalHomeserver;
 
-/// <summary>The user IDs of this server.</summary>
+/// <summary>The user IDs of this server, and of those that it talks to.</summary>
 internal sealed class UserIds(Settings settings)
 {
     private const string Letters = "abcdefghijklmnopqrstuvwxyz";
@@ -22,6 +22,10 @@ internal sealed class UserIds(Settings settings)
 
     /// <summary>Logins name a user by the full user ID or by its localpart.</summary>
     public string FromLogin(string user) => user.StartsWith('@') ? user : FromLocalpart(user);
+
+    /// <summary>Whether the user is one of a configured peer's: what follows the first colon is a server name.</summary>
+    public bool IsOfPeer(string userId) =>
+        settings.Peers.ContainsKey(userId[(userId.IndexOf(':', StringComparison.Ordinal) + 1)..]);
 
     private string FromLocalpart(string localpart) => $"@{localpart}:{settings.ServerName}";
 }

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
@@ -43,7 +44,7 @@ public sealed class FederationClient : IDisposable
     /// <param name="uri">Path and query, beginning with <c>/_matrix/</c>; it is sent, and signed, as it is.</param>
     /// <param name="content">The body; its text is sent as it is.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <returns>The body of the answer, which was a success.</returns>
+    /// <returns>The body of the answer, which was a 200.</returns>
     /// <exception cref="CanonicalJsonException">The content cannot be signed.</exception>
     public async Task<JsonElement> SendAsync(
         HttpMethod method, string serverName, string uri, JsonElement? content, CancellationToken cancellationToken)
@@ -87,7 +88,8 @@ public sealed class FederationClient : IDisposable
         {
             using var response = await _http.SendAsync(request, cancellationToken);
             var body = await response.Content.ReadAsByteArrayAsync(cancellationToken);
-            if (!response.IsSuccessStatusCode) throw FederationException.Of(serverName, (int)response.StatusCode, body);
+            if (response.StatusCode != HttpStatusCode.OK)
+                throw FederationException.Of(serverName, (int)response.StatusCode, body, response.Headers.RetryAfter?.Delta);
             return JsonElement.Parse(body, new JsonDocumentOptions { MaxDepth = CanonicalJson.MaxDepth });
         }
         catch (Exception e) when (e is HttpRequestException or OperationCanceledException && !cancellationToken.IsCancellationRequested)

@@ -16,6 +16,7 @@ internal static class FederationEndpoints
         services.AddSingleton<PeerKeys>();
         services.AddSingleton(provider => new FederationClient(
             provider.GetRequiredService<Settings>(), provider.GetRequiredService<ServerKey>()));
+        services.AddTransient<IEduHandler, ToDeviceEdus>();
     }
 
     public static void MapFederation(this IEndpointRouteBuilder app)
@@ -28,6 +29,7 @@ internal static class FederationEndpoints
         });
 
         var federation = app.MapGroup("/_matrix/federation/v1");
+        federation.MapSend();
         federation.MapGet("/version", () => new ServerVersion(new("LocalHomeserver", s_version)));
 
         federation.MapGet("/user/devices/{userId}", async (

@@ -8,16 +8,20 @@ public sealed class FederationException(string message, Exception? inner = null)
     /// <summary>The status of its answer; null when there was none, or not one that could be read.</summary>
     public int? StatusCode { get; private init; }
 
+    /// <summary>How long it asked to be left alone, if it did.</summary>
+    public TimeSpan? RetryAfter { get; private init; }
+
     /// <summary>The Matrix error code in its answer, if there was one.</summary>
     public string? ErrorCode { get; private init; }
 
-    internal static FederationException Of(string serverName, int statusCode, byte[] body)
+    internal static FederationException Of(string serverName, int statusCode, byte[] body, TimeSpan? retryAfter)
     {
         var errorCode = ReadErrorCode(body);
         return new FederationException($"{serverName} answered {statusCode} {errorCode}".TrimEnd())
         {
             StatusCode = statusCode,
             ErrorCode = errorCode,
+            RetryAfter = retryAfter,
         };
     }
 

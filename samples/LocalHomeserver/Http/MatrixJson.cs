@@ -21,6 +21,7 @@ namespace LocalHomeserver;
 [JsonSerializable(typeof(FilterResponse))]
 [JsonSerializable(typeof(UserDeviceList))]
 [JsonSerializable(typeof(ServerVersion))]
+[JsonSerializable(typeof(TransactionAnswer))]
 [JsonSerializable(typeof(KeyUploadRequest))]
 [JsonSerializable(typeof(KeyUploadResponse))]
 [JsonSerializable(typeof(KeyQueryRequest))]

@@ -64,6 +64,9 @@ internal sealed class SettingsTests
     [TestCase("--Federation:Peers:hs_2 http://127.0.0.1:8009", "must name a server")]
     [TestCase("--Federation:Peers http://127.0.0.1:8009", "must name a server")]
     [TestCase("--Federation:Peers:localhost http://127.0.0.1:8009", "this server itself")]
+    [TestCase("--Federation:MaxPause never", "Federation:MaxPause is 'never'")]
+    [TestCase("--Federation:LeaseDuration 00:00:00", "00:05:00")]
+    [TestCase("--Federation:Peers:hs2.localhost http://127.0.0.1:8009 --Federation:MaxPause 100.00:00:00", "less than 49 days")]
     public async Task A_wrong_setting_is_explained_and_the_server_does_not_start(string settings, string explanation)
     {
         using var process = Start(settings);

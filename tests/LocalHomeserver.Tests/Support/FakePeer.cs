@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -13,8 +14,10 @@ internal sealed class FakePeer : IAsyncDisposable
 {
     public const string Name = "hs2.localhost";
 
-    private readonly HttpClient _http = new();
+    // A server that does not want a large body says so in its own time.
+    private readonly HttpClient _http = new(new SocketsHttpHandler { Expect100ContinueTimeout = TimeSpan.FromMinutes(1) });
     private readonly WebApplication _app;
+    private readonly ConcurrentQueue<ReceivedTransaction> _received = new();
     private int _fetches;
 
     private FakePeer()
@@ -27,6 +30,12 @@ internal sealed class FakePeer : IAsyncDisposable
         {
             Interlocked.Increment(ref _fetches);
             return IsDown ? Results.StatusCode(502) : Results.Text((Document ?? NewDocument()).ToJsonString(), "application/json");
+        });
+        _app.MapPut("/_matrix/federation/v1/send/{txnId}", async (HttpContext context, string txnId) =>
+        {
+            var transaction = await ReceivedTransaction.ReadAsync(context, txnId);
+            _received.Enqueue(transaction);
+            return await Answer(transaction);
         });
     }
 
@@ -41,6 +50,14 @@ internal sealed class FakePeer : IAsyncDisposable
 
     /// <summary>How often its keys were fetched.</summary>
     public int Fetches => Volatile.Read(ref _fetches);
+
+    /// <summary>The transactions that it was sent, each as often as it came.</summary>
+    public IReadOnlyCollection<ReceivedTransaction> Received => _received;
+
+    /// <summary>What it answers to a transaction; 200 unless a test says otherwise.</summary>
+    public Func<ReceivedTransaction, Task<IResult>> Answer { get; set; } = _ => Task.FromResult(Ok);
+
+    public static IResult Ok => Results.Text("""{"pdus":{}}""", "application/json");
 
     public static async Task<FakePeer> StartAsync()
     {
@@ -76,13 +93,20 @@ internal sealed class FakePeer : IAsyncDisposable
     public Task<Reply> SendAsync(Homeserver to, string uri, string? body = null) => SendAsync(to, uri, Sign(uri, body).ToString(), body);
 
     /// <summary>Sends a request with any header.</summary>
-    public Task<Reply> SendAsync(Homeserver to, string uri, string? authorization, string? body) =>
-        SendAsync(to, uri, authorization, body is null ? null : new ByteArrayContent(Encoding.UTF8.GetBytes(body)));
+    public Task<Reply> SendAsync(Homeserver to, string uri, string? authorization, string? body, string method = "GET") =>
+        SendAsync(to, uri, authorization, body is null ? null : new ByteArrayContent(Encoding.UTF8.GetBytes(body)), method);
+
+    /// <summary>Sends a transaction that is signed as it should be.</summary>
+    public Task<Reply> PutAsync(Homeserver to, string body, string txnId = "1")
+    {
+        var uri = $"/_matrix/federation/v1/send/{txnId}";
+        return SendAsync(to, uri, Sign(uri, body, method: "PUT").ToString(), body, "PUT");
+    }
 
     /// <summary>Sends a request with any header and any body.</summary>
-    public async Task<Reply> SendAsync(Homeserver to, string uri, string? authorization, HttpContent? content)
+    public async Task<Reply> SendAsync(Homeserver to, string uri, string? authorization, HttpContent? content, string method = "GET")
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, to.Url + uri) { Content = content };
+        using var request = new HttpRequestMessage(new HttpMethod(method), to.Url + uri) { Content = content };
         if (authorization is not null) request.Headers.TryAddWithoutValidation("Authorization", authorization);
         request.Headers.ExpectContinue = content?.Headers.ContentLength > 1024 * 1024;
         using var response = await _http.SendAsync(request);

@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using System.Text;
 using System.Text.Json;
+using Matrix.ToDevice;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -25,6 +26,8 @@ internal sealed class Homeserver : IAsyncDisposable
     public Clock Clock => (Clock)_app.Services.GetRequiredService<TimeProvider>();
 
     public FederationClient Federation => _app.Services.GetRequiredService<FederationClient>();
+
+    public IFederationOutbox Outbox => _app.Services.GetRequiredService<IFederationOutbox>();
 
     public object MeterScope => _app.Services.GetRequiredService<IMeterFactory>();
 

@@ -25,6 +25,10 @@ internal sealed class PostgreSql
     public static void Execute(string database, string sql) =>
         s_cluster.Value.Execute(sql, new NpgsqlConnectionStringBuilder(database).Database!);
 
+    /// <summary>Asks a database something, past the homeserver.</summary>
+    public static string Query(string database, string sql) =>
+        $"{s_cluster.Value.Query(sql, new NpgsqlConnectionStringBuilder(database).Database!)}";
+
     /// <summary>Says something in a transaction that lasts until the connection is disposed.</summary>
     public static NpgsqlConnection Hold(string database, string sql)
     {

@@ -21,9 +21,10 @@ internal sealed class HostProcess : IDisposable
     public Uri Address { get; }
 
     /// <summary>Starts it and returns when it is ready.</summary>
-    public async Task StartAsync()
+    /// <param name="settings">Settings beside those that it has anyway.</param>
+    public async Task StartAsync(params string[] settings)
     {
-        var start = new ProcessStartInfo("dotnet", [s_dll, "--urls", Address.ToString(), "--ServerName", "hs1", .. _settings])
+        var start = new ProcessStartInfo("dotnet", [s_dll, "--urls", Address.ToString(), .. _settings, .. settings])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

@@ -1,0 +1,39 @@
+using System.Buffers;
+using System.Text.Json;
+using Matrix.ToDevice;
+
+namespace LocalHomeserver;
+
+/// <summary>Takes the library's transactions to other servers: requests that are signed like all others.</summary>
+internal sealed class FederationTransport(FederationClient client, Settings settings) : IFederationTransport
+{
+    // <federation-transport>
+    public async ValueTask<FederationSendResult> SendAsync(FederationTransaction transaction, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var uri = $"/_matrix/federation/v1/send/{transaction.TransactionId}";
+            await client.SendAsync(HttpMethod.Put, transaction.Destination, uri, BodyOf(transaction), cancellationToken);
+            return FederationSendResult.Received;
+        }
+        catch (CanonicalJsonException e)
+        {
+            // What cannot be signed today cannot be signed tomorrow.
+            return FederationSendResult.Refused(e.Message);
+        }
+        catch (FederationException e)
+        {
+            return e.StatusCode is { } status
+                ? FederationSendResult.Of(status, e.RetryAfter)
+                : FederationSendResult.Failed(e.Message);
+        }
+    }
+
+    private JsonElement BodyOf(FederationTransaction transaction)
+    {
+        var body = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(body)) transaction.WriteTo(json, settings.ServerName);
+        return JsonElement.Parse(body.WrittenSpan, new JsonDocumentOptions { MaxDepth = CanonicalJson.MaxDepth });
+    }
+    // </federation-transport>
+}

@@ -1,0 +1,19 @@
+using System.Text.Json;
+
+namespace LocalHomeserver;
+
+/// <summary>Takes what other servers send of one type.</summary>
+internal interface IEduHandler
+{
+    /// <summary>The <c>edu_type</c> that it is for.</summary>
+    string EduType { get; }
+
+    /// <summary>
+    /// Takes one EDU, perhaps not for the first time. A bad one is passed over: an exception fails the transaction, so that the
+    /// origin sends all of it again.
+    /// </summary>
+    /// <param name="origin">The server that has signed it.</param>
+    /// <param name="content">Its content; undefined when it has none.</param>
+    /// <param name="cancellationToken">Cancelled when the origin has gone.</param>
+    ValueTask ReceiveAsync(string origin, JsonElement content, CancellationToken cancellationToken);
+}
