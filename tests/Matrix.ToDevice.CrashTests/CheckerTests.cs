@@ -84,7 +84,7 @@ public class CheckerTests
         var history = new History();
         Account[] senders = [.. Enumerable.Range(0, 4).Select(i => new Account($"@sender{i}:hs1", "S", $"@sender{i}:hs1|S"))];
         Account[] receivers = [.. FixedDirectory.DeviceIds.Select(id => new Account("@receiver:hs1", id, $"@receiver:hs1|{id}"))];
-        var clients = new LoadClients(() => new Uri(app.Urls.Single()), history, senders, receivers, seed: 1);
+        var clients = new LoadClients(() => new Uri(app.Urls.Single()), () => new Uri(app.Urls.Single()), history, senders, receivers, seed: 1);
         using var stop = new CancellationTokenSource();
         var receiving = clients.ReceiveAsync(stop.Token);
         await clients.SendAsync(atMost: 60, CancellationToken.None);

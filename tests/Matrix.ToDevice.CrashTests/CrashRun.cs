@@ -14,10 +14,13 @@ internal sealed class CrashRun(ICrashTarget target, int seed)
     public async Task<Summary> RunAsync(int kills)
     {
         await target.StartAsync();
-        var senders = await RegisterAsync(Senders, i => $"sender{i}", _ => "S");
-        var receivers = await RegisterAsync(Receivers, _ => "receiver", i => $"R{i}");
+        var senders = await RegisterAsync(() => target.Address, Senders, i => $"sender{i}", _ => "S");
+        var receivers = await RegisterAsync(() => target.ReceiverAddress, Receivers, _ => "receiver", i => $"R{i}");
 
-        var clients = new LoadClients(() => target.Address, _history, senders, receivers, seed);
+        var clients = new LoadClients(() => target.Address, () => target.ReceiverAddress, _history, senders, receivers, seed)
+        {
+            MaxBacklog = target.MaxBacklog,
+        };
         using var stopSending = new CancellationTokenSource();
         using var stopReceiving = new CancellationTokenSource();
         var sending = clients.SendAsync(int.MaxValue, stopSending.Token);
@@ -25,12 +28,13 @@ internal sealed class CrashRun(ICrashTarget target, int seed)
         for (var kill = 0; kill < kills; kill++)
         {
             // This is not waiting for something: the moment of the crash has to be left to chance.
-            await Task.WhenAny(sending, receiving, Task.Delay(_random.Next(50, 1500)));
+            await Task.WhenAny(sending, receiving, Task.Delay(_random.Next(50, (int)target.MaxPause.TotalMilliseconds)));
             await target.CrashAsync(() => Unanswered(senders));
         }
 
         await stopSending.CancelAsync();
         await sending;
+        await target.DrainAsync();
         await stopReceiving.CancelAsync();
         await receiving;
         return new Summary(
@@ -41,7 +45,7 @@ internal sealed class CrashRun(ICrashTarget target, int seed)
     private List<TransactionKey> Unanswered(Account[] senders) => [.. _history.Unanswered().Select(send => new TransactionKey(
         senders[send.Sender].UserId, senders[send.Sender].DeviceId, TransactionKey.SendToDevice, "m.test", send.TxnId))];
 
-    private async Task<Account[]> RegisterAsync(int count, Func<int, string> name, Func<int, string> deviceId)
+    private static async Task<Account[]> RegisterAsync(Func<Uri> server, int count, Func<int, string> name, Func<int, string> deviceId)
     {
         using var http = new HttpClient();
         var accounts = new Account[count];
@@ -52,7 +56,7 @@ internal sealed class CrashRun(ICrashTarget target, int seed)
             var body = isNew
                 ? (object)new { auth = new { type = "m.login.dummy" }, username = name(i), password = "secret", device_id = deviceId(i) }
                 : new { type = "m.login.password", identifier = new { type = "m.id.user", user = name(i) }, password = "secret", device_id = deviceId(i) };
-            using var response = await http.PostAsJsonAsync(new Uri(target.Address, $"_matrix/client/v3/{(isNew ? "register" : "login")}"), body);
+            using var response = await http.PostAsJsonAsync(new Uri(server(), $"_matrix/client/v3/{(isNew ? "register" : "login")}"), body);
             response.EnsureSuccessStatusCode();
             using var json = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
             accounts[i] = new Account(

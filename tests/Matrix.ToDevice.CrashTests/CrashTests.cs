@@ -59,18 +59,22 @@ public class CrashTests
         }
     }
 
-    private static async Task RunAsync(string name, Func<ICrashTarget> start, int kills, int atMost = int.MaxValue)
+    private static Task<CrashRun.Summary> RunAsync(string name, Func<ICrashTarget> start, int kills, int atMost = int.MaxValue) =>
+        RunAsync(name, _ => start(), kills, atMost);
+
+    internal static async Task<CrashRun.Summary> RunAsync(string name, Func<int, ICrashTarget> start, int kills, int atMost = int.MaxValue)
     {
         if (Environment.GetEnvironmentVariable("CRASH_KILLS") is { } number)
             kills = Math.Min(int.Parse(number, CultureInfo.InvariantCulture), atMost);
         var seed = Random.Shared.Next();
-        await using var target = start();
+        await using var target = start(seed);
         var summary = await new CrashRun(target, seed).RunAsync(kills);
 
         await TestContext.Out.WriteLineAsync($"{name}, seed {seed}: {summary}");
         Assert.That(summary.Result.IsClean, $"seed {seed}: {summary}");
         Assert.That(summary.Delivered, Is.GreaterThan(kills), "there was load");
         Assert.That(summary.Refused, Is.Positive, "and some of it had to be refused");
+        return summary;
     }
 
     private string NewDatabase()

@@ -6,6 +6,7 @@ internal sealed class History
     private readonly Lock _lock = new();
     private readonly Dictionary<(int Sender, int Number), Send> _sends = [];
     private readonly Dictionary<string, List<Message>> _received = [];
+    private int _accepted;
 
     /// <summary>How often a request was sent again because its answer did not come, or was a 5xx.</summary>
     public int Retries { get; private set; }
@@ -27,7 +28,11 @@ internal sealed class History
 
     public void Answered(int sender, int number, Outcome outcome)
     {
-        lock (_lock) _sends[(sender, number)].Outcome = outcome;
+        lock (_lock)
+        {
+            _sends[(sender, number)].Outcome = outcome;
+            if (outcome == Outcome.Accepted) _accepted++;
+        }
     }
 
     public void ReceivedBy(string deviceId, IEnumerable<Message> messages)
@@ -37,6 +42,12 @@ internal sealed class History
             if (!_received.TryGetValue(deviceId, out var received)) _received.Add(deviceId, received = []);
             received.AddRange(messages);
         }
+    }
+
+    /// <summary>How many sends were accepted that a device to which all of them go has not received.</summary>
+    public int Backlog(string deviceId)
+    {
+        lock (_lock) return _accepted - (_received.GetValueOrDefault(deviceId)?.Count ?? 0);
     }
 
     /// <summary>The transactions that are under way: sent, and not answered.</summary>

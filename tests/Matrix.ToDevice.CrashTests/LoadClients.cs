@@ -7,7 +7,7 @@ namespace Matrix.ToDevice.Tests;
 /// Clients that send to and sync the devices of one user, and that do what a Matrix client does when an answer does not
 /// come: the same request again, with the same transaction ID or the same <c>since</c>.
 /// </summary>
-internal sealed class LoadClients(Func<Uri> server, History history, Account[] senders, Account[] receivers, int seed)
+internal sealed class LoadClients(Func<Uri> sendTo, Func<Uri> syncFrom, History history, Account[] senders, Account[] receivers, int seed)
 {
     /// <summary>One send in this many is one that the server has to refuse.</summary>
     private const int BadOneIn = 50;
@@ -18,6 +18,9 @@ internal sealed class LoadClients(Func<Uri> server, History history, Account[] s
     // A request that the killed server never answers is given up.
     private static readonly HttpClient s_http = new() { Timeout = TimeSpan.FromSeconds(20) };
     private readonly string _userId = receivers[0].UserId;
+
+    /// <summary>How many sends that are accepted and not yet received make the senders wait.</summary>
+    public int MaxBacklog { get; init; } = int.MaxValue;
 
     /// <summary>Sends until it is told to stop, or each sender has sent so many; every send ends with its answer.</summary>
     public Task SendAsync(int atMost, CancellationToken stop) =>
@@ -32,17 +35,22 @@ internal sealed class LoadClients(Func<Uri> server, History history, Account[] s
         var random = new Random(seed + sender);
         for (var number = 0; number < atMost && !stop.IsCancellationRequested; number++)
         {
+            // What one server accepts faster than another one takes it would be under way for long after the last crash.
+            while (history.Backlog(receivers[0].DeviceId) > MaxBacklog) await Task.Delay(s_backOff, CancellationToken.None);
+
             var all = random.Next(4) == 0;
             var deviceIds = receivers.Select(receiver => receiver.DeviceId).ToArray();
             if (!all) deviceIds = [.. deviceIds.Where((_, i) => i == 0 || random.Next(2) == 0)];
             history.Sending(sender, number, deviceIds);
 
-            var padding = random.Next(BadOneIn) == 0 ? s_tooLarge : new string('p', random.Next(600));
+            // However few there are, one is bad.
+            var isBad = random.Next(BadOneIn) == 0 || (sender, number) == (0, 1);
+            var padding = isBad ? s_tooLarge : new string('p', random.Next(600));
             var content = $$"""{"sender":{{sender}},"number":{{number}},"padding":"{{padding}}"}""";
             var devices = all ? $"\"*\":{content}" : string.Join(',', deviceIds.Select(deviceId => $"\"{deviceId}\":{content}"));
             var body = $$"""{"messages":{"{{_userId}}":{ {{devices}} } } }""";
 
-            var (status, _) = await UntilAnsweredAsync(account, HttpMethod.Put, $"_matrix/client/v3/sendToDevice/m.test/txn-{number}", body);
+            var (status, _) = await UntilAnsweredAsync(sendTo, account, HttpMethod.Put, $"_matrix/client/v3/sendToDevice/m.test/txn-{number}", body);
             history.Answered(sender, number, status == 200 ? History.Outcome.Accepted : History.Outcome.Refused);
         }
     }
@@ -55,7 +63,7 @@ internal sealed class LoadClients(Func<Uri> server, History history, Account[] s
             // Nothing more is sent once it is told to stop: an empty response after that is the end.
             var last = stop.IsCancellationRequested;
             var query = since is null ? "" : $"&since={Uri.EscapeDataString(since)}";
-            var (status, body) = await UntilAnsweredAsync(account, HttpMethod.Get, $"_matrix/client/v3/sync?timeout={(last ? 0 : 300)}{query}", null);
+            var (status, body) = await UntilAnsweredAsync(syncFrom, account, HttpMethod.Get, $"_matrix/client/v3/sync?timeout={(last ? 0 : 300)}{query}", null);
             if (status != 200) throw new InvalidOperationException($"The sync of {account.DeviceId} was answered {status} {body}");
 
             using var json = JsonDocument.Parse(body);
@@ -75,13 +83,13 @@ internal sealed class LoadClients(Func<Uri> server, History history, Account[] s
         }
     }
 
-    private async Task<(int Status, string Body)> UntilAnsweredAsync(Account account, HttpMethod method, string path, string? body)
+    private async Task<(int Status, string Body)> UntilAnsweredAsync(Func<Uri> at, Account account, HttpMethod method, string path, string? body)
     {
         while (true)
         {
             try
             {
-                using var request = new HttpRequestMessage(method, new Uri(server(), path));
+                using var request = new HttpRequestMessage(method, new Uri(at(), path));
                 request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", account.Token);
                 if (body is not null) request.Content = new StringContent(body);
                 using var response = await s_http.SendAsync(request);
