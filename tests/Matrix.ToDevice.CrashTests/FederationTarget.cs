@@ -20,10 +20,7 @@ internal sealed class FederationTarget(IServerStore sending, IServerStore receiv
 
     public Uri ReceiverAddress => _receiver.Address;
 
-    // Servers that have just started take their time for a transaction: it should be through now and then before the next kill.
-    public TimeSpan MaxPause => TimeSpan.FromSeconds(2.5);
-
-    public int MaxBacklog => 50;
+    public int MaxBacklog => 100;
 
     /// <summary>How often a host of the senders' server was killed.</summary>
     public int SenderKills { get; private set; }

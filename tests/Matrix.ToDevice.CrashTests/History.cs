@@ -44,6 +44,15 @@ internal sealed class History
         }
     }
 
+    /// <summary>How many messages all devices have received.</summary>
+    public int ReceivedCount
+    {
+        get
+        {
+            lock (_lock) return _received.Values.Sum(received => received.Count);
+        }
+    }
+
     /// <summary>How many sends were accepted that a device to which all of them go has not received.</summary>
     public int Backlog(string deviceId)
     {

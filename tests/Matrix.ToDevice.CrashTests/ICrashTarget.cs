@@ -9,9 +9,6 @@ internal interface ICrashTarget : IAsyncDisposable
     /// <summary>Where the receivers' next request goes, when their server is another one than the senders'.</summary>
     Uri ReceiverAddress => Address;
 
-    /// <summary>The longest time from one fault to the next.</summary>
-    TimeSpan MaxPause => TimeSpan.FromMilliseconds(1500);
-
     /// <summary>How many sends that are accepted and not yet received make the senders wait.</summary>
     int MaxBacklog => int.MaxValue;
 
