@@ -1,3 +1,5 @@
+using System.Net;
+using System.Text;
 using System.Text.Json.Nodes;
 
 namespace LocalHomeserver.Tests;
@@ -95,6 +97,29 @@ internal sealed class KeyUploadTests(string store) : HomeserverTests(store)
         Assert.That(await _phone.ClaimAsync(_phone), Is.EqualTo("A"));
     }
 
+    [Test]
+    public async Task D6_an_upload_that_began_before_the_end_of_its_device_is_not_taken_for_a_later_one()
+    {
+        var keys = new JsonObject { ["signed_curve25519:A"] = TestKeys.OneTimeKey(_phone, "value") };
+        var later = _phone;
+        using var request = new HttpRequestMessage(HttpMethod.Post, Server.Url + "/_matrix/client/v3/keys/upload");
+        request.Headers.Authorization = new("Bearer", _phone.Token);
+        request.Headers.ExpectContinue = true;
+
+        // The server asks for the body, so it knows the token by then.
+        request.Content = new LateContent(new JsonObject { ["one_time_keys"] = keys }.ToJsonString(), async () =>
+        {
+            await _phone.LogoutAsync();
+            later = await Server.LoginAsync(_phone.UserId, "PHONE");
+        });
+        using var http = new HttpClient(new SocketsHttpHandler { Expect100ContinueTimeout = TimeSpan.FromMinutes(1) });
+        using var response = await http.SendAsync(request);
+
+        (await Reply.ReadAsync(response)).IsError(401, "M_UNKNOWN_TOKEN");
+        Assert.That(later, Is.Not.SameAs(_phone));
+        Assert.That((await later.SyncAsync()).Count(), Is.Zero);
+    }
+
     [TestCase("user_id", "\"@mallory:localhost\"", "M_INVALID_PARAM")]
     [TestCase("user_id", "7", "M_INVALID_PARAM")]
     [TestCase("device_id", "\"LAPTOP\"", "M_INVALID_PARAM")]
@@ -157,5 +182,23 @@ internal sealed class KeyUploadTests(string store) : HomeserverTests(store)
     {
         (await Call(method, path, "{}")).IsError(401, "M_MISSING_TOKEN");
         (await Server.SendAsync(method, "/_matrix/client/r0" + path, "{}")).IsError(401, "M_MISSING_TOKEN");
+    }
+
+    /// <summary>A body that is sent when something else has been done first.</summary>
+    private sealed class LateContent(string text, Func<Task> first) : HttpContent
+    {
+        private readonly byte[] _bytes = Encoding.UTF8.GetBytes(text);
+
+        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
+        {
+            await first();
+            await stream.WriteAsync(_bytes);
+        }
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = _bytes.Length;
+            return true;
+        }
     }
 }
