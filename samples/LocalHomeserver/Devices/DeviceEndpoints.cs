@@ -27,7 +27,7 @@ internal static class DeviceEndpoints
         {
             var device = caller.Device with { DeviceId = deviceId };
             if (!await store.RenameDeviceAsync(device, body.Value.DisplayName, cancellationToken)) throw NoSuchDevice();
-            await lists.ChangeAsync(caller.UserId, cancellationToken);
+            await lists.ChangeAsync(caller.UserId, deviceId, cancellationToken);
             return new EmptyObject();
         });
 

@@ -12,11 +12,12 @@ internal sealed class ContactDirectory(AccountDirectory accounts, Contacts conta
     {
         var found = await accounts.FindAsync(userIds, cancellationToken);
 
-        // A message from another server has no sender here; its recipients notice it when they get it, in their /sync.
+        // The recipients notice it when they get the message, in their /sync; not before, since that could end a long poll which the
+        // message will end.
         if (http.HttpContext?.Features.Get<Caller>() is { } sender)
         {
             var recipients = userIds.Where((_, i) => found[i].IsRemote || found[i].DeviceIds.Count > 0);
-            await contacts.MeetAsync(sender.UserId, recipients, cancellationToken);
+            await contacts.AddAsync(sender.UserId, recipients, cancellationToken);
         }
 
         return found;

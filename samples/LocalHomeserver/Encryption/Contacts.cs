@@ -3,8 +3,8 @@ using System.Collections.Concurrent;
 namespace LocalHomeserver;
 
 /// <summary>
-/// Who is told about whose devices. Elsewhere, users who share a room are; here there are no rooms, so it is those who have
-/// exchanged messages, and those who have asked for somebody's keys and would go on with old ones.
+/// Who is told about whose devices. Elsewhere, users who share a room are; here there are no rooms, so it is those who have sent
+/// somebody a message or got one, and those who have asked for somebody's keys and would go on with old ones.
 /// </summary>
 internal sealed class Contacts(IKeyDatabase database)
 {
@@ -13,35 +13,31 @@ internal sealed class Contacts(IKeyDatabase database)
     // Those that need not be written any more: a send to somebody whom the sender knows costs a look into memory.
     private readonly ConcurrentDictionary<(string UserId, string OtherId), bool> _remembered = [];
 
-    /// <summary>A user has exchanged messages with others: each is told about the other.</summary>
-    public ValueTask MeetAsync(string userId, IEnumerable<string> otherIds, CancellationToken cancellationToken) =>
-        SaveAsync(otherIds.SelectMany(otherId => new[] { (userId, otherId), (otherId, userId) }), cancellationToken);
-
-    /// <summary>A user has asked for others' keys, and is told about them from now on.</summary>
-    public ValueTask FollowAsync(string userId, IEnumerable<string> otherIds, CancellationToken cancellationToken) =>
-        SaveAsync(otherIds.Select(otherId => (userId, otherId)), cancellationToken);
-
-    public ValueTask<List<string>> FindAsync(string userId, CancellationToken cancellationToken) => database.ReadAsync(
-        statements => statements.QueryAsync(
-            "SELECT other_id FROM local_homeserver.contact WHERE user_id = $1", row => row.Text(0), userId),
-        cancellationToken);
-
-    private async ValueTask SaveAsync(IEnumerable<(string UserId, string OtherId)> pairs, CancellationToken cancellationToken)
+    /// <summary>A user is told about others from now on.</summary>
+    public async ValueTask AddAsync(string userId, IEnumerable<string> otherIds, CancellationToken cancellationToken)
     {
         // In one order everywhere: two hosts that write the same contacts wait for each other, but not in a circle.
-        var unknown = pairs.Where(pair => pair.UserId != pair.OtherId && !_remembered.ContainsKey(pair)).Distinct().Order().ToList();
+        var unknown = otherIds
+            .Where(otherId => otherId != userId && !_remembered.ContainsKey((userId, otherId)))
+            .Distinct().Order(StringComparer.Ordinal).ToList();
         if (unknown.Count == 0) return;
 
         await database.InOneStepAsync(
             async statements =>
             {
-                foreach (var (userId, otherId) in unknown)
+                foreach (var otherId in unknown)
                     await statements.ExecuteAsync("INSERT INTO local_homeserver.contact VALUES ($1, $2) ON CONFLICT DO NOTHING", userId, otherId);
                 return unknown.Count;
             },
             cancellationToken);
 
         if (_remembered.Count > MaxRemembered) _remembered.Clear();
-        foreach (var pair in unknown) _remembered[pair] = true;
+        foreach (var otherId in unknown) _remembered[(userId, otherId)] = true;
     }
+
+    /// <summary>Whom a user is told about.</summary>
+    public ValueTask<List<string>> FindAsync(string userId, CancellationToken cancellationToken) => database.ReadAsync(
+        statements => statements.QueryAsync(
+            "SELECT other_id FROM local_homeserver.contact WHERE user_id = $1", row => row.Text(0), userId),
+        cancellationToken);
 }

@@ -23,7 +23,7 @@ internal sealed class CrossSigning(KeyChanges changes, IAccountStore accounts)
         {
             var keys = await FindAsync(statements, device.UserId);
             return keys.Values.All(key => key.PublicKey != device.DeviceId)
-                && await DeviceLists.ChangeAsync(statements, position, device.UserId) > 0;
+                && await DeviceLists.ChangeAsync(statements, position, device.UserId, deviceId: "") > 0;
         },
         cancellationToken);
 
@@ -63,7 +63,7 @@ internal sealed class CrossSigning(KeyChanges changes, IAccountStore accounts)
                     userId, key.Usage, key.PublicKey, key.Json);
             }
 
-            return await DeviceLists.ChangeAsync(statements, position, userId);
+            return await DeviceLists.ChangeAsync(statements, position, userId, deviceId: "");
         },
         cancellationToken);
 }

@@ -22,7 +22,7 @@ internal sealed class DeviceKeys(KeyChanges changes, IAccountStore accounts)
             {
                 await authenticate();
                 if (upload.DeviceKeys is not null && await SaveIdentityAsync(statements, device, upload.DeviceKeys))
-                    await DeviceLists.ChangeAsync(statements, position, device.UserId);
+                    await DeviceLists.ChangeAsync(statements, position, device.UserId, device.DeviceId);
 
                 await OneTimeKeys.AddAsync(statements, device, upload, position);
                 return await OneTimeKeys.CountAsync(statements, device);
@@ -56,14 +56,16 @@ internal sealed class DeviceKeys(KeyChanges changes, IAccountStore accounts)
         {
             // When there is such a device, another host has begun it, and has removed what was left of the one before it.
             var deviceIds = await accounts.FindDeviceIdsAsync([device.UserId], cancellationToken);
+            var hadKeys = false;
             if (!deviceIds[0].Contains(device.DeviceId))
             {
-                await statements.ExecuteAsync($"DELETE FROM local_homeserver.device_keys WHERE {ThisDevice}", device.UserId, device.DeviceId);
+                hadKeys = await statements.ExecuteAsync(
+                    $"DELETE FROM local_homeserver.device_keys WHERE {ThisDevice}", device.UserId, device.DeviceId) > 0;
                 await OneTimeKeys.RemoveAsync(statements, device);
                 await Signatures.RemoveAsync(statements, device.UserId, device.DeviceId);
             }
 
-            return isChange ? await DeviceLists.ChangeAsync(statements, position, device.UserId) : 0;
+            return isChange ? await DeviceLists.ChangeAsync(statements, position, device.UserId, hadKeys ? device.DeviceId : "") : 0;
         },
         cancellationToken);
 

@@ -4,15 +4,31 @@ namespace LocalHomeserver;
 internal sealed class DeviceLists(KeyChanges changes)
 {
     /// <summary>A change of what others see of a user.</summary>
-    public async ValueTask ChangeAsync(string userId, CancellationToken cancellationToken) =>
-        await changes.MakeAsync((statements, position) => ChangeAsync(statements, position, userId), cancellationToken);
+    /// <param name="userId">The user.</param>
+    /// <param name="deviceId">The device whose keys or name have changed; empty when it was something else.</param>
+    /// <param name="cancellationToken">Cancels what is not committed.</param>
+    public async ValueTask ChangeAsync(string userId, string deviceId, CancellationToken cancellationToken) =>
+        await changes.MakeAsync((statements, position) => ChangeAsync(statements, position, userId, deviceId), cancellationToken);
 
     /// <summary>The same, as a part of another change.</summary>
-    public static Task<int> ChangeAsync(KeyStatements statements, long position, string userId) => statements.ExecuteAsync(
-        """
-        INSERT INTO local_homeserver.device_list VALUES ($1, $2) ON CONFLICT (user_id) DO UPDATE SET position = excluded.position
-        """,
-        userId, position);
+    public static Task<int> ChangeAsync(KeyStatements statements, long position, string userId, string deviceId) =>
+        statements.ExecuteAsync(
+            """
+            INSERT INTO local_homeserver.device_list VALUES ($1, $2, 0, $3) ON CONFLICT (user_id) DO UPDATE
+            SET previous = device_list.position, position = excluded.position, device_id = excluded.device_id
+            """,
+            userId, position, deviceId);
+
+    /// <summary>What changed at a position; null when it was no list, or when that list has changed again.</summary>
+    public async ValueTask<ListChange?> FindAsync(long position, CancellationToken cancellationToken)
+    {
+        var found = await changes.ReadAsync(
+            statements => statements.QueryAsync(
+                "SELECT user_id, device_id, previous FROM local_homeserver.device_list WHERE position = $1",
+                row => new ListChange(row.Text(0), row.Text(1), position, row.Number(2)), position),
+            cancellationToken);
+        return found is [var change] ? change : null;
+    }
 
     /// <summary>
     /// Whose keys a user has to ask for again: their own, those of the users with whom they have exchanged messages, and those of
@@ -38,3 +54,10 @@ internal sealed class DeviceLists(KeyChanges changes)
         return positions is [var position] ? position : 0;
     }
 }
+
+/// <summary>A change of a user's list.</summary>
+/// <param name="UserId">The user.</param>
+/// <param name="DeviceId">The device whose keys or name have changed; empty when it was something else.</param>
+/// <param name="Version">The version of the list from then on.</param>
+/// <param name="Previous">The version before it; 0 when there was none.</param>
+internal sealed record ListChange(string UserId, string DeviceId, long Version, long Previous);

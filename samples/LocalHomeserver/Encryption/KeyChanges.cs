@@ -1,3 +1,5 @@
+using System.Threading.Channels;
+
 namespace LocalHomeserver;
 
 /// <summary>
@@ -8,10 +10,15 @@ internal sealed class KeyChanges(IKeyDatabase database, TimeProvider clock) : ID
 {
     // They take turns anyway; waiting here keeps a connection free for what a change has to ask the accounts.
     private readonly SemaphoreSlim _oneAtATime = new(1);
+    private readonly Channel<long> _made = Channel.CreateBounded<long>(
+        new BoundedChannelOptions(1024) { FullMode = BoundedChannelFullMode.DropOldest });
     private TaskCompletionSource _next = NewSignal();
 
     /// <summary>Completes at the first change after this was read: on this host at once, on others see <see cref="KeyWatch"/>.</summary>
     public Task Next => Volatile.Read(ref _next).Task;
+
+    /// <summary>The positions of the changes that this host has made, for one reader; the latest ones when it does not keep up.</summary>
+    public ChannelReader<long> Made => _made.Reader;
 
     /// <summary>
     /// Makes a change. It begins by taking the next position from its only row, which no other change on any host can do until
@@ -55,7 +62,8 @@ internal sealed class KeyChanges(IKeyDatabase database, TimeProvider clock) : ID
         // Positions follow the clock: a database that has lost its last changes gives none of them out a second time, and
         // PostgreSQL and SQLite have no common name for the greater one of two numbers.
         var now = clock.GetUtcNow().ToUnixTimeMilliseconds();
-        return await database.InOneStepAsync(
+        var made = 0L;
+        var result = await database.InOneStepAsync(
             async statements =>
             {
                 var positions = await statements.QueryAsync(
@@ -64,9 +72,12 @@ internal sealed class KeyChanges(IKeyDatabase database, TimeProvider clock) : ID
                     SET position = CASE WHEN position < $1 THEN $1 ELSE position + 1 END RETURNING position
                     """,
                     row => row.Number(0), now);
-                return await change(statements, positions.Single());
+                made = positions.Single();
+                return await change(statements, made);
             },
             cancellationToken);
+        _made.Writer.TryWrite(made);
+        return result;
     }
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -29,6 +29,9 @@ internal static class KeyEndpoints
         services.AddSingleton<CrossSigning>();
         services.AddSingleton<RemoteKeys>();
         services.AddHostedService<KeyWatch>();
+        services.AddHostedService<DeviceListSender>();
+        foreach (var eduType in (string[])[DeviceListEdus.DeviceList, DeviceListEdus.SigningKey])
+            services.AddTransient<IEduHandler>(provider => new DeviceListEdus(eduType, provider.GetRequiredService<DeviceLists>()));
     }
 
     public static void MapKeys(this IEndpointRouteBuilder client)

@@ -10,7 +10,8 @@ internal static class KeyFederationEndpoints
     {
         var federation = app.MapGroup("/_matrix/federation/v1/user/keys");
         federation.MapPost("/query", async (
-            Origin origin, KeyChanges changes, IAccountStore accounts, RemoteKeys remote, CancellationToken cancellationToken) =>
+            Origin origin, KeyChanges changes, IAccountStore accounts, RemoteKeys remote, Contacts contacts,
+            CancellationToken cancellationToken) =>
         {
             var users = Read(origin, MatrixJson.Default.KeyQueryRequest).Users();
             var response = new KeyQueryResponse([], [], [], null, null);
@@ -18,6 +19,10 @@ internal static class KeyFederationEndpoints
             // Users of other servers are not this one's to tell about.
             foreach (var userId in remote.ByServer(users.Keys).Local)
                 response.Add(userId, await UserKeys.FindAsync(changes, accounts, userId, asker: null, cancellationToken), users[userId]);
+
+            // Who it was that asked is not said: somebody of that server, who has no name here.
+            foreach (var userId in response.DeviceKeys.Keys.Where(response.Knows))
+                await contacts.AddAsync(userId, [$"@:{origin.ServerName}"], cancellationToken);
             return response;
         });
 

@@ -17,7 +17,7 @@ internal static class KeyQueryEndpoint
 
         // Before the answer: what changes after it is told. Who does not exist is not remembered.
         var deviceIds = await accounts.FindDeviceIdsAsync(byServer.Local, cancellationToken);
-        await contacts.FollowAsync(caller.UserId, byServer.Local.Where((_, i) => deviceIds[i].Count > 0), cancellationToken);
+        await contacts.AddAsync(caller.UserId, byServer.Local.Where((_, i) => deviceIds[i].Count > 0), cancellationToken);
 
         var response = KeyQueryResponse.Empty();
         foreach (var userId in byServer.Local)
@@ -28,7 +28,7 @@ internal static class KeyQueryEndpoint
 
         await remote.QueryAsync(byServer.Remote, users, request.Timeout, caller.UserId, response, cancellationToken);
         var known = byServer.Remote.SelectMany(server => server.Value).Where(response.Knows);
-        await contacts.FollowAsync(caller.UserId, known, cancellationToken);
+        await contacts.AddAsync(caller.UserId, known, cancellationToken);
         return response;
     }
 }

@@ -26,7 +26,8 @@ internal static class KeySchema
         CREATE TABLE IF NOT EXISTS local_homeserver.key_signature (
             signer_id bytea, user_id bytea, target bytea, key_id bytea, signature bytea NOT NULL, position bigint NOT NULL,
             PRIMARY KEY (signer_id, user_id, target, key_id));
-        CREATE TABLE IF NOT EXISTS local_homeserver.device_list (user_id bytea PRIMARY KEY, position bigint NOT NULL);
+        CREATE TABLE IF NOT EXISTS local_homeserver.device_list (
+            user_id bytea PRIMARY KEY, position bigint NOT NULL, previous bigint NOT NULL, device_id bytea NOT NULL);
         CREATE TABLE IF NOT EXISTS local_homeserver.contact (user_id bytea, other_id bytea, PRIMARY KEY (user_id, other_id));
         """;
 }

@@ -41,22 +41,23 @@ internal static class SignatureEndpoint
             }
         }
 
-        if (accepted.Count > 0) await SaveAsync(changes, caller.UserId, accepted, cancellationToken);
+        if (accepted.Count > 0) await SaveAsync(changes, caller.UserId, seen.DeviceKeys[caller.UserId], accepted, cancellationToken);
         return new SignatureResponse(failures);
     }
 
     private static ValueTask<int> SaveAsync(
-        KeyChanges changes, string signer, List<(string UserId, string Target, string KeyId, string Signature)> accepted,
-        CancellationToken cancellationToken) => changes.MakeAsync(
+        KeyChanges changes, string signer, Dictionary<string, JsonObject> ownDevices,
+        List<(string UserId, string Target, string KeyId, string Signature)> accepted, CancellationToken cancellationToken) => changes.MakeAsync(
         async (statements, position) =>
         {
             foreach (var (userId, target, keyId, signature) in accepted)
                 await Signatures.SaveAsync(statements, position, signer, userId, target, keyId, signature);
 
             // Signatures on one's own keys are for everybody; those on others' keys are told to their signer alone.
-            return accepted.Exists(signature => signature.UserId == signer)
-                ? await DeviceLists.ChangeAsync(statements, position, signer)
-                : 0;
+            var own = accepted.Where(signature => signature.UserId == signer).Select(signature => signature.Target).ToList();
+            return own.Count == 0
+                ? 0
+                : await DeviceLists.ChangeAsync(statements, position, signer, own.FirstOrDefault(ownDevices.ContainsKey, ""));
         },
         cancellationToken);
 

@@ -12,6 +12,9 @@ public sealed class FederationClient : IDisposable
     private readonly Settings _settings;
     private readonly ServerKey _key;
 
+    // A server gets one transaction after the other (R84), whoever on this host they are from.
+    private readonly Dictionary<string, SemaphoreSlim> _transactions;
+
     // No redirects: they would take a signed request to somebody who is not configured.
     private readonly HttpClient _http = new(new SocketsHttpHandler
     {
@@ -24,7 +27,11 @@ public sealed class FederationClient : IDisposable
         MaxResponseContentBufferSize = 10 * 1024 * 1024,
     };
 
-    internal FederationClient(Settings settings, ServerKey key) => (_settings, _key) = (settings, key);
+    internal FederationClient(Settings settings, ServerKey key)
+    {
+        (_settings, _key) = (settings, key);
+        _transactions = settings.Peers.Keys.ToDictionary(serverName => serverName, _ => new SemaphoreSlim(1));
+    }
 
     /// <summary>The devices of a peer's user (<c>GET /_matrix/federation/v1/user/devices/{userId}</c>).</summary>
     /// <param name="serverName">The user's server.</param>
@@ -59,7 +66,18 @@ public sealed class FederationClient : IDisposable
             request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
         }
 
-        return await SendAsync(request, serverName, cancellationToken);
+        if (method != HttpMethod.Put) return await SendAsync(request, serverName, cancellationToken);
+
+        var turn = _transactions[serverName];
+        await turn.WaitAsync(cancellationToken);
+        try
+        {
+            return await SendAsync(request, serverName, cancellationToken);
+        }
+        finally
+        {
+            turn.Release();
+        }
     }
 
     /// <summary>The document of a peer's keys. The request is not signed: the peer would need this server's keys first.</summary>
@@ -70,7 +88,11 @@ public sealed class FederationClient : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _http.Dispose();
+    public void Dispose()
+    {
+        _http.Dispose();
+        foreach (var turn in _transactions.Values) turn.Dispose();
+    }
 
     private HttpRequestMessage Request(HttpMethod method, string serverName, string uri)
     {

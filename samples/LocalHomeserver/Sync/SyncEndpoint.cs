@@ -15,24 +15,37 @@ internal static class SyncEndpoint
         var aborted = context.RequestAborted;
         var query = await SyncQuery.ReadAsync(context, caller, store);
 
-        // The library's part of a sync: it forgets what 'since' says the device has, and hands out what it has not.
-        var batch = await toDevice.NextAsync(caller.Device, query.Since?.ToDevice, TimeSpan.Zero, aborted);
-        var keys = await KeySync.ReadAsync(changes, caller.Device, query.Since?.Keys, aborted);
+        var (batch, keys) = await LookAsync();
         if (batch.Events.Count == 0 && !keys.HasNews && query.Timeout > TimeSpan.Zero)
         {
             batch.Dispose();
             await WaitForNewsAsync(caller.Device, query, toDevice, changes, server, aborted);
-            batch = await toDevice.NextAsync(caller.Device, query.Since?.ToDevice, TimeSpan.Zero, aborted);
-            keys = await KeySync.ReadAsync(changes, caller.Device, query.Since?.Keys, aborted);
+            (batch, keys) = await LookAsync();
         }
 
         using (batch)
         {
             // The device may have been logged out while it waited, and another one may have its ID by now (D6).
             await Caller.BindAsync(context);
-            await contacts.MeetAsync(caller.UserId, batch.Events.Select(message => message.Sender), aborted);
             handOuts.Note(caller.Device, batch);
             await WriteAsync(context, batch, keys);
+        }
+
+        async Task<(ToDeviceBatch Batch, KeySync Keys)> LookAsync()
+        {
+            // The library's part of a sync: it forgets what 'since' says the device has, and hands out what it has not.
+            var batch = await toDevice.NextAsync(caller.Device, query.Since?.ToDevice, TimeSpan.Zero, aborted);
+            try
+            {
+                // From now on, the user is told about the devices of the senders: beginning with this response.
+                await contacts.AddAsync(caller.UserId, batch.Events.Select(message => message.Sender), aborted);
+                return (batch, await KeySync.ReadAsync(changes, caller.Device, query.Since?.Keys, aborted));
+            }
+            catch
+            {
+                batch.Dispose();
+                throw;
+            }
         }
     }
 

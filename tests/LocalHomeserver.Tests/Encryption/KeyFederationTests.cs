@@ -140,6 +140,83 @@ internal sealed class KeyFederationTests(string store)
     }
 
     [Test]
+    public async Task Every_change_of_a_user_whose_keys_were_asked_for_is_told_to_the_server_that_asked()
+    {
+        await _bob.UploadIdentityAsync();
+        await _alice.QueryAsync(_bob.UserId);
+        var tablet = await _hs2.LoginAsync(_bob.UserId, "TABLET");
+        var since = (await _alice.SyncAsync()).NextBatch;
+        foreach (var change in (Func<Task>[])
+            [tablet.UploadIdentityAsync, _bob.UploadCrossSigningAsync, tablet.LogoutAsync, () => _hs2.LoginAsync(_bob.UserId, "WATCH")])
+        {
+            await change();
+            since = await ToldAsync(since);
+        }
+
+        // Each change is a request of its own, and one of them may be on its way still: so only that it comes is certain.
+        async Task<string> ToldAsync(string from)
+        {
+            while (true)
+            {
+                var sync = await _alice.SyncAsync(from, timeout: 600_000);
+                if (sync.Changed().Contains(_bob.UserId)) return sync.NextBatch;
+                from = sync.NextBatch;
+            }
+        }
+    }
+
+    [Test]
+    public async Task A_message_to_another_server_has_its_user_told_about_the_senders_devices()
+    {
+        var since = (await _bob.SyncAsync()).NextBatch;
+        await _alice.SendAsync(_bob, "hello");
+        while (true)
+        {
+            var sync = await _bob.SyncAsync(since, timeout: 600_000);
+            since = sync.NextBatch;
+            if (sync.Texts.Contains("hello")) break;
+        }
+
+        await _alice.UploadIdentityAsync();
+
+        Assert.That((await _bob.SyncAsync(since, timeout: 600_000)).Changed(), Is.EqualTo(new[] { _alice.UserId }));
+    }
+
+    [TestCase("m.device_list_update")]
+    [TestCase("m.signing_key_update")]
+    public async Task A_server_speaks_for_its_own_users_only(string eduType)
+    {
+        var carol = await _hs1.RegisterAsync("PHONE");
+        await _alice.QueryAsync(carol.UserId);
+        await _alice.SendAsync(_bob, "hello");
+        var since = (await _alice.SyncAsync()).NextBatch;
+
+        await SendAsync(carol.UserId);
+        await SendAsync("@dave:hs3.localhost");
+        await SendAsync("nonsense");
+        await SendAsync(null);
+        Assert.That((await _alice.SyncAsync(since)).Changed(), Is.Empty);
+
+        await SendAsync(_bob.UserId);
+        Assert.That((await _alice.SyncAsync(since)).Changed(), Is.EqualTo(new[] { _bob.UserId }));
+
+        Task SendAsync(string? userId) => _hs2.Federation.SendAsync(
+            HttpMethod.Put, "hs1.localhost", $"/_matrix/federation/v1/send/{Guid.NewGuid():N}",
+            Element(new JsonObject
+            {
+                ["origin"] = "hs2.localhost:8448",
+                ["origin_server_ts"] = 1,
+                ["pdus"] = new JsonArray(),
+                ["edus"] = new JsonArray(new JsonObject
+                {
+                    ["edu_type"] = eduType,
+                    ["content"] = userId is null ? "nothing" : new JsonObject { ["user_id"] = userId, ["device_id"] = "PHONE" },
+                }),
+            }),
+            default);
+    }
+
+    [Test]
     public async Task A_server_tells_about_its_own_users_only()
     {
         var carol = await _hs1.RegisterAsync("PHONE");
