@@ -61,7 +61,7 @@ export async function follow({ crypto }, ...users) {
 async function compare(verifier) {
   let emoji;
   verifier.on(VerifierEvent.ShowSas, (shown) => {
-    emoji = shown.sas.emoji.map(([, name]) => name).join(" ");
+    emoji = shown.sas.emoji.map(([, name]) => name).join(", ");
     return shown.confirm();
   });
   await verifier.verify();

@@ -4,6 +4,7 @@ import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -41,6 +42,27 @@ export async function startHomeserver(settings = {}) {
     process.off("exit", kill);
     await rm(data, { recursive: true });
   }
+}
+
+// Two servers that know each other.
+export async function startPeers() {
+  const [one, other] = ["hs1.localhost", "hs2.localhost"];
+  const url = `http://127.0.0.1:${await freePort()}`;
+  const first = await startHomeserver({ ServerName: one, [`Federation:Peers:${other}`]: url });
+  try {
+    return [first, await startHomeserver({ ServerName: other, urls: url, [`Federation:Peers:${one}`]: first.url })];
+  } catch (error) {
+    await first.stop();
+    throw error;
+  }
+}
+
+async function freePort() {
+  const server = createServer();
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address();
+  await once(server.close(), "close");
+  return port;
 }
 
 let databases = 0;
