@@ -22,6 +22,8 @@ internal static class TrialPage
             var headers = file.Context.Response.Headers;
             headers.ContentSecurityPolicy = Policy;
             headers.XContentTypeOptions = "nosniff";
+            if (headers.ContentType is [{ } type] && type.StartsWith("text/", StringComparison.Ordinal))
+                headers.ContentType = $"{type}; charset=utf-8";
             headers[HeaderNames.CacheControl] = IsNamedByContent(file.Context.Request.Path)
                 ? "public, max-age=31536000, immutable"
                 : "no-cache";

@@ -28,7 +28,7 @@ export async function startBrowser() {
       const { url: where } = message.location();
       if (message.type() !== "error" && message.type() !== "warning") return;
       if (lookedForInVain.test(where) && text.includes("404")) return;
-      if (watch.mayBeRefused && /ERR_CONNECTION_(REFUSED|RESET)|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE_CHUNKED/.test(text)) return;
+      if (watch.mayBeRefused && text.includes("net::ERR_")) return;
       if (watch.mayBeUnknown && text.includes("401")) return;
       problems.push(`${text} (${where})`);
     });

@@ -20,7 +20,7 @@ internal sealed partial class PageTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(page.Status, Is.EqualTo(200));
-            Assert.That(page.Headers["Content-Type"], Is.EqualTo("text/html"));
+            Assert.That(page.Headers["Content-Type"], Is.EqualTo("text/html; charset=utf-8"));
             Assert.That(page.Headers["Cache-Control"], Is.EqualTo("no-cache"));
             Assert.That(page.Headers["Content-Security-Policy"], Does.StartWith("default-src 'none'; script-src 'self' 'wasm-unsafe-eval';"));
             Assert.That(page.Headers["X-Content-Type-Options"], Is.EqualTo("nosniff"));
@@ -38,6 +38,14 @@ internal sealed partial class PageTests
             Assert.That(reply.Status, Is.EqualTo(200), part);
             Assert.That(reply.Headers["Cache-Control"], Does.Contain("immutable"), part);
         }
+    }
+
+    [Test]
+    public async Task The_licences_of_what_it_is_made_of_can_be_read()
+    {
+        var licences = await Get("/licences.txt");
+        Assert.That(licences.Headers["Content-Type"], Is.EqualTo("text/plain; charset=utf-8"));
+        Assert.That(licences.Text, Does.Contain("matrix-js-sdk 43.").And.Contain("matrix-sdk-crypto-wasm 18."));
     }
 
     [Test]

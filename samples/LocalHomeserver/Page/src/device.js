@@ -22,6 +22,7 @@ export class Device extends Changes {
 
   onThroughput = () => {};
 
+  #reading = Promise.resolve();
   #look = soon(() => this.refreshInbox(), 150);
   #lookAtTrust = soon(() => this.#refreshTrust(), 150);
 
@@ -127,6 +128,8 @@ export class Device extends Changes {
 
   async logout() {
     this.network.cut(false);
+    this.state = "ended"; // its inbox is not asked for any more
+    await this.#reading;
     await this.client.logout(true).catch(() => {}); // it is gone already
     this.end("Logged out.");
   }
@@ -140,7 +143,13 @@ export class Device extends Changes {
   }
 
   // What the server says about the inbox: not by the device's network, but from the outside.
-  async refreshInbox() {
+  refreshInbox() {
+    this.#reading = this.#reading.then(() => this.#readInbox());
+    return this.#reading;
+  }
+
+  async #readInbox() {
+    if (this.state === "ended") return;
     try {
       const inbox = await readInbox(this.accessToken);
       // After a restart the server cannot tell what it had handed out before; it is gone all the same.
@@ -148,7 +157,7 @@ export class Device extends Changes {
       this.inbox = inbox;
       this.changed();
     } catch (error) {
-      if (error.errcode === "M_UNKNOWN_TOKEN" && this.state !== "ended") this.end("The server does not know this device any more.");
+      if (error.errcode === "M_UNKNOWN_TOKEN") this.end("The server does not know this device any more.");
     }
   }
 
@@ -166,8 +175,13 @@ export class Device extends Changes {
   }
 
   async trusts({ userId, deviceId }) {
-    const status = await this.crypto.getDeviceVerificationStatus(userId, deviceId);
-    return status?.isVerified() ?? false;
+    try {
+      const status = await this.crypto?.getDeviceVerificationStatus(userId, deviceId);
+      return status?.isVerified() ?? false;
+    } catch (error) {
+      if (this.state === "ended") return false; // its encryption has ended with it
+      throw error;
+    }
   }
 
   #syncState(state) {

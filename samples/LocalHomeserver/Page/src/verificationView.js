@@ -11,11 +11,12 @@ export function verificationView(device, page) {
   const content = h("div", { class: "verification" });
   const element = h("section", { class: "part", "aria-label": `Verification on ${device.name}` }, h("h3", {}, "Verify"), content);
   let drawn;
+  let drawing = Promise.resolve();
 
   // Only when it changes: a button that has the focus keeps it.
-  async function draw() {
+  async function redraw() {
     const others = page.othersOf(device);
-    const trusted = await Promise.all(others.map((other) => device.trusts(other).catch(() => false)));
+    const trusted = await Promise.all(others.map((other) => device.trusts(other)));
     const { verification } = device;
     const key = JSON.stringify([device.state, others.map(({ name }) => name), trusted, verification?.step, verification?.other, verification?.emoji, device.journal.asked.size, device.secrets]);
     if (key === drawn) return;
@@ -25,7 +26,8 @@ export function verificationView(device, page) {
     if (hadFocus) content.querySelector("button:not(:disabled)")?.focus();
   }
 
-  return { element, draw: () => void draw() };
+  // One after the other: what was true before is not drawn over what is true now.
+  return { element, draw: () => (drawing = drawing.then(redraw).catch(reportError)) };
 }
 
 function current(verification, page) {
