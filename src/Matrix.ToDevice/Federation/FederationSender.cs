@@ -82,6 +82,10 @@ internal sealed class FederationSender(
             var transport = scope.ServiceProvider.GetRequiredService<IFederationTransport>();
             await new DestinationSender(lease, _holder, outbox, transport, _options, metrics, time, logger).RunAsync(stopping);
         }
+        catch (Exception) when (stopping.IsCancellationRequested)
+        {
+            // The store went before the sender did. What this host has taken is free again when its time has run out.
+        }
         catch (Exception exception)
         {
             Log.OutboxUnavailable(logger, exception);
