@@ -3,7 +3,7 @@ using Microsoft.Data.Sqlite;
 namespace LocalHomeserver.Tests;
 
 /// <summary>Whichever of two homeservers stops, or has no storage for a while, a message arrives once and in order.</summary>
-[TestFixture("sqlite")]
+[TestFixture("sqlite", Category = "Slow")]
 [TestFixture("postgresql", Category = "Slow")]
 internal sealed class OutageTests(string store) : FailingFederationTests(store)
 {

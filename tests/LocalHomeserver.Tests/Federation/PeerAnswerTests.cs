@@ -4,7 +4,7 @@ namespace LocalHomeserver.Tests;
 
 /// <summary>How the sample takes what other servers answer to its transactions.</summary>
 [TestFixture("memory")]
-[TestFixture("sqlite")]
+[TestFixture("sqlite", Category = "Slow")]
 [TestFixture("postgresql", Category = "Slow")]
 internal sealed class PeerAnswerTests(string store)
 {

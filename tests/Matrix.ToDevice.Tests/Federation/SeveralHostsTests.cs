@@ -70,6 +70,26 @@ public class SeveralHostsTests : SenderTests
     }
 
     [Test]
+    public async Task R90_a_transaction_of_a_host_that_died_is_split_when_it_is_refused()
+    {
+        await using var server = await TestHomeserver.StartAsync();
+        var alice = server.Login("@alice:hs1", "A1");
+        for (var n = 1; n <= 3; n++) await alice.SendAsync($"t{n}", "@carol:hs2", "C1", $$"""{"n":{{n}}}""");
+        var outbox = server.Services.GetRequiredService<IFederationOutbox>();
+        await outbox.AcquireAsync("a host that dies", TimeSpan.Zero, 1, default);
+        await outbox.RenewAsync("hs2", "a host that dies", TimeSpan.Zero, (await outbox.ReadAsync("hs2", 3, default))[2].Position, default);
+        await using var other = await StartHostOnAsync(Store(server));
+        var peers = TestTransport.Of(other);
+
+        var whole = await peers.NextAsync();
+        whole.Refused();
+        var half = await peers.NextAsync();
+
+        Assert.That(whole.Numbers, Is.EqualTo(new[] { 1, 2, 3 }));
+        Assert.That(half.Numbers, Is.EqualTo(new[] { 1 }));
+    }
+
+    [Test]
     public async Task D16_a_host_that_has_lost_its_destination_to_another_stops_sending()
     {
         var time = new TestTime();
