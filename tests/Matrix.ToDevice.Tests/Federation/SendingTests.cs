@@ -1,3 +1,5 @@
+using Microsoft.Extensions.DependencyInjection;
+
 namespace Matrix.ToDevice.Tests;
 
 /// <summary>What the sender does with a destination that answers.</summary>
@@ -91,6 +93,30 @@ public class SendingTests : SenderTests
         for (var n = 1; n <= 200; n++) (await alice.SendAsync($"{n}", "@carol:hs2", "C1")).ShouldBeAccepted();
 
         await arrived;
+    }
+
+    [Test]
+    public async Task R22_what_is_sent_just_before_a_destination_is_given_back_is_sent_on()
+    {
+        await using var server = await TestHomeserver.StartAsync(builder =>
+        {
+            TestTransport.Add(builder, options => options.PollInterval = TimeSpan.FromDays(1));
+            HookedOutbox.Add(builder);
+        });
+        var outbox = server.Services.GetRequiredService<HookedOutbox>();
+        var alice = server.Login("@alice:hs1", "A1");
+        var sent = false;
+        outbox.Before = method =>
+        {
+            if (method != nameof(outbox.ReleaseAsync) || sent) return;
+            sent = true;
+            alice.SendAsync("t2", "@carol:hs2", "C1", """{"n":2}""").Wait();
+        };
+
+        await alice.SendAsync("t1", "@carol:hs2", "C1", """{"n":1}""");
+        (await TestTransport.Of(server).NextAsync()).Received();
+
+        Assert.That((await TestTransport.Of(server).NextAsync()).Numbers, Is.EqualTo(new[] { 2 }));
     }
 
     [Test]

@@ -87,6 +87,7 @@ public class SeveralHostsTests : SenderTests
 
         Assert.That(whole.Numbers, Is.EqualTo(new[] { 1, 2, 3 }));
         Assert.That(half.Numbers, Is.EqualTo(new[] { 1 }));
+        Assert.That(half.Id, Is.Not.EqualTo(whole.Id), "other EDUs are another transaction");
     }
 
     [Test]
