@@ -144,7 +144,7 @@ public sealed class FederationReceiver
         edu.ValueKind == JsonValueKind.Object
         && edu.TryGetProperty("edu_type"u8, out var type)
         && type.ValueKind == JsonValueKind.String
-        && type.ValueEquals("m.direct_to_device"u8);
+        && type.ValueEquals(FederationTransaction.EduType);
 
     private static MatrixErrorException BadJson(string error) => new(MatrixError.BadJson(error));
 }
