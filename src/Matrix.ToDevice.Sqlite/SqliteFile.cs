@@ -12,6 +12,7 @@ internal sealed class SqliteFile : IDisposable
     private readonly SqliteStoreOptions _options;
     private readonly string _connectionString;
     private readonly FileStream _lock;
+    private SqliteConnection? _anchor;
 
     /// <summary>Claims the file for this process.</summary>
     public SqliteFile(SqliteStoreOptions options)
@@ -42,19 +43,33 @@ internal sealed class SqliteFile : IDisposable
 
     public string Path { get; }
 
-    // The page size counts only while the file is empty. On macOS, an ordinary fsync does not reach the disk.
-    public SqliteConnection OpenForWriting() => Open(string.Create(CultureInfo.InvariantCulture, $"""
-        PRAGMA page_size = {PageBytes};
-        PRAGMA journal_mode = WAL;
-        PRAGMA synchronous = {(_options.Durability == SqliteDurability.Normal ? "NORMAL" : "FULL")};
-        PRAGMA fullfsync = 1;
-        PRAGMA checkpoint_fullfsync = 1;
-        PRAGMA wal_autocheckpoint = {Math.Max(1, _options.CheckpointBytes / PageBytes)};
-        PRAGMA journal_size_limit = {_options.CheckpointBytes};
-        PRAGMA cache_size = -{_options.CacheBytes / 1024};
-        """));
+    /// <summary>The size of the write-ahead log, in pages, from which on it is copied into the file.</summary>
+    public int CheckpointPages => Math.Max(1, _options.CheckpointBytes / PageBytes);
+
+    /// <summary>
+    /// A connection that stays open. When the last one closes, the next one reads the log back from the file, and would
+    /// take a commit whose sync has failed for a good one.
+    /// </summary>
+    public SqliteConnection Anchor => _anchor ??= OpenWritable();
+
+    public SqliteConnection OpenForWriting()
+    {
+        _ = Anchor;
+        return OpenWritable();
+    }
 
     public SqliteConnection OpenForReading() => Open("PRAGMA query_only = 1; PRAGMA cache_size = -8192;");
+
+    /// <summary>
+    /// Closes the last connection and leaves the log as it is, so that the next one reads it back and knows nothing of what
+    /// had been copied into the file. To be called when the last commit in the log is a good one.
+    /// </summary>
+    public void ForgetCheckpoints()
+    {
+        _ = raw.sqlite3_db_config(Anchor.Handle, raw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, out _);
+        Anchor.Dispose();
+        _anchor = null;
+    }
 
     /// <summary>
     /// Puts on the disk what an earlier process had only handed to the operating system when it was killed. SQLite has
@@ -89,7 +104,12 @@ internal sealed class SqliteFile : IDisposable
             }) + $" ({sqlite.Message})",
         exception);
 
-    public void Dispose() => _lock.Dispose();
+    public void Dispose()
+    {
+        // The last connection to close writes the log back into the file.
+        _anchor?.Dispose();
+        _lock.Dispose();
+    }
 
     private static FileStream Claim(string path)
     {
@@ -113,6 +133,18 @@ internal sealed class SqliteFile : IDisposable
                 + "to one process; several hosts need a shared database.", exception);
         }
     }
+
+    // The page size counts only while the file is empty. On macOS, an ordinary fsync does not reach the disk.
+    private SqliteConnection OpenWritable() => Open(string.Create(CultureInfo.InvariantCulture, $"""
+        PRAGMA page_size = {PageBytes};
+        PRAGMA journal_mode = WAL;
+        PRAGMA synchronous = {(_options.Durability == SqliteDurability.Normal ? "NORMAL" : "FULL")};
+        PRAGMA fullfsync = 1;
+        PRAGMA checkpoint_fullfsync = 1;
+        PRAGMA wal_autocheckpoint = 0;
+        PRAGMA journal_size_limit = {_options.CheckpointBytes};
+        PRAGMA cache_size = -{_options.CacheBytes / 1024};
+        """));
 
     private SqliteConnection Open(string settings)
     {

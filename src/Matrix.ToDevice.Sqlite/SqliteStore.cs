@@ -1,4 +1,3 @@
-using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Options;
 
 namespace Matrix.ToDevice;
@@ -30,18 +29,16 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
             if (_opened is not null) return _opened;
 
             var file = new SqliteFile(options.Value);
-            SqliteConnection? connection = null;
             try
             {
-                connection = file.OpenForWriting();
-                SqliteSchema.Upgrade(connection, file.Path);
-                SqliteFile.Settle(connection);
-                var writer = new SqliteWriter(file, () => new WriteConnection(file.OpenForWriting(), _removed, time));
-                _opened = new Opened(file, connection, writer, new SqliteReaders(file));
+                SqliteSchema.Upgrade(file.Anchor, file.Path);
+                SqliteFile.Settle(file.Anchor);
+                var readers = new SqliteReaders(file);
+                var writer = new SqliteWriter(file, readers, () => new WriteConnection(file.OpenForWriting(), _removed, time));
+                _opened = new Opened(file, writer, readers);
             }
             catch (Exception exception)
             {
-                connection?.Dispose();
                 file.Dispose();
                 throw file.Explain(exception);
             }
@@ -176,21 +173,12 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
                 $"The transaction is a {transaction?.GetType().Name ?? "null"} of another store. Messages can only be appended to "
                 + "the store that began the transaction, because two stores cannot commit together.", nameof(transaction));
 
-    /// <param name="File">The file.</param>
-    /// <param name="Anchor">
-    /// A connection that does nothing but stay open. When the last one closes, the next one reads the log back from the
-    /// file, and would take a commit whose sync has failed for a good one.
-    /// </param>
-    /// <param name="Writer">The writer.</param>
-    /// <param name="Readers">The readers.</param>
-    internal sealed record Opened(SqliteFile File, SqliteConnection Anchor, SqliteWriter Writer, SqliteReaders Readers) : IDisposable
+    internal sealed record Opened(SqliteFile File, SqliteWriter Writer, SqliteReaders Readers) : IDisposable
     {
         public void Dispose()
         {
-            // The last connection to close writes the log back into the file.
             Readers.Dispose();
             Writer.Dispose();
-            Anchor.Dispose();
             File.Dispose();
         }
     }

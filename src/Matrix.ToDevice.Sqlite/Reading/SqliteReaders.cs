@@ -8,6 +8,7 @@ internal sealed class SqliteReaders(SqliteFile file) : IDisposable
     // SQLite reads on the caller's thread: more readers than this would only keep the other requests from theirs.
     private static readonly int s_readers = Math.Clamp(Environment.ProcessorCount, 2, 16);
 
+    private readonly Lock _closing = new();
     private readonly SemaphoreSlim _places = new(s_readers);
     private readonly ConcurrentBag<ReadConnection> _idle = [];
     private volatile bool _disposed;
@@ -26,13 +27,30 @@ internal sealed class SqliteReaders(SqliteFile file) : IDisposable
         }
     }
 
+    /// <summary>Waits for the reads that are going on, and closes all connections; those that come later wait until that is over.</summary>
+    /// <param name="whileClosed">What is done then.</param>
+    public void Close(Action whileClosed)
+    {
+        lock (_closing)
+        {
+            for (var i = 0; i < s_readers; i++) _places.Wait();
+            try
+            {
+                while (_idle.TryTake(out var connection)) connection.Dispose();
+                whileClosed();
+            }
+            finally
+            {
+                _places.Release(s_readers);
+            }
+        }
+    }
+
     /// <summary>Waits for the reads that are going on; those that come later, or wait for a place, are refused.</summary>
     public void Dispose()
     {
         _disposed = true;
-        for (var i = 0; i < s_readers; i++) _places.Wait();
-        while (_idle.TryTake(out var connection)) connection.Dispose();
-        _places.Release(s_readers);
+        Close(() => { });
     }
 
     private T Read<T>(Func<ReadConnection, T> read)

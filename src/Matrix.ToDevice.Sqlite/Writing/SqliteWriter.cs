@@ -1,4 +1,6 @@
 using System.Threading.Channels;
+using Microsoft.Data.Sqlite;
+using SQLitePCL;
 
 namespace Matrix.ToDevice;
 
@@ -17,15 +19,19 @@ internal sealed class SqliteWriter : IDisposable
         new BoundedChannelOptions(MaxWaiting) { SingleReader = true });
 
     private readonly SqliteFile _file;
+    private readonly SqliteReaders _readers;
     private readonly Func<WriteConnection> _connect;
     private readonly Thread _thread;
     private WriteConnection? _connection;
+    private long _logPages;
 
     /// <param name="file">The file.</param>
+    /// <param name="readers">Whoever else has it open.</param>
     /// <param name="connect">Makes a connection: the first one, and another one after an error.</param>
-    public SqliteWriter(SqliteFile file, Func<WriteConnection> connect)
+    public SqliteWriter(SqliteFile file, SqliteReaders readers, Func<WriteConnection> connect)
     {
         _file = file;
+        _readers = readers;
         _connect = connect;
         _thread = new Thread(Run) { IsBackground = true, Name = "Matrix.ToDevice SQLite writer" };
         _thread.Start();
@@ -103,6 +109,32 @@ internal sealed class SqliteWriter : IDisposable
         // Waking everybody costs as much as writing a few of them: that is left to another thread.
         if (batch.Count <= FewItems) Succeed(batch);
         else ThreadPool.UnsafeQueueUserWorkItem(Succeed, batch.ToArray(), preferLocal: false);
+        Checkpoint(_connection);
+    }
+
+    /// <summary>Copies the log into the file when it has grown long enough, after a commit that added to it.</summary>
+    private void Checkpoint(WriteConnection connection)
+    {
+        var written = connection.TakeWrittenPages();
+        _logPages += written;
+        if (written == 0 || _logPages < _file.CheckpointPages) return;
+
+        try
+        {
+            _logPages = connection.Checkpoint();
+        }
+        catch (SqliteException exception) when (exception.SqliteErrorCode is raw.SQLITE_FULL or raw.SQLITE_BUSY)
+        {
+            // No room, or another program is at it. Nothing is lost, and the next commit tries again.
+        }
+        catch (SqliteException)
+        {
+            // A sync that fails can lose whatever was written since the last good one, and SQLite syncs the file only when
+            // it has copied all: not after the part that a slow reader allows. It would not copy that part again.
+            connection.Dispose();
+            _connection = null;
+            _readers.Close(_file.ForgetCheckpoints);
+        }
     }
 
     private static void Succeed(IReadOnlyList<WriteItem> batch)

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Microsoft.Data.Sqlite;
+using SQLitePCL;
 
 namespace Matrix.ToDevice;
 
@@ -14,6 +15,7 @@ internal sealed class WriteConnection : IDisposable
     private readonly RemovedDevices _removed;
     private readonly TimeProvider _time;
     private readonly Dictionary<DeviceAddress, Device> _devices = [];
+    private readonly sqlite3 _database;
     private readonly PreparedStatements _statements;
 
     private readonly Statement _begin, _commit;
@@ -24,6 +26,7 @@ internal sealed class WriteConnection : IDisposable
 
     public WriteConnection(SqliteConnection connection, RemovedDevices removed, TimeProvider time)
     {
+        _database = connection.Handle!;
         _statements = new PreparedStatements(connection);
         _removed = removed;
         _time = time;
@@ -71,6 +74,24 @@ internal sealed class WriteConnection : IDisposable
     public void Begin() => _begin.Execute();
 
     public void Commit() => _commit.Execute();
+
+    /// <summary>How many pages have been added to the log since the last call.</summary>
+    public int TakeWrittenPages()
+    {
+        _ = raw.sqlite3_db_status(_database, raw.SQLITE_DBSTATUS_CACHE_WRITE, out var pages, out _, resetFlg: 1);
+        return pages;
+    }
+
+    /// <summary>
+    /// Copies the log into the file, but for what a reader keeps it from, and returns how many pages the log has. When all of
+    /// them were copied and no reader needs them, the next commit begins the log anew.
+    /// </summary>
+    public int Checkpoint()
+    {
+        var result = raw.sqlite3_wal_checkpoint_v2(_database, "main", raw.SQLITE_CHECKPOINT_PASSIVE, out var pages, out _);
+        SqliteException.ThrowExceptionForRC(result, _database);
+        return pages;
+    }
 
     public CommitResult Commit(SqliteTransaction transaction)
     {
