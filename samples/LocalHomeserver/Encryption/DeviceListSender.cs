@@ -6,43 +6,61 @@ using System.Text.Json.Nodes;
 namespace LocalHomeserver;
 
 /// <summary>
-/// Tells other servers when their users have to ask for a user's keys again. Tried once: a server that is not there then finds out
-/// at the next change, whose <c>prev_id</c> it does not know. Messages are what must not get lost, and they have the library's outbox.
+/// Tells each other server when it has to ask for a user's keys again, until it has taken that: the database keeps up to where a
+/// server has been told. Of a list that changed several times meanwhile it gets the last change, whose <c>prev_id</c> it does not
+/// know. Hosts on one database may tell it twice, which does no harm.
 /// </summary>
 internal sealed partial class DeviceListSender(
     KeyChanges changes, DeviceLists lists, Contacts contacts, RemoteKeys remote, IAccountStore accounts, FederationClient federation,
     Settings settings, TimeProvider clock, ILogger<DeviceListSender> logger) : BackgroundService
 {
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        if (settings.Peers.Count == 0) return;
+    // A change makes two EDUs at most, and a transaction has a hundred (R81).
+    private const int MaxChanges = 50;
 
-        await foreach (var position in changes.Made.ReadAllAsync(stoppingToken))
+    private static readonly TimeSpan s_minPause = TimeSpan.FromSeconds(1);
+
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        Task.WhenAll(settings.Peers.Keys.Select(serverName => SendAllAsync(serverName, stoppingToken)));
+
+    private async Task SendAllAsync(string serverName, CancellationToken stoppingToken)
+    {
+        var pause = s_minPause;
+        while (true)
         {
+            var next = changes.Next;
             try
             {
-                await SendAsync(position, stoppingToken);
+                while (await SendSomeAsync(serverName, stoppingToken)) pause = s_minPause;
+                await next.WaitAsync(stoppingToken);
             }
             catch (Exception e) when (!stoppingToken.IsCancellationRequested)
             {
-                LogFailed(logger, e.Message);
+                LogFailed(logger, serverName, e.Message);
+                if (pause > settings.MaxPause) pause = settings.MaxPause;
+                await Task.Delay(pause, clock, stoppingToken);
+                pause *= 2;
             }
         }
     }
 
-    private async Task SendAsync(long position, CancellationToken cancellationToken)
+    /// <summary>False when there was nothing to tell.</summary>
+    private async Task<bool> SendSomeAsync(string serverName, CancellationToken cancellationToken)
     {
-        if (await lists.FindAsync(position, cancellationToken) is not { } change) return;
-        if (remote.ByServer([change.UserId]).Local.Count == 0) return;
+        var news = await lists.FindNewsAsync(serverName, MaxChanges, cancellationToken);
+        if (news.Count == 0) return false;
 
-        var known = await contacts.FindAsync(change.UserId, cancellationToken);
-        var servers = remote.ByServer(known).Remote.Keys.Where(settings.Peers.ContainsKey).ToList();
-        if (servers.Count == 0) return;
+        var edus = new JsonArray();
+        foreach (var change in news)
+        {
+            if (remote.ByServer([change.UserId]).Local.Count == 0) continue;
+            var known = await contacts.FindAsync(change.UserId, cancellationToken);
+            if (remote.ByServer(known).Remote.ContainsKey(serverName)) await AddEdusAsync(edus, change, cancellationToken);
+        }
 
         // Who has no keys, and has had none, has nothing to tell.
-        var edus = await EdusAsync(change, cancellationToken);
-        if (edus.Count == 0) return;
-        await Task.WhenAll(servers.Select(serverName => SendAsync(serverName, edus, cancellationToken)));
+        if (edus.Count > 0) await SendAsync(serverName, edus, cancellationToken);
+        await lists.RememberToldAsync(serverName, news[^1].Version, cancellationToken);
+        return true;
     }
 
     private async Task SendAsync(string serverName, JsonArray edus, CancellationToken cancellationToken)
@@ -52,7 +70,7 @@ internal sealed partial class DeviceListSender(
             ["origin"] = settings.ServerName,
             ["origin_server_ts"] = clock.GetUtcNow().ToUnixTimeMilliseconds(),
             ["pdus"] = new JsonArray(),
-            ["edus"] = edus.DeepClone(),
+            ["edus"] = edus,
         };
         try
         {
@@ -60,16 +78,16 @@ internal sealed partial class DeviceListSender(
                 HttpMethod.Put, serverName, $"/_matrix/federation/v1/send/{RandomNumberGenerator.GetHexString(16)}",
                 JsonElement.Parse(Encoding.UTF8.GetBytes(transaction.ToJsonString())), cancellationToken);
         }
-        catch (FederationException e)
+        catch (FederationException e) when (e.StatusCode is 400 or 413)
         {
-            LogFailed(logger, e.Message);
+            // It would refuse that again, and everything behind it would wait for ever.
+            LogFailed(logger, serverName, e.Message);
         }
     }
 
-    private async Task<JsonArray> EdusAsync(ListChange change, CancellationToken cancellationToken)
+    private async Task AddEdusAsync(JsonArray edus, ListChange change, CancellationToken cancellationToken)
     {
         var keys = await UserKeys.FindAsync(changes, accounts, change.UserId, asker: null, cancellationToken);
-        var edus = new JsonArray();
         if (keys.MasterKey is not null)
         {
             var content = new JsonObject { ["user_id"] = change.UserId, ["master_key"] = keys.MasterKey };
@@ -79,7 +97,6 @@ internal sealed partial class DeviceListSender(
 
         if (await DeviceAsync(change, keys, cancellationToken) is { } device)
             edus.Add((JsonNode)new JsonObject { ["edu_type"] = DeviceListEdus.DeviceList, ["content"] = device });
-        return edus;
     }
 
     private async Task<JsonObject?> DeviceAsync(ListChange change, UserKeys keys, CancellationToken cancellationToken)
@@ -106,6 +123,6 @@ internal sealed partial class DeviceListSender(
         return content;
     }
 
-    [LoggerMessage(6, LogLevel.Information, "Another server was not told about a change of devices: {Reason}")]
-    private static partial void LogFailed(ILogger logger, string reason);
+    [LoggerMessage(6, LogLevel.Information, "{ServerName} was not told about a change of devices: {Reason}")]
+    private static partial void LogFailed(ILogger logger, string serverName, string reason);
 }

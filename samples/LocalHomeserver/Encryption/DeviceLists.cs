@@ -1,7 +1,7 @@
 namespace LocalHomeserver;
 
 /// <summary>When each user's devices or cross-signing keys last changed, for those who have to ask for them again.</summary>
-internal sealed class DeviceLists(KeyChanges changes)
+internal sealed class DeviceLists(KeyChanges changes, IKeyDatabase database)
 {
     /// <summary>A change of what others see of a user.</summary>
     /// <param name="userId">The user.</param>
@@ -19,16 +19,27 @@ internal sealed class DeviceLists(KeyChanges changes)
             """,
             userId, position, deviceId);
 
-    /// <summary>What changed at a position; null when it was no list, or when that list has changed again.</summary>
-    public async ValueTask<ListChange?> FindAsync(long position, CancellationToken cancellationToken)
-    {
-        var found = await changes.ReadAsync(
-            statements => statements.QueryAsync(
-                "SELECT user_id, device_id, previous FROM local_homeserver.device_list WHERE position = $1",
-                row => new ListChange(row.Text(0), row.Text(1), position, row.Number(2)), position),
+    /// <summary>What another server has not been told yet, the oldest first: the last change of each list.</summary>
+    public ValueTask<List<ListChange>> FindNewsAsync(string serverName, int limit, CancellationToken cancellationToken) => changes.ReadAsync(
+        statements => statements.QueryAsync(
+            """
+            SELECT user_id, device_id, position, previous FROM local_homeserver.device_list
+            WHERE position > coalesce((SELECT position FROM local_homeserver.told WHERE server_name = $1), 0)
+            ORDER BY position LIMIT $2
+            """,
+            row => new ListChange(row.Text(0), row.Text(1), row.Number(2), row.Number(3)), serverName, (long)limit),
+        cancellationToken);
+
+    /// <summary>Another server has been told about everything up to a position.</summary>
+    public async ValueTask RememberToldAsync(string serverName, long position, CancellationToken cancellationToken) =>
+        await database.InOneStepAsync(
+            statements => statements.ExecuteAsync(
+                """
+                INSERT INTO local_homeserver.told VALUES ($1, $2) ON CONFLICT (server_name) DO UPDATE
+                SET position = excluded.position WHERE told.position < excluded.position
+                """,
+                serverName, position),
             cancellationToken);
-        return found is [var change] ? change : null;
-    }
 
     /// <summary>
     /// Whose keys a user has to ask for again: their own, those of the users with whom they have exchanged messages, and those of

@@ -1,5 +1,3 @@
-using System.Threading.Channels;
-
 namespace LocalHomeserver;
 
 /// <summary>
@@ -10,15 +8,10 @@ internal sealed class KeyChanges(IKeyDatabase database, TimeProvider clock) : ID
 {
     // They take turns anyway; waiting here keeps a connection free for what a change has to ask the accounts.
     private readonly SemaphoreSlim _oneAtATime = new(1);
-    private readonly Channel<long> _made = Channel.CreateBounded<long>(
-        new BoundedChannelOptions(1024) { FullMode = BoundedChannelFullMode.DropOldest });
     private TaskCompletionSource _next = NewSignal();
 
     /// <summary>Completes at the first change after this was read: on this host at once, on others see <see cref="KeyWatch"/>.</summary>
     public Task Next => Volatile.Read(ref _next).Task;
-
-    /// <summary>The positions of the changes that this host has made, for one reader; the latest ones when it does not keep up.</summary>
-    public ChannelReader<long> Made => _made.Reader;
 
     /// <summary>
     /// Makes a change. It begins by taking the next position from its only row, which no other change on any host can do until
@@ -62,8 +55,7 @@ internal sealed class KeyChanges(IKeyDatabase database, TimeProvider clock) : ID
         // Positions follow the clock: a database that has lost its last changes gives none of them out a second time, and
         // PostgreSQL and SQLite have no common name for the greater one of two numbers.
         var now = clock.GetUtcNow().ToUnixTimeMilliseconds();
-        var made = 0L;
-        var result = await database.InOneStepAsync(
+        return await database.InOneStepAsync(
             async statements =>
             {
                 var positions = await statements.QueryAsync(
@@ -72,12 +64,9 @@ internal sealed class KeyChanges(IKeyDatabase database, TimeProvider clock) : ID
                     SET position = CASE WHEN position < $1 THEN $1 ELSE position + 1 END RETURNING position
                     """,
                     row => row.Number(0), now);
-                made = positions.Single();
-                return await change(statements, made);
+                return await change(statements, positions.Single());
             },
             cancellationToken);
-        _made.Writer.TryWrite(made);
-        return result;
     }
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);

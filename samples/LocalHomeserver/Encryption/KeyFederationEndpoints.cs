@@ -17,12 +17,15 @@ internal static class KeyFederationEndpoints
             var response = new KeyQueryResponse([], [], [], null, null);
 
             // Users of other servers are not this one's to tell about.
-            foreach (var userId in remote.ByServer(users.Keys).Local)
-                response.Add(userId, await UserKeys.FindAsync(changes, accounts, userId, asker: null, cancellationToken), users[userId]);
+            var userIds = remote.ByServer(users.Keys).Local;
 
-            // Who it was that asked is not said: somebody of that server, who has no name here.
-            foreach (var userId in response.DeviceKeys.Keys.Where(response.Knows))
+            // Before the answer: what changes after it, that server is told. Who does not exist is not remembered, and who it
+            // was that asked is not said: somebody of that server, who has no name here.
+            var deviceIds = await accounts.FindDeviceIdsAsync(userIds, cancellationToken);
+            foreach (var userId in userIds.Where((_, i) => deviceIds[i].Count > 0))
                 await contacts.AddAsync(userId, [$"@:{origin.ServerName}"], cancellationToken);
+            foreach (var userId in userIds)
+                response.Add(userId, await UserKeys.FindAsync(changes, accounts, userId, asker: null, cancellationToken), users[userId]);
             return response;
         });
 

@@ -28,6 +28,7 @@ internal static class KeySchema
             PRIMARY KEY (signer_id, user_id, target, key_id));
         CREATE TABLE IF NOT EXISTS local_homeserver.device_list (
             user_id bytea PRIMARY KEY, position bigint NOT NULL, previous bigint NOT NULL, device_id bytea NOT NULL);
+        CREATE TABLE IF NOT EXISTS local_homeserver.told (server_name bytea PRIMARY KEY, position bigint NOT NULL);
         CREATE TABLE IF NOT EXISTS local_homeserver.contact (user_id bytea, other_id bytea, PRIMARY KEY (user_id, other_id));
         """;
 }
