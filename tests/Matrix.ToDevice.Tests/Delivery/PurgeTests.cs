@@ -120,8 +120,11 @@ public class PurgeTests
     [Test]
     public async Task The_purge_ends_without_an_error_when_a_server_is_disposed_that_was_not_stopped()
     {
-        var server = await TestHomeserver.StartAsync();
+        var time = new FirstTimer();
+        var server = await TestHomeserver.StartAsync(builder => builder.Services.AddSingleton<TimeProvider>(time));
         var purge = server.Services.GetServices<IHostedService>().OfType<BackgroundService>().Single();
+        // What has not begun when the server goes never begins.
+        await time.Made;
 
         await server.DisposeAsync();
 
@@ -132,4 +135,17 @@ public class PurgeTests
 
     private async Task<int> PurgeAsync(int atMost = 100) =>
         await Transactions.PurgeAsync(TransactionKey.SendToDevice, _time.GetUtcNow() - TimeSpan.FromHours(24), atMost, default);
+
+    private sealed class FirstTimer : TimeProvider
+    {
+        private readonly TaskCompletionSource _made = new();
+
+        public Task Made => _made.Task;
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            _made.TrySetResult();
+            return base.CreateTimer(callback, state, dueTime, period);
+        }
+    }
 }
