@@ -102,8 +102,9 @@ internal sealed record Settings(
 
         try
         {
-            // Which of several servers it has to be is not for the text to say, but for the data source.
-            var text = new NpgsqlConnectionStringBuilder(PostgreSql) { TargetSessionAttributes = null };
+            // Which of several servers it has to be is not for the text to say, but for the data source. And nothing is left behind
+            // in a session that would have to be cleared.
+            var text = new NpgsqlConnectionStringBuilder(PostgreSql) { TargetSessionAttributes = null, NoResetOnClose = true };
             var dataSource = NpgsqlDataSource.Create(text);
             return dataSource is NpgsqlMultiHostDataSource several ? several.WithTargetSession(TargetSessionAttributes.Primary) : dataSource;
         }

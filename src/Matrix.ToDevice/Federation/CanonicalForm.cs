@@ -57,8 +57,7 @@ internal static class CanonicalForm
     // A whole number in another form has a canonical one: -0 is 0, and 1e3 is 1000. What has a point or a negative exponent is
     // a float, even where its value is whole.
     private static bool IsInteger(ReadOnlySpan<byte> number) =>
-        !number.Contains((byte)'.')
-        && number.IndexOf("e-"u8) < 0 && number.IndexOf("E-"u8) < 0
+        number.IndexOf("e-"u8) < 0 && number.IndexOf("E-"u8) < 0
         && decimal.TryParse(
             number, NumberStyles.AllowLeadingSign | NumberStyles.AllowExponent, CultureInfo.InvariantCulture, out var value)
         && Math.Abs(value) <= MaxInteger;

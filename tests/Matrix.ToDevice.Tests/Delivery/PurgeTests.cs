@@ -117,6 +117,40 @@ public class PurgeTests
         }
     }
 
+    /// <summary>The records of EDUs have a retention of their own.</summary>
+    [Test]
+    public async Task D15_the_module_forgets_a_message_id_when_its_own_time_is_over([Values] bool isOver)
+    {
+        await using var server = await TestHomeserver.StartAsync(builder => builder.Services.Configure<SendToDeviceOptions>(options =>
+        {
+            options.PurgeInterval = TimeSpan.FromMilliseconds(10);
+            if (isOver) options.InboundRetention = TimeSpan.FromTicks(1);
+            else options.TransactionRetention = TimeSpan.FromTicks(1);
+        }));
+        var alice = server.Login("@alice:hs1", "A1");
+        var bob = server.Login("@bob:hs1", "B1");
+        await ReceiveAsync();
+        await alice.SendAsync("t1", "@bob:hs1", "B1");
+
+        var (edus, sends) = (1, 1);
+        var since = (await bob.SyncAsync()).NextBatch;
+        while (edus < 2 && sends < 2)
+        {
+            if (await ReceiveAsync() == ReceivedEdu.Delivered) edus++;
+            await alice.SendAsync("t1", "@bob:hs1", "B1");
+            var sync = await bob.SyncAsync(since);
+            since = sync.NextBatch;
+            sends += sync.Events.Count(message => message.Sender == "@alice:hs1");
+        }
+
+        Assert.That((edus, sends), Is.EqualTo(isOver ? (2, 1) : (1, 2)));
+
+        ValueTask<ReceivedEdu> ReceiveAsync() => server.Services.GetRequiredService<FederationReceiver>().ReceiveAsync(
+            "hs2",
+            """{"sender":"@carol:hs2","type":"m.test","message_id":"m1","messages":{"@bob:hs1":{"B1":{}}}}"""u8.ToArray(),
+            default);
+    }
+
     [Test]
     public async Task The_purge_ends_without_an_error_when_a_server_is_disposed_that_was_not_stopped()
     {
