@@ -45,6 +45,30 @@ public class SenderFaultTests : SenderTests
     }
 
     [Test]
+    public async Task A_sender_that_has_sent_everything_comes_to_rest()
+    {
+        await using var server = await TestHomeserver.StartAsync(builder =>
+        {
+            TestTransport.Add(builder, options => options.PollInterval = TimeSpan.FromMinutes(1));
+            HookedOutbox.Add(builder);
+        });
+        var looks = 0;
+        server.Services.GetRequiredService<HookedOutbox>().Before = called =>
+        {
+            if (called == nameof(IFederationOutbox.AcquireAsync)) Interlocked.Increment(ref looks);
+        };
+        (await server.Login("@alice:hs1", "A1").SendAsync("t1", "@carol:hs2", "C1")).ShouldBeAccepted();
+        (await TestTransport.Of(server).NextAsync()).Received();
+
+        for (var before = -1; before != Volatile.Read(ref looks);)
+        {
+            before = Volatile.Read(ref looks);
+            await Task.Delay(50);
+            Assert.That(looks, Is.LessThan(100), "It looks again and again");
+        }
+    }
+
+    [Test]
     public void R27_a_sender_without_an_outbox_fails_at_the_start_and_names_what_is_missing()
     {
         Assert.That(
