@@ -5,73 +5,53 @@ using Npgsql;
 namespace Matrix.ToDevice.Tests;
 
 /// <summary>Senders on many hosts share the destinations: nobody waits, nothing is passed over for ever, and it costs the same with many.</summary>
-public class OutboxTests
+public class OutboxTests : TwoHostsTests
 {
-    private const string Waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     private static readonly TimeSpan s_hour = TimeSpan.FromHours(1);
-
-    private string _database = null!;
-    private DatabaseView _view = null!;
-    private Host _one = null!, _two = null!;
-
-    [SetUp]
-    public void SetUp()
-    {
-        _database = TestCluster.NewDatabase();
-        _view = new DatabaseView(_database);
-        (_one, _two) = (new Host(_database), new Host(_database));
-    }
-
-    [TearDown]
-    public async Task TearDownAsync()
-    {
-        await _one.DisposeAsync();
-        await _two.DisposeAsync();
-    }
 
     /// <summary>Many hosts write to a large server all the time. If that hid it from those who look, nobody would send to it.</summary>
     [Test]
     public async Task R84_a_commit_under_way_hides_no_destination_that_has_something_waiting()
     {
-        await AppendAsync(_one, "t1", "hs2");
-        using var connection = _view.Open();
+        await AppendAsync(One, "t1", "hs2");
+        using var connection = View.Open();
         using var commit = connection.BeginTransaction();
         Commit(connection, "hs2", "later");
         Commit(connection, "hs3", "first");
 
-        Assert.That(await TakeAsync(_two), Is.EqualTo(new[] { "hs2" }), "at once, and nothing that is not committed");
+        Assert.That(await TakeAsync(Two), Is.EqualTo(new[] { "hs2" }), "at once, and nothing that is not committed");
         commit.Commit();
-        Assert.That(await TakeAsync(_one), Is.EqualTo(new[] { "hs3" }));
+        Assert.That(await TakeAsync(One), Is.EqualTo(new[] { "hs3" }));
     }
 
     [Test]
     public async Task R84_nobody_waits_for_a_destination_that_another_host_is_just_taking()
     {
-        await AppendAsync(_one, "t1", "hs2", "hs3");
-        using var connection = _view.Open();
+        await AppendAsync(One, "t1", "hs2", "hs3");
+        using var connection = View.Open();
         using var taking = connection.BeginTransaction();
         Execute(connection, "SELECT 1 FROM to_device.to_device_lease WHERE destination = 'hs2' FOR UPDATE");
 
-        Assert.That(await TakeAsync(_two), Is.EqualTo(new[] { "hs3" }));
+        Assert.That(await TakeAsync(Two), Is.EqualTo(new[] { "hs3" }));
         taking.Rollback();
-        Assert.That(await TakeAsync(_two), Is.EqualTo(new[] { "hs2" }));
+        Assert.That(await TakeAsync(Two), Is.EqualTo(new[] { "hs2" }));
     }
 
     /// <summary>The last EDU is removed while the next one is being committed: were nothing waiting after that, it would stay for ever.</summary>
     [Test]
     public async Task D16_what_is_committed_while_a_destination_is_emptied_is_sent()
     {
-        await AppendAsync(_one, "t1", "hs2");
-        using var connection = _view.Open();
+        await AppendAsync(One, "t1", "hs2");
+        using var connection = View.Open();
         using var commit = connection.BeginTransaction();
         Commit(connection, "hs2", "next");
-        var removing = Task.Run(() => _two.Outbox.RemoveAsync("hs2", long.MaxValue, default).AsTask());
-        await _view.ReachesAsync(Waiting, 1);
+        var removing = Task.Run(() => Two.Outbox.RemoveAsync("hs2", long.MaxValue, default).AsTask());
+        await View.ReachesAsync(Waiting, 1);
         commit.Commit();
         await removing;
 
-        Assert.That(await TakeAsync(_one), Is.EqualTo(new[] { "hs2" }));
-        Assert.That((await _one.Outbox.ReadAsync("hs2", 10, default)).Select(edu => edu.MessageId), Is.EqualTo(new[] { "next" }));
+        Assert.That(await TakeAsync(One), Is.EqualTo(new[] { "hs2" }));
+        Assert.That((await One.Outbox.ReadAsync("hs2", 10, default)).Select(edu => edu.MessageId), Is.EqualTo(new[] { "next" }));
     }
 
     [Test, Category("Slow")]
@@ -90,17 +70,17 @@ public class OutboxTests
                 Assert.That(sent[destination].Where(id => id.StartsWith($"{n}.", StringComparison.Ordinal)), Is.EqualTo(Enumerable.Range(0, Sends).Select(i => $"{n}.{i}")));
         }
 
-        Assert.That(_view.Count("SELECT count(*) FROM to_device.to_device_lease WHERE is_waiting"), Is.Zero);
+        Assert.That(View.Count("SELECT count(*) FROM to_device.to_device_lease WHERE is_waiting"), Is.Zero);
 
         async Task WriteAsync(int writer)
         {
-            for (var n = 0; n < Sends; n++) await AppendAsync(writer % 2 == 0 ? _one : _two, $"{writer}.{n}", destinations);
+            for (var n = 0; n < Sends; n++) await AppendAsync(writer % 2 == 0 ? One : Two, $"{writer}.{n}", destinations);
             Interlocked.Decrement(ref writing);
         }
 
         async Task SendAsync(int sender)
         {
-            var host = sender % 2 == 0 ? _one : _two;
+            var host = sender % 2 == 0 ? One : Two;
             while (true)
             {
                 var isComplete = Volatile.Read(ref writing) == 0;
@@ -123,21 +103,21 @@ public class OutboxTests
     [Test]
     public async Task R84_what_was_taken_by_a_call_whose_answer_was_lost_stays_taken_until_its_time_has_run_out()
     {
-        await AppendAsync(_one, "t1", "hs2");
+        await AppendAsync(One, "t1", "hs2");
         using var proxy = new TestProxy(TestCluster.Cluster.Port);
-        await using var host = new Host($"{_database};Port={proxy.Port}", options => options.PrepareStatements = false);
+        await using var host = new Host($"{Database};Port={proxy.Port}", options => options.PrepareStatements = false);
         await host.Outbox.ListDestinationsAsync(null, 1, default);
 
         proxy.LoseAnswerTo = "SKIP LOCKED";
         Assert.That(await host.Outbox.AcquireAsync("lost", TimeSpan.FromSeconds(1), 10, default), Is.Empty, "the repeated call finds it taken");
         Assert.That(proxy.LostAnswers, Is.EqualTo(1));
         IReadOnlyList<OutboxLease> taken;
-        do taken = await _two.Outbox.AcquireAsync("two", s_hour, 10, default);
+        do taken = await Two.Outbox.AcquireAsync("two", s_hour, 10, default);
         while (taken.Count == 0);
         Assert.That(taken, Is.EqualTo(new[] { new OutboxLease("hs2", 0, 0) }));
 
         proxy.LoseAnswerTo = "to_device_renew";
-        await _two.Outbox.ReleaseAsync("hs2", "two", 0, TimeSpan.Zero, default);
+        await Two.Outbox.ReleaseAsync("hs2", "two", 0, TimeSpan.Zero, default);
         await host.Outbox.AcquireAsync("again", s_hour, 10, default);
         Assert.That(await host.Outbox.RenewAsync("hs2", "again", s_hour, 1, default), Is.True);
         proxy.LoseAnswerTo = "holder = NULL";
@@ -145,16 +125,16 @@ public class OutboxTests
         proxy.LoseAnswerTo = "to_device_remove_edus";
         await host.Outbox.RemoveAsync("hs3", 1, default);
         Assert.That(proxy.LostAnswers, Is.EqualTo(4));
-        Assert.That(await _two.Outbox.AcquireAsync("two", s_hour, 10, default), Is.EqualTo(new[] { new OutboxLease("hs2", 1, 2) }));
+        Assert.That(await Two.Outbox.AcquireAsync("two", s_hour, 10, default), Is.EqualTo(new[] { new OutboxLease("hs2", 1, 2) }));
     }
 
     /// <summary>A sender's note has to be on the disk before the EDUs are on their way.</summary>
     [Test]
     public async Task R84_a_note_is_on_the_disk_also_where_the_databases_default_is_not_to_wait_for_it()
     {
-        await AppendAsync(_one, "t1", "hs2");
-        await TakeAsync(_one);
-        using var connection = _view.Open();
+        await AppendAsync(One, "t1", "hs2");
+        await TakeAsync(One);
+        using var connection = View.Open();
         Execute(connection, "SET synchronous_commit = off; BEGIN");
         Execute(connection, "SELECT to_device.to_device_renew('hs2', 'taker', '1 hour', 1)");
         using var command = new NpgsqlCommand("SHOW synchronous_commit", connection);
@@ -164,9 +144,9 @@ public class OutboxTests
     [Test]
     public async Task D16_rows_that_an_operator_deletes_keep_no_sender_busy()
     {
-        await AppendAsync(_one, "t1", "hs2", "hs3");
-        _view.Execute("DELETE FROM to_device.to_device_edu WHERE destination = 'hs2'");
-        Assert.That(await TakeAsync(_one), Is.EqualTo(new[] { "hs3" }));
+        await AppendAsync(One, "t1", "hs2", "hs3");
+        View.Execute("DELETE FROM to_device.to_device_edu WHERE destination = 'hs2'");
+        Assert.That(await TakeAsync(One), Is.EqualTo(new[] { "hs3" }));
     }
 
     /// <summary>Ten thousand destinations for which nothing waits and ten thousand that are down are not looked at.</summary>
@@ -174,8 +154,8 @@ public class OutboxTests
     [TestCase("force_custom_plan")]
     public async Task D16_looking_for_something_to_send_costs_the_same_with_many_destinations(string planCacheMode)
     {
-        await AppendAsync(_one, "t1", "hs2", "hs3");
-        _view.Execute("""
+        await AppendAsync(One, "t1", "hs2", "hs3");
+        View.Execute("""
             INSERT INTO to_device.to_device_lease (destination, is_waiting, taken_until)
             SELECT 'idle' || n, false, now() FROM generate_series(1, 10000) n;
             INSERT INTO to_device.to_device_lease (destination, is_waiting, taken_until)
@@ -196,8 +176,8 @@ public class OutboxTests
     [TestCase("=", "to_device_transaction_of_edus_by_age")]
     public async Task D5_a_purge_finds_its_records_by_their_own_index(string comparison, string index)
     {
-        await _one.SendAsync("t1", "1", "B1");
-        _view.Execute("""
+        await One.SendAsync("t1", "1", "B1");
+        View.Execute("""
             INSERT INTO to_device.to_device_transaction (user_id, device_id, key, commit_id, last_used)
             SELECT '@u' || n, CASE WHEN n % 2 = 0 THEN 'D' ELSE E'\x01=' END, gen_random_uuid(), n, now() + n * interval '1 second'
             FROM generate_series(1, 20000) n;
@@ -208,7 +188,7 @@ public class OutboxTests
 
         var plan = Plan("force_generic_plan", sql, "timestamptz, bigint", "now() + interval '100 seconds', 10");
         Assert.That(plan, Does.Contain($"Index Scan using {index} ").And.Not.Contains("Seq Scan").And.Not.Contains("Rows Removed"));
-        Assert.That(_view.Count($"SELECT count(*) FROM pg_indexes WHERE schemaname = 'to_device' AND indexname LIKE '%by_age'"), Is.EqualTo(2));
+        Assert.That(View.Count($"SELECT count(*) FROM pg_indexes WHERE schemaname = 'to_device' AND indexname LIKE '%by_age'"), Is.EqualTo(2));
     }
 
     private static async Task AppendAsync(Host host, string messageId, params string[] destinations)
@@ -246,7 +226,7 @@ public class OutboxTests
 
     private string Plan(string planCacheMode, string sql, string types, string arguments)
     {
-        using var connection = _view.Open();
+        using var connection = View.Open();
         Execute(connection, $"SET plan_cache_mode = {planCacheMode}; SET jit = off; PREPARE looked_at ({types}) AS {sql}");
         using var command = new NpgsqlCommand($"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) EXECUTE looked_at ({arguments})", connection);
         using var reader = command.ExecuteReader();
