@@ -37,7 +37,7 @@ internal static class OutboxCases
 
     private static async Task No_EDU_appears_before_one_that_was_read(CaseRun run)
     {
-        const int Writers = 4, Sends = 15;
+        const int Writers = 4, Sends = 50;
         var store = await run.OpenAsync();
         var writing = Writers;
         await CaseRun.ParallelAsync([ReadAsync, .. Enumerable.Range(0, Writers).Select<int, Func<Task>>(writer => () => WriteAsync(writer))]);

@@ -111,6 +111,7 @@ internal static class RemovalCases
         var life = 1; // Negative: the device is gone from the host's list.
         var ended = false;
         var accepted = new int[Lives + 1];
+        var finished = new int[Senders]; // The life in which each sender's last finished send was begun.
         await CaseRun.ParallelAsync([LiveAsync, .. Enumerable.Range(0, Senders).Select<int, Func<Task>>(sender => () => SendAsync(sender))]);
 
         var left = await store.ContentsAsync(Bob);
@@ -124,17 +125,15 @@ internal static class RemovalCases
             {
                 for (var n = 1; n < Lives; n++)
                 {
-                    // Lives are of some length: until a few sends have been accepted.
-                    while (Volatile.Read(ref accepted[n]) < 3 && !Volatile.Read(ref ended)) await Task.Yield();
+                    // A life lasts until nothing is under way any more that was begun in an earlier one: by then it is to be seen.
+                    while (!(accepted[n] >= 3 && finished.All(begun => begun == n)) && !Volatile.Read(ref ended)) await Task.Yield();
+                    await HoldsOnlyAsync(n);
+                    // On a busy machine all of this keeps step, and the removal would always fall between two sends.
+                    for (var turns = Random.Shared.Next(50); turns > 0; turns--) await Task.Yield();
                     Volatile.Write(ref life, -n);
                     await store.RemoveDeviceAsync(Bob);
                     Volatile.Write(ref life, n + 1);
-                    foreach (var content in await store.ContentsAsync(Bob))
-                    {
-                        Check.That(
-                            int.Parse(content, CultureInfo.InvariantCulture) == n + 1,
-                            "A message that was sent to a removed device turned up with the later device of its ID: look for removals in the step that commits.");
-                    }
+                    await HoldsOnlyAsync(n + 1);
                 }
 
                 while (Volatile.Read(ref accepted[Lives]) < 3 && !Volatile.Read(ref ended)) await Task.Yield();
@@ -142,6 +141,16 @@ internal static class RemovalCases
             finally
             {
                 Volatile.Write(ref ended, true);
+            }
+        }
+
+        async Task HoldsOnlyAsync(int n)
+        {
+            foreach (var content in await store.ContentsAsync(Bob))
+            {
+                Check.That(
+                    int.Parse(content, CultureInfo.InvariantCulture) == n,
+                    "A message that was sent to a removed device turned up with the later device of its ID: look for removals in the step that commits.");
             }
         }
 
@@ -159,6 +168,7 @@ internal static class RemovalCases
                         var result = await store.SendAsync(
                             Key($"t{n}", new DeviceAddress($"@sender{sender}:hs1", "S")), [Message(Bob, $"{seen}")], known);
                         if (result == CommitResult.Committed) Interlocked.Increment(ref accepted[seen]);
+                        Volatile.Write(ref finished[sender], seen);
                         refusals = result == CommitResult.DeviceRemoved && seen == refusedIn && Volatile.Read(ref life) == seen ? refusals + 1 : 0;
                         refusedIn = seen;
                         Check.That(

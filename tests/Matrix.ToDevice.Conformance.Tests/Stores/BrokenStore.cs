@@ -594,7 +594,12 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
     }
 
     /// <summary>Stands for another round trip to a database: others get a turn.</summary>
-    private static async Task SlowStepAsync() => await Task.Delay(Random.Shared.Next(1, 3));
+    private static async Task SlowStepAsync()
+    {
+        await Task.Delay(Random.Shared.Next(1, 3));
+        // On a busy machine the delays of all senders end together, and in order.
+        for (var turns = Random.Shared.Next(10); turns > 0; turns--) await Task.Yield();
+    }
 
     private async ValueTask<CommitResult> CommitInStepsAsync(Transaction transaction, CancellationToken cancellationToken)
     {
