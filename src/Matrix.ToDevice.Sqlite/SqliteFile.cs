@@ -77,14 +77,23 @@ internal sealed class SqliteFile : IDisposable
     /// </summary>
     public static void Settle(SqliteConnection connection)
     {
-        try
-        {
-            Execute(connection, "PRAGMA wal_checkpoint(PASSIVE)");
-        }
-        catch (SqliteException exception) when (exception.SqliteErrorCode == raw.SQLITE_FULL)
-        {
-            // A checkpoint syncs the log first. That it does not fit into the file yet is no reason not to start.
-        }
+        // A checkpoint syncs the log first. That it does not fit into the file yet is no reason not to start.
+        TryCheckpoint(connection.Handle!, out _);
+    }
+
+    /// <summary>Copies the log into the file, but for what a reader keeps it from.</summary>
+    /// <param name="database">The connection.</param>
+    /// <param name="pages">
+    /// How many pages the log has. When all of them were copied and no reader needs them, the next commit begins it anew.
+    /// </param>
+    /// <returns>False: there is no room, or another program is at it. Nothing is lost, and it can be tried again.</returns>
+    /// <exception cref="SqliteException">It failed: what was copied may not be on the disk.</exception>
+    public static bool TryCheckpoint(sqlite3 database, out int pages)
+    {
+        var result = raw.sqlite3_wal_checkpoint_v2(database, "main", raw.SQLITE_CHECKPOINT_PASSIVE, out pages, out _);
+        if ((result & 0xff) is raw.SQLITE_FULL or raw.SQLITE_BUSY) return false;
+        SqliteException.ThrowExceptionForRC(result, database);
+        return true;
     }
 
     /// <summary>What an error means for whoever runs the server.</summary>

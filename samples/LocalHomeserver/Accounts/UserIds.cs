@@ -27,5 +27,9 @@ internal sealed class UserIds(Settings settings)
     public bool IsOfPeer(string userId) =>
         settings.Peers.ContainsKey(userId[(userId.IndexOf(':', StringComparison.Ordinal) + 1)..]);
 
+    /// <summary>The server of a user ID; null when it is none.</summary>
+    public static string? ServerNameOf(string userId) =>
+        userId.StartsWith('@') && userId.IndexOf(':', StringComparison.Ordinal) is >= 0 and var colon ? userId[(colon + 1)..] : null;
+
     private string FromLocalpart(string localpart) => $"@{localpart}:{settings.ServerName}";
 }

@@ -16,10 +16,7 @@ internal sealed class DeviceListEdus(string eduType, DeviceLists lists) : IEduHa
     public async ValueTask ReceiveAsync(string origin, JsonElement content, CancellationToken cancellationToken)
     {
         // Nobody may speak for the users of another server.
-        if (KeyJson.Text(content, "user_id") is { } userId && userId.StartsWith('@')
-            && userId[(userId.IndexOf(':', StringComparison.Ordinal) + 1)..] == origin)
-        {
+        if (KeyJson.Text(content, "user_id") is { } userId && UserIds.ServerNameOf(userId) == origin)
             await lists.ChangeAsync(userId, KeyJson.Text(content, "device_id") ?? "", cancellationToken);
-        }
     }
 }

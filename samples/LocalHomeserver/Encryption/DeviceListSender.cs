@@ -11,10 +11,10 @@ namespace LocalHomeserver;
 /// know. Hosts on one database may tell it twice, which does no harm.
 /// </summary>
 internal sealed partial class DeviceListSender(
-    KeyChanges changes, DeviceLists lists, Contacts contacts, RemoteKeys remote, IAccountStore accounts, FederationClient federation,
-    Settings settings, TimeProvider clock, ILogger<DeviceListSender> logger) : BackgroundService
+    KeyChanges changes, DeviceLists lists, Contacts contacts, IAccountStore accounts, FederationClient federation, Settings settings,
+    TimeProvider clock, ILogger<DeviceListSender> logger) : BackgroundService
 {
-    // A change makes two EDUs at most, and a transaction has a hundred (R81).
+    // A change makes two EDUs at most, and a transaction has a hundred (R83).
     private const int MaxChanges = 50;
 
     private static readonly TimeSpan s_minPause = TimeSpan.FromSeconds(1);
@@ -52,9 +52,9 @@ internal sealed partial class DeviceListSender(
         var edus = new JsonArray();
         foreach (var change in news)
         {
-            if (remote.ByServer([change.UserId]).Local.Count == 0) continue;
+            if (UserIds.ServerNameOf(change.UserId) != settings.ServerName) continue;
             var known = await contacts.FindAsync(change.UserId, cancellationToken);
-            if (remote.ByServer(known).Remote.ContainsKey(serverName)) await AddEdusAsync(edus, change, cancellationToken);
+            if (known.Exists(userId => UserIds.ServerNameOf(userId) == serverName)) await AddEdusAsync(edus, change, cancellationToken);
         }
 
         // Who has no keys, and has had none, has nothing to tell.

@@ -18,10 +18,7 @@ internal sealed class RemoteKeys(FederationClient federation, KeyChanges changes
         var remote = new Dictionary<string, List<string>>();
         foreach (var userId in userIds)
         {
-            var colon = userId.IndexOf(':', StringComparison.Ordinal);
-            if (!userId.StartsWith('@') || colon < 0) throw Errors.InvalidParam("user ID", "such as @alice:example.org");
-
-            var serverName = userId[(colon + 1)..];
+            var serverName = UserIds.ServerNameOf(userId) ?? throw Errors.InvalidParam("user ID", "such as @alice:example.org");
             if (serverName == settings.ServerName) local.Add(userId);
             else if (remote.TryGetValue(serverName, out var users)) users.Add(userId);
             else remote.Add(serverName, [userId]);

@@ -1,6 +1,5 @@
 using System.Threading.Channels;
 using Microsoft.Data.Sqlite;
-using SQLitePCL;
 
 namespace Matrix.ToDevice;
 
@@ -121,11 +120,8 @@ internal sealed class SqliteWriter : IDisposable
 
         try
         {
-            _logPages = connection.Checkpoint();
-        }
-        catch (SqliteException exception) when (exception.SqliteErrorCode is raw.SQLITE_FULL or raw.SQLITE_BUSY)
-        {
-            // No room, or another program is at it. Nothing is lost, and the next commit tries again.
+            // If it could not be done, the next commit tries again.
+            if (connection.TryCheckpoint(out var pages)) _logPages = pages;
         }
         catch (SqliteException)
         {

@@ -82,16 +82,8 @@ internal sealed class WriteConnection : IDisposable
         return pages;
     }
 
-    /// <summary>
-    /// Copies the log into the file, but for what a reader keeps it from, and returns how many pages the log has. When all of
-    /// them were copied and no reader needs them, the next commit begins the log anew.
-    /// </summary>
-    public int Checkpoint()
-    {
-        var result = raw.sqlite3_wal_checkpoint_v2(_database, "main", raw.SQLITE_CHECKPOINT_PASSIVE, out var pages, out _);
-        SqliteException.ThrowExceptionForRC(result, _database);
-        return pages;
-    }
+    /// <inheritdoc cref="SqliteFile.TryCheckpoint"/>
+    public bool TryCheckpoint(out int pages) => SqliteFile.TryCheckpoint(_database, out pages);
 
     public CommitResult Commit(SqliteTransaction transaction)
     {

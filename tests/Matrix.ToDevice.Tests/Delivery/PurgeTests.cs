@@ -154,11 +154,12 @@ public class PurgeTests
     [Test]
     public async Task The_purge_ends_without_an_error_when_a_server_is_disposed_that_was_not_stopped()
     {
-        var time = new FirstTimer();
+        var time = new WatchedTime();
+        var begun = time.NextTimerAsync(new SendToDeviceOptions().PurgeInterval);
         var server = await TestHomeserver.StartAsync(builder => builder.Services.AddSingleton<TimeProvider>(time));
         var purge = server.Services.GetServices<IHostedService>().OfType<BackgroundService>().Single();
         // What has not begun when the server goes never begins.
-        await time.Made;
+        await begun;
 
         await server.DisposeAsync();
 
@@ -169,17 +170,4 @@ public class PurgeTests
 
     private async Task<int> PurgeAsync(int atMost = 100) =>
         await Transactions.PurgeAsync(TransactionKey.SendToDevice, _time.GetUtcNow() - TimeSpan.FromHours(24), atMost, default);
-
-    private sealed class FirstTimer : TimeProvider
-    {
-        private readonly TaskCompletionSource _made = new();
-
-        public Task Made => _made.Task;
-
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
-        {
-            _made.TrySetResult();
-            return base.CreateTimer(callback, state, dueTime, period);
-        }
-    }
 }
