@@ -29,6 +29,7 @@ public static class SendToDeviceServiceCollectionExtensions
         services.AddMetrics();
         services.TryAddSingleton(TimeProvider.System);
 
+        services.TryAddSingleton(typeof(QuietLogger<>));
         services.TryAddSingleton<ToDeviceMetrics>();
         services.TryAddSingleton<InboxSignals>();
         services.TryAddSingleton<IInboxSignals>(provider => provider.GetRequiredService<InboxSignals>());
@@ -43,12 +44,12 @@ public static class SendToDeviceServiceCollectionExtensions
             provider.GetRequiredService<ToDeviceMetrics>(),
             provider.GetRequiredService<IOptions<SendToDeviceOptions>>(),
             provider.GetRequiredService<TimeProvider>(),
-            provider.GetRequiredService<ILogger<ToDeviceSync>>()));
+            provider.GetRequiredService<QuietLogger<ToDeviceSync>>()));
         services.TryAddTransient(provider => new FederationReceiver(
             provider.GetRequiredService<SendCommit>(),
             provider.GetRequiredService<ToDeviceMetrics>(),
             provider.GetRequiredService<IOptions<SendToDeviceOptions>>(),
-            provider.GetRequiredService<ILogger<FederationReceiver>>()));
+            provider.GetRequiredService<QuietLogger<FederationReceiver>>()));
 
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, TransactionPurge>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, DotSegmentFilter>());

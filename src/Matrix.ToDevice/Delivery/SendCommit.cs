@@ -10,7 +10,7 @@ internal sealed class SendCommit(
     InboxSignals signals,
     OutboxSignal outboxSignal,
     ToDeviceMetrics metrics,
-    ILogger<SendCommit> logger,
+    QuietLogger<SendCommit> logger,
     IFederationOutbox? outbox = null)
 {
     /// <summary>Each further attempt needs another removal of one of the send's devices at just that moment.</summary>

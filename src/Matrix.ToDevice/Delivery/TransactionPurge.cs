@@ -7,7 +7,7 @@ namespace Matrix.ToDevice;
 
 /// <summary>Forgets transaction records that nobody has used for their retention time, in bounded batches (D5).</summary>
 internal sealed class TransactionPurge(
-    IServiceScopeFactory scopes, IOptions<SendToDeviceOptions> options, TimeProvider time, ILogger<TransactionPurge> logger)
+    IServiceScopeFactory scopes, IOptions<SendToDeviceOptions> options, TimeProvider time, QuietLogger<TransactionPurge> logger)
     : BackgroundService
 {
     private const int BatchSize = 1000;

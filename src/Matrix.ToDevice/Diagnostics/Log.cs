@@ -2,23 +2,26 @@ using Microsoft.Extensions.Logging;
 
 namespace Matrix.ToDevice;
 
-/// <summary>Everything the module logs. No tokens and no contents; recipients and devices only at Debug (D17).</summary>
+/// <summary>
+/// Everything the module logs. No tokens and no contents; recipients and devices only at Debug (D17). What others have written is a
+/// <see cref="OneLine"/> (D24).
+/// </summary>
 internal static partial class Log
 {
     [LoggerMessage(1, LogLevel.Error, "A send could not be carried out; the client was asked to try again")]
     public static partial void SendUnavailable(ILogger logger, Exception exception);
 
     [LoggerMessage(2, LogLevel.Debug, "Committed {Messages} messages and {Edus} EDUs of type {EventType} from {Sender}, send {SendId}")]
-    public static partial void Committed(ILogger logger, int messages, int edus, string eventType, string sender, long sendId);
+    public static partial void Committed(ILogger logger, int messages, int edus, OneLine eventType, OneLine sender, long sendId);
 
     [LoggerMessage(3, LogLevel.Debug, "A send from {Sender} of type {EventType} was a retry of a committed transaction")]
-    public static partial void Duplicate(ILogger logger, string sender, string eventType);
+    public static partial void Duplicate(ILogger logger, OneLine sender, OneLine eventType);
 
     [LoggerMessage(4, LogLevel.Debug, "A send was refused with {StatusCode} {ErrorCode}: {Error}")]
-    public static partial void Refused(ILogger logger, int statusCode, string errorCode, string error);
+    public static partial void Refused(ILogger logger, int statusCode, OneLine errorCode, OneLine error);
 
     [LoggerMessage(5, LogLevel.Debug, "A device was removed in the middle of a send from {Sender}; looking everybody up again")]
-    public static partial void DeviceRemovedDuringSend(ILogger logger, string sender);
+    public static partial void DeviceRemovedDuringSend(ILogger logger, OneLine sender);
 
     [LoggerMessage(6, LogLevel.Warning, "The device directory says that a user belongs to another server, but the store has no federation outbox; the message was dropped")]
     public static partial void NoFederationOutbox(ILogger logger);
@@ -33,29 +36,29 @@ internal static partial class Log
     public static partial void Purged(ILogger logger, int records);
 
     [LoggerMessage(10, LogLevel.Information, "Accepted to-device message {MessageId} of type {EventType} from {Sender}")]
-    public static partial void MessageAccepted(ILogger logger, string messageId, string eventType, string sender);
+    public static partial void MessageAccepted(ILogger logger, OneLine messageId, OneLine eventType, OneLine sender);
 
     [LoggerMessage(11, LogLevel.Information, "Handed out to-device message {MessageId} of type {EventType} from {Sender}")]
-    public static partial void MessageHandedOut(ILogger logger, string messageId, string eventType, string sender);
+    public static partial void MessageHandedOut(ILogger logger, OneLine messageId, OneLine eventType, OneLine sender);
 
     [LoggerMessage(12, LogLevel.Warning, "An EDU from {Origin} was dropped: its sender is not a user of that server")]
-    public static partial void EduSpoofed(ILogger logger, string origin);
+    public static partial void EduSpoofed(ILogger logger, OneLine origin);
 
     [LoggerMessage(13, LogLevel.Warning, "An EDU from {Origin} was dropped: {Error}")]
-    public static partial void EduMalformed(ILogger logger, string origin, string error);
+    public static partial void EduMalformed(ILogger logger, OneLine origin, OneLine error);
 
     [LoggerMessage(14, LogLevel.Error, "The federation outbox is not to be had at the moment; sending goes on when it is")]
     public static partial void OutboxUnavailable(ILogger logger, Exception exception);
 
     [LoggerMessage(15, LogLevel.Information, "Sending to {Destination} failed: {Reason} Failures in a row: {Failures}; the next try is in {Pause}")]
-    public static partial void SendFailed(ILogger logger, string destination, string reason, int failures, TimeSpan pause);
+    public static partial void SendFailed(ILogger logger, OneLine destination, OneLine reason, int failures, TimeSpan pause);
 
     [LoggerMessage(16, LogLevel.Information, "{Destination} refused a transaction of {Edus} EDUs: {Reason} It is split")]
-    public static partial void TransactionSplit(ILogger logger, string destination, int edus, string reason);
+    public static partial void TransactionSplit(ILogger logger, OneLine destination, int edus, OneLine reason);
 
     [LoggerMessage(17, LogLevel.Error, "The EDU {MessageId} for {Destination} was given up: {Reason} Its messages are lost")]
-    public static partial void EduGivenUp(ILogger logger, string messageId, string destination, string reason);
+    public static partial void EduGivenUp(ILogger logger, OneLine messageId, OneLine destination, OneLine reason);
 
     [LoggerMessage(18, LogLevel.Information, "Another host sends to {Destination} now")]
-    public static partial void LeaseLost(ILogger logger, string destination);
+    public static partial void LeaseLost(ILogger logger, OneLine destination);
 }

@@ -9,6 +9,8 @@ namespace Matrix.ToDevice;
 /// </summary>
 internal static class MessageTrace
 {
+    private const int MaxLength = 100;
+
     private static ReadOnlySpan<byte> Key => "org.matrix.msgid"u8;
 
     public static void Accepted(ILogger logger, IReadOnlyList<ToDeviceMessage> messages)
@@ -30,23 +32,32 @@ internal static class MessageTrace
         // Most contents have it or have it not in plain letters: the scan spares the others the parsing.
         if (content.IndexOf(Key) < 0) return null;
 
+        try
+        {
+            return Read(content);
+        }
+        catch (JsonException)
+        {
+            // It came out of a store. What a client cannot read, it will say itself.
+            return null;
+        }
+    }
+
+    private static string? Read(ReadOnlySpan<byte> content)
+    {
         var reader = new Utf8JsonReader(content, new JsonReaderOptions { MaxDepth = int.MaxValue });
         reader.Read();
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            var found = reader.ValueTextEquals(Key);
+            var found = JsonText.Equals(reader.ValueSpan, Key);
             reader.Read();
-            if (found) return reader.TokenType == JsonTokenType.String ? Text(reader) : null;
+            // The client's text: bounded, and nothing that would have to be unescaped.
+            if (found && reader.TokenType == JsonTokenType.String && !reader.ValueIsEscaped && reader.ValueSpan.Length <= MaxLength)
+                return reader.GetString();
+            if (found) return null;
             reader.Skip();
         }
 
         return null;
-    }
-
-    private static string? Text(Utf8JsonReader reader)
-    {
-        // It is the client's text: bounded, and on one line.
-        if (reader.ValueIsEscaped || reader.ValueSpan.Length > 100) return null;
-        return reader.GetString();
     }
 }

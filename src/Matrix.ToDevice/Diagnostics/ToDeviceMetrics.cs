@@ -3,7 +3,10 @@ using System.Diagnostics.Metrics;
 
 namespace Matrix.ToDevice;
 
-/// <summary>The module's metrics, on the meter <c>Matrix.ToDevice</c>.</summary>
+/// <summary>
+/// The module's metrics, on the meter <c>Matrix.ToDevice</c>. A listener runs within the measurement: what it throws is its own, and
+/// fails neither a send nor a sync (D24).
+/// </summary>
 internal sealed class ToDeviceMetrics
 {
     public const string MeterName = "Matrix.ToDevice";
@@ -56,50 +59,90 @@ internal sealed class ToDeviceMetrics
             } },
             { "event_type", KnownEventTypes.Tag(eventType) },
         };
-        _sendDuration.Record(duration.TotalSeconds, tags);
+        Record(_sendDuration, duration, tags);
     }
 
     public void Accepted(int messages, string eventType) =>
-        _accepted.Add(messages, new KeyValuePair<string, object?>("event_type", KnownEventTypes.Tag(eventType)));
+        Add(_accepted, messages, new TagList { { "event_type", KnownEventTypes.Tag(eventType) } });
 
-    public void HandedOut(int messages) => _handedOut.Add(messages);
+    public void HandedOut(int messages) => Add(_handedOut, messages);
 
     public void Acknowledged(int messages)
     {
-        if (messages > 0) _acknowledged.Add(messages);
+        if (messages > 0) Add(_acknowledged, messages);
     }
 
-    public void EduReceived(ReceivedEdu outcome) => _edusReceived.Add(1, new KeyValuePair<string, object?>("outcome", outcome switch
+    public void EduReceived(ReceivedEdu outcome)
     {
-        ReceivedEdu.Delivered => "delivered",
-        ReceivedEdu.Duplicate => "duplicate",
-        ReceivedEdu.SenderNotOfOrigin => "sender_not_of_origin",
-        _ => "malformed",
-    }));
+        var tag = outcome switch
+        {
+            ReceivedEdu.Delivered => "delivered",
+            ReceivedEdu.Duplicate => "duplicate",
+            ReceivedEdu.SenderNotOfOrigin => "sender_not_of_origin",
+            _ => "malformed",
+        };
+        Add(_edusReceived, 1, new TagList { { "outcome", tag } });
+    }
 
-    public void EdusSent(int edus) => _edusSent.Add(edus);
+    public void EdusSent(int edus) => Add(_edusSent, edus);
 
     /// <summary>Reasons are <c>refused</c> and <c>expired</c>.</summary>
-    public void EduGivenUp(string reason) => _edusGivenUp.Add(1, new KeyValuePair<string, object?>("reason", reason));
+    public void EduGivenUp(string reason) => Add(_edusGivenUp, 1, new TagList { { "reason", reason } });
 
-    public void TransactionSent(TimeSpan duration, FederationSendOutcome outcome) =>
-        _transactionDuration.Record(duration.TotalSeconds, new KeyValuePair<string, object?>("outcome", outcome switch
+    public void TransactionSent(TimeSpan duration, FederationSendOutcome outcome)
+    {
+        var tag = outcome switch
         {
             FederationSendOutcome.Received => "received",
             FederationSendOutcome.Refused => "refused",
             _ => "failed",
-        }));
+        };
+        Record(_transactionDuration, duration, new TagList { { "outcome", tag } });
+    }
 
     /// <summary>A sync waits until the result is disposed.</summary>
     public WaitingSync Waiting()
     {
-        _waiting.Add(1);
-        return new WaitingSync(_waiting);
+        AddWaiting(1);
+        return new WaitingSync(this);
     }
 
-    internal readonly struct WaitingSync(UpDownCounter<long> waiting) : IDisposable
+    private void AddWaiting(int syncs)
     {
-        public void Dispose() => waiting.Add(-1);
+        try
+        {
+            _waiting.Add(syncs);
+        }
+        catch (Exception)
+        {
+        }
+    }
+
+    private static void Add(Counter<long> counter, int value, in TagList tags = default)
+    {
+        try
+        {
+            counter.Add(value, tags);
+        }
+        catch (Exception)
+        {
+        }
+    }
+
+    private static void Record(Histogram<double> histogram, TimeSpan duration, in TagList tags)
+    {
+        try
+        {
+            histogram.Record(duration.TotalSeconds, tags);
+        }
+        catch (Exception)
+        {
+        }
+    }
+
+    internal readonly struct WaitingSync(ToDeviceMetrics metrics) : IDisposable
+    {
+        public void Dispose() => metrics.AddWaiting(-1);
     }
 }
 

@@ -22,10 +22,10 @@ public sealed class FederationReceiver
     private readonly SendCommit _commit;
     private readonly ToDeviceMetrics _metrics;
     private readonly SendToDeviceOptions _options;
-    private readonly ILogger<FederationReceiver> _logger;
+    private readonly QuietLogger<FederationReceiver> _logger;
 
     internal FederationReceiver(
-        SendCommit commit, ToDeviceMetrics metrics, IOptions<SendToDeviceOptions> options, ILogger<FederationReceiver> logger) =>
+        SendCommit commit, ToDeviceMetrics metrics, IOptions<SendToDeviceOptions> options, QuietLogger<FederationReceiver> logger) =>
         (_commit, _metrics, _options, _logger) = (commit, metrics, options.Value, logger);
 
     /// <summary>Delivers all to-device messages of a transaction, one EDU after the other; EDUs of other types are passed over.</summary>

@@ -16,7 +16,7 @@ internal sealed class FederationSender(
     ToDeviceMetrics metrics,
     IOptions<FederationSenderOptions> options,
     TimeProvider time,
-    ILogger<FederationSender> logger) : BackgroundService
+    QuietLogger<FederationSender> logger) : BackgroundService
 {
     private readonly FederationSenderOptions _options = options.Value;
     private readonly string _holder = Guid.NewGuid().ToString("N");

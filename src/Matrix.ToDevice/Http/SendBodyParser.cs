@@ -81,22 +81,22 @@ internal ref struct SendBodyParser
         string? sender = null, type = null, messageId = null;
         while (ReadsProperty())
         {
-            if (_reader.ValueTextEquals("messages"u8))
+            if (IsName("messages"u8))
             {
                 _reader.Read();
                 if (found) Wrong("messages is there twice");
                 found = true;
                 ReadUsers();
             }
-            else if (_isEdu && _reader.ValueTextEquals("sender"u8))
+            else if (_isEdu && IsName("sender"u8))
             {
                 ReadText("sender", ref sender);
             }
-            else if (_isEdu && _reader.ValueTextEquals("type"u8))
+            else if (_isEdu && IsName("type"u8))
             {
                 ReadText("type", ref type);
             }
-            else if (_isEdu && _reader.ValueTextEquals("message_id"u8))
+            else if (_isEdu && IsName("message_id"u8))
             {
                 ReadText("message_id", ref messageId);
             }
@@ -214,20 +214,16 @@ internal ref struct SendBodyParser
         }
     }
 
+    private bool IsName(ReadOnlySpan<byte> name) => JsonText.Equals(_reader.ValueSpan, name);
+
     /// <summary>The property name as text.</summary>
     private string ReadId(string what) => _reader.ValueIsEscaped ? ReadString($"{what} ID") : KnownIds.Get(_reader.ValueSpan);
 
     private string ReadString(string what)
     {
-        try
-        {
-            return _reader.GetString()!;
-        }
-        catch (InvalidOperationException)
-        {
-            Wrong($"{what} has an unpaired surrogate");
-            return "";
-        }
+        if (JsonText.Decode(_reader.ValueSpan) is { } text) return text;
+        Wrong($"{what} has an unpaired surrogate");
+        return "";
     }
 
     private bool IsObject(string what)

@@ -11,7 +11,7 @@ internal sealed class SendToDeviceHandler(
     ToDeviceMetrics metrics,
     IOptions<SendToDeviceOptions> options,
     TimeProvider time,
-    ILogger<SendToDeviceHandler> logger)
+    QuietLogger<SendToDeviceHandler> logger)
 {
     private readonly SendToDeviceOptions _options = options.Value;
 

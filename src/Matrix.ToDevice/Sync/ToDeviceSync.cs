@@ -11,11 +11,11 @@ public sealed class ToDeviceSync
     private readonly ToDeviceMetrics _metrics;
     private readonly SendToDeviceOptions _options;
     private readonly TimeProvider _time;
-    private readonly ILogger<ToDeviceSync> _logger;
+    private readonly QuietLogger<ToDeviceSync> _logger;
 
     internal ToDeviceSync(
         IDeviceInbox inbox, InboxSignals signals, ToDeviceMetrics metrics,
-        IOptions<SendToDeviceOptions> options, TimeProvider time, ILogger<ToDeviceSync> logger)
+        IOptions<SendToDeviceOptions> options, TimeProvider time, QuietLogger<ToDeviceSync> logger)
     {
         _inbox = inbox;
         _signals = signals;

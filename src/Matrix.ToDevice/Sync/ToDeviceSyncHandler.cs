@@ -13,7 +13,7 @@ internal sealed class ToDeviceSyncHandler(
     ToDeviceSync toDevice,
     IOptions<SendToDeviceOptions> options,
     TimeProvider time,
-    ILogger<ToDeviceSyncHandler> logger)
+    QuietLogger<ToDeviceSyncHandler> logger)
 {
     /// <summary>The token of a requester without a device, for whom there is nothing to acknowledge (R62).</summary>
     private const string NoDevice = "n";

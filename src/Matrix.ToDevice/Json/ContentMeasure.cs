@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 
 namespace Matrix.ToDevice;
@@ -58,41 +57,15 @@ internal struct ContentMeasure
     private static int UnescapedLength(ReadOnlySpan<byte> text)
     {
         var length = 0;
-        for (var i = 0; i < text.Length; i++)
+        while (true)
         {
-            if (text[i] != '\\')
-            {
-                length++;
-                continue;
-            }
-
-            var escape = text[++i];
-            if (escape != 'u')
-            {
-                length += escape == '/' ? 1 : 2;
-                continue;
-            }
-
-            var unit = HexUnit(text, i + 1);
-            i += 4;
-            if (char.IsHighSurrogate((char)unit) && i + 6 < text.Length && text[i + 1] == '\\' && text[i + 2] == 'u'
-                && char.IsLowSurrogate((char)HexUnit(text, i + 3)))
-            {
-                length += 4;
-                i += 6;
-            }
-            else
-            {
-                // Half of a pair has no UTF-8 form: it can only stay an escape.
-                length += char.IsSurrogate((char)unit) ? 6 : CanonicalRuneLength(unit);
-            }
+            var plain = text.IndexOf((byte)'\\');
+            if (plain < 0) return length + text.Length;
+            length += plain;
+            text = text[plain..];
+            length += CanonicalRuneLength(JsonText.TakeEscape(ref text));
         }
-
-        return length;
     }
-
-    private static int HexUnit(ReadOnlySpan<byte> text, int start) =>
-        int.Parse(text.Slice(start, 4), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
 
     private static int CanonicalRuneLength(int value) => value switch
     {
@@ -100,6 +73,8 @@ internal struct ContentMeasure
         < 0x20 => 6,
         < 0x80 => 1,
         < 0x800 => 2,
+        // Half of a surrogate pair has no UTF-8 form: it can only stay an escape.
+        >= 0xd800 and <= 0xdfff => 6,
         < 0x10000 => 3,
         _ => 4,
     };
