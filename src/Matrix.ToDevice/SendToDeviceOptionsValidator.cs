@@ -14,6 +14,8 @@ internal sealed class SendToDeviceOptionsValidator : IValidateOptions<SendToDevi
             failures.Add(nameof(options.MaxBodyBytes), options.MaxBodyBytes, $"a body is read into one array of at most {LargestBody} bytes");
         failures.AtLeastOne(options.MaxContentBytes, nameof(options.MaxContentBytes));
         failures.AtLeastOne(options.MaxContentDepth, nameof(options.MaxContentDepth));
+        failures.AtLeastOne(options.MaxUsers, nameof(options.MaxUsers));
+        failures.AtLeastOne(options.MaxDevices, nameof(options.MaxDevices));
         failures.AtLeastOne(options.SyncLimit, nameof(options.SyncLimit));
         failures.Positive(options.TransactionRetention, nameof(options.TransactionRetention));
         failures.Positive(options.InboundRetention, nameof(options.InboundRetention));

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -12,6 +13,7 @@ internal sealed class ToDeviceSyncHandler(
     IAuthResolver auth,
     ToDeviceSync toDevice,
     IOptions<SendToDeviceOptions> options,
+    IHostApplicationLifetime host,
     TimeProvider time,
     QuietLogger<ToDeviceSyncHandler> logger)
 {
@@ -41,21 +43,44 @@ internal sealed class ToDeviceSyncHandler(
 
     private async Task SyncAsync(HttpContext context, string? since, string? timeout)
     {
-        var result = await auth.ResolveAsync(context, context.RequestAborted);
-        if (!result.Succeeded) throw new MatrixErrorException(result.Error);
-
+        var requester = await AuthenticateAsync(context);
         var wait = ParseTimeout(timeout);
-        if (result.Requester.DeviceId is null)
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, host.ApplicationStopping);
+        if (requester.DeviceId is null)
         {
             // A long poll takes its time, or the client would ask again at once, and again.
-            if (!string.IsNullOrEmpty(since)) await Task.Delay(wait, time, context.RequestAborted);
+            if (!string.IsNullOrEmpty(since)) await Task.Delay(wait, time, ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await WriteAsync(context, NoDevice, null);
             return;
         }
 
-        var device = new DeviceAddress(result.Requester.UserId, result.Requester.DeviceId);
-        using var batch = await toDevice.NextAsync(device, since, wait, context.RequestAborted);
+        var device = new DeviceAddress(requester.UserId, requester.DeviceId);
+        using var batch = await NextAsync(device, since, wait, ending.Token, context.RequestAborted);
+
+        // The device may have been logged out while it waited, and another one may have its ID by now (D6, D17).
+        if (wait > TimeSpan.Zero && await AuthenticateAsync(context) != requester)
+            throw new MatrixErrorException(AuthResult.UnknownToken().Error!);
         await WriteAsync(context, batch.NextBatch, batch);
+    }
+
+    private async ValueTask<Requester> AuthenticateAsync(HttpContext context)
+    {
+        var result = await auth.ResolveAsync(context, context.RequestAborted);
+        return result.Succeeded ? result.Requester : throw new MatrixErrorException(result.Error);
+    }
+
+    private async ValueTask<ToDeviceBatch> NextAsync(
+        DeviceAddress device, string? since, TimeSpan wait, CancellationToken ending, CancellationToken aborted)
+    {
+        try
+        {
+            return await toDevice.NextAsync(device, since, wait, ending);
+        }
+        catch (OperationCanceledException) when (ending.IsCancellationRequested && !aborted.IsCancellationRequested)
+        {
+            // The host is about to stop: answered now, the client goes on with the next one where this one ended.
+            return await toDevice.NextAsync(device, since, TimeSpan.Zero, aborted);
+        }
     }
 
     private TimeSpan ParseTimeout(string? timeout)
