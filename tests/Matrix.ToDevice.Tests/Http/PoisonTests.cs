@@ -1,4 +1,6 @@
 using System.Text;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 
 namespace Matrix.ToDevice.Tests;
 
@@ -8,7 +10,12 @@ namespace Matrix.ToDevice.Tests;
 /// </summary>
 public class PoisonTests : HttpTests
 {
+    // Messages are traced only where somebody reads the log.
+    private readonly CapturedLog _log = new();
+
     private static readonly string[] s_halves = [@"\ud800", @"\uDBFF", @"\udc00", @"\uDfFf", @"\udc00\ud800", @"\ud800\u0041"];
+
+    private protected override void Configure(ISendToDeviceBuilder builder) => _log.AddTo(builder, LogLevel.Trace);
 
     /// <summary>Readers decide by the length of the raw text whether to unescape it: every length counts.</summary>
     [Test]
