@@ -3,9 +3,12 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Matrix.ToDevice.Tests;
 
-/// <summary>The server's inbox, with a place to do something just when it has been read.</summary>
+/// <summary>The server's inbox, with a place to do something just before and after it is read.</summary>
 internal sealed class HookedInbox(IDeviceInbox inbox) : IDeviceInbox
 {
+    /// <summary>Runs before each read, with the number of the read.</summary>
+    public Func<int, Task> BeforeRead { get; set; } = _ => Task.CompletedTask;
+
     /// <summary>Runs after each read, with the number of the read.</summary>
     public Func<int, Task> AfterRead { get; set; } = _ => Task.CompletedTask;
 
@@ -19,8 +22,10 @@ internal sealed class HookedInbox(IDeviceInbox inbox) : IDeviceInbox
 
     public async ValueTask<InboxPage> ReadAsync(DeviceAddress device, InboxPosition after, int limit, CancellationToken cancellationToken)
     {
+        var number = Interlocked.Increment(ref _reads);
+        await BeforeRead(number);
         var page = await inbox.ReadAsync(device, after, limit, cancellationToken);
-        await AfterRead(Interlocked.Increment(ref _reads));
+        await AfterRead(number);
         return page;
     }
 
