@@ -35,7 +35,9 @@ internal sealed class ToDeviceSyncHandler(
         catch (Exception exception)
         {
             Log.SyncUnavailable(logger, exception);
-            await MatrixError.TemporarilyUnavailable(options.Value.RetryAfter).WriteAsync(context);
+            // Half a response is no answer; a connection that breaks is.
+            if (context.Response.HasStarted) context.Abort();
+            else await MatrixError.TemporarilyUnavailable(options.Value.RetryAfter).WriteAsync(context);
         }
     }
 
@@ -70,20 +72,32 @@ internal sealed class ToDeviceSyncHandler(
 
     private static async Task WriteAsync(HttpContext context, string nextBatch, ToDeviceBatch? batch)
     {
-        var body = new ArrayBufferWriter<byte>();
-        using (var json = new Utf8JsonWriter(body))
+        if (batch is null || batch.Events.Count == 0)
         {
-            json.WriteStartObject();
-            json.WriteString("next_batch"u8, nextBatch);
-            if (batch?.Events.Count > 0)
-            {
-                json.WritePropertyName("to_device"u8);
-                batch.WriteTo(json);
-            }
-
-            json.WriteEndObject();
+            var body = new ArrayBufferWriter<byte>(128);
+            Write(body, nextBatch, null);
+            await MatrixResponse.WriteAsync(context, StatusCodes.Status200OK, body.WrittenMemory);
+            return;
         }
 
-        await MatrixResponse.WriteAsync(context, StatusCodes.Status200OK, body.WrittenMemory);
+        MatrixResponse.AddHeaders(context, StatusCodes.Status200OK);
+        Write(context.Response.BodyWriter, nextBatch, batch);
+        // Before the client has to read: it may never do that.
+        batch.Dispose();
+        await context.Response.BodyWriter.FlushAsync(context.RequestAborted);
+    }
+
+    private static void Write(IBufferWriter<byte> body, string nextBatch, ToDeviceBatch? batch)
+    {
+        using var json = new Utf8JsonWriter(body);
+        json.WriteStartObject();
+        json.WriteString("next_batch"u8, nextBatch);
+        if (batch is not null)
+        {
+            json.WritePropertyName("to_device"u8);
+            batch.WriteTo(json);
+        }
+
+        json.WriteEndObject();
     }
 }

@@ -63,7 +63,7 @@ internal sealed class SendLoad : IDisposable
         var cameBack = 0L;
         for (var device = 0; device < Devices; device++)
         {
-            using var page = await store.Inbox.ReadAsync(Address(device), InboxPosition.Start, 1_000_000, default);
+            using var page = await store.Inbox.ReadAsync(Address(device), InboxPosition.Start, 1_000_000, int.MaxValue, default);
             var deleted = page.Messages[0].Position.Sequence - 1;
             cameBack += Math.Max(0, before.Acknowledged[device] - deleted);
             Assert.That(deleted, Is.LessThanOrEqualTo(after.Acknowledging[device]), "only what was acknowledged is deleted");
@@ -157,7 +157,7 @@ internal sealed class SendLoad : IDisposable
 
             for (var device = reader; device < Devices; device += Readers)
             {
-                using var page = await UntilItWorksAsync(() => store.Inbox.ReadAsync(Address(device), last[device], 1 + turn % 9, default).AsTask());
+                using var page = await UntilItWorksAsync(() => store.Inbox.ReadAsync(Address(device), last[device], 1 + turn % 9, int.MaxValue, default).AsTask());
                 foreach (var message in page.Messages)
                 {
                     _seen[device].Enqueue(Encoding.UTF8.GetString(message.Content.Span));

@@ -17,9 +17,10 @@ internal sealed class HookedInbox(IDeviceInbox inbox) : IDeviceInbox
         builder.Services.Replace(ServiceDescriptor.Singleton<IDeviceInbox>(provider => provider.GetRequiredService<HookedInbox>()));
     }
 
-    public async ValueTask<InboxPage> ReadAsync(DeviceAddress device, InboxPosition after, int limit, CancellationToken cancellationToken)
+    public async ValueTask<InboxPage> ReadAsync(
+        DeviceAddress device, InboxPosition after, int limit, int maxBytes, CancellationToken cancellationToken)
     {
-        var page = await inbox.ReadAsync(device, after, limit, cancellationToken);
+        var page = await inbox.ReadAsync(device, after, limit, maxBytes, cancellationToken);
         await AfterRead(Interlocked.Increment(ref _reads));
         return page;
     }
