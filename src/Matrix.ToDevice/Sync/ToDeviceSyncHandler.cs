@@ -81,6 +81,8 @@ internal sealed class ToDeviceSyncHandler(
         }
 
         MatrixResponse.AddHeaders(context, StatusCodes.Status200OK);
+        // What is written before the headers is kept aside, and copied.
+        await context.Response.StartAsync(context.RequestAborted);
         Write(context.Response.BodyWriter, nextBatch, batch);
         // Before the client has to read: it may never do that.
         batch.Dispose();
