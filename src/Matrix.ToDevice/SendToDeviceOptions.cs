@@ -45,6 +45,12 @@ public sealed class SendToDeviceOptions
     /// <summary>How many messages a sync response holds at most, unless the call says otherwise. Default: 100 (R53, D13).</summary>
     public int SyncLimit { get; set; } = 100;
 
+    /// <summary>
+    /// How many bytes the contents, event types and senders in a sync response have at most, in UTF-8, unless its first message
+    /// alone has more. What does not fit comes with the next sync, at once. Default: 1,048,576; at most 256 MiB (D19).
+    /// </summary>
+    public int SyncMaxBytes { get; set; } = 1 << 20;
+
     /// <summary>The longest time that a sync waits, whatever its caller asks for. Default: 5 minutes.</summary>
     public TimeSpan MaxSyncTimeout { get; set; } = TimeSpan.FromMinutes(5);
 

@@ -37,7 +37,9 @@ internal sealed class ToDeviceSyncHandler(
         catch (Exception exception)
         {
             Log.SyncUnavailable(logger, exception);
-            await MatrixError.TemporarilyUnavailable(options.Value.RetryAfter).WriteAsync(context);
+            // Half a response is no answer; a connection that breaks is.
+            if (context.Response.HasStarted) context.Abort();
+            else await MatrixError.TemporarilyUnavailable(options.Value.RetryAfter).WriteAsync(context);
         }
     }
 
@@ -46,7 +48,7 @@ internal sealed class ToDeviceSyncHandler(
         var requester = await AuthenticateAsync(context);
         var wait = ParseTimeout(timeout);
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, host.ApplicationStopping);
-        if (requester.DeviceId is null)
+        if (DeviceOf(requester) is not { } device)
         {
             // A long poll takes its time, or the client would ask again at once, and again.
             if (!string.IsNullOrEmpty(since)) await Task.Delay(wait, time, ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -54,11 +56,10 @@ internal sealed class ToDeviceSyncHandler(
             return;
         }
 
-        var device = new DeviceAddress(requester.UserId, requester.DeviceId);
         using var batch = await NextAsync(device, since, wait, ending.Token, context.RequestAborted);
 
         // The device may have been logged out while it waited, and another one may have its ID by now (D6, D17).
-        if (wait > TimeSpan.Zero && await AuthenticateAsync(context) != requester)
+        if (wait > TimeSpan.Zero && DeviceOf(await AuthenticateAsync(context)) != device)
             throw new MatrixErrorException(AuthResult.UnknownToken().Error!);
         await WriteAsync(context, batch.NextBatch, batch);
     }
@@ -68,6 +69,9 @@ internal sealed class ToDeviceSyncHandler(
         var result = await auth.ResolveAsync(context, context.RequestAborted);
         return result.Succeeded ? result.Requester : throw new MatrixErrorException(result.Error);
     }
+
+    private static DeviceAddress? DeviceOf(Requester requester) =>
+        requester.DeviceId is null ? null : new DeviceAddress(requester.UserId, requester.DeviceId);
 
     private async ValueTask<ToDeviceBatch> NextAsync(
         DeviceAddress device, string? since, TimeSpan wait, CancellationToken ending, CancellationToken aborted)
@@ -95,20 +99,34 @@ internal sealed class ToDeviceSyncHandler(
 
     private static async Task WriteAsync(HttpContext context, string nextBatch, ToDeviceBatch? batch)
     {
-        var body = new ArrayBufferWriter<byte>();
-        using (var json = new Utf8JsonWriter(body))
+        if (batch is null || batch.Events.Count == 0)
         {
-            json.WriteStartObject();
-            json.WriteString("next_batch"u8, nextBatch);
-            if (batch?.Events.Count > 0)
-            {
-                json.WritePropertyName("to_device"u8);
-                batch.WriteTo(json);
-            }
-
-            json.WriteEndObject();
+            var body = new ArrayBufferWriter<byte>(128);
+            Write(body, nextBatch, null);
+            await MatrixResponse.WriteAsync(context, StatusCodes.Status200OK, body.WrittenMemory);
+            return;
         }
 
-        await MatrixResponse.WriteAsync(context, StatusCodes.Status200OK, body.WrittenMemory);
+        MatrixResponse.AddHeaders(context, StatusCodes.Status200OK);
+        // What is written before the headers is kept aside, and copied.
+        await context.Response.StartAsync(context.RequestAborted);
+        Write(context.Response.BodyWriter, nextBatch, batch);
+        // Before the client has to read: it may never do that.
+        batch.Dispose();
+        await context.Response.BodyWriter.FlushAsync(context.RequestAborted);
+    }
+
+    private static void Write(IBufferWriter<byte> body, string nextBatch, ToDeviceBatch? batch)
+    {
+        using var json = new Utf8JsonWriter(body);
+        json.WriteStartObject();
+        json.WriteString("next_batch"u8, nextBatch);
+        if (batch is not null)
+        {
+            json.WritePropertyName("to_device"u8);
+            batch.WriteTo(json);
+        }
+
+        json.WriteEndObject();
     }
 }

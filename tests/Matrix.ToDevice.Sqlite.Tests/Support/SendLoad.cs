@@ -176,7 +176,7 @@ internal sealed class SendLoad : IDisposable
 
             for (var device = reader; device < Devices; device += Readers)
             {
-                using var page = await UntilItWorksAsync(() => store.Inbox.ReadAsync(Address(device), last[device], 1 + turn % 9, default).AsTask());
+                using var page = await UntilItWorksAsync(() => store.Inbox.ReadAsync(Address(device), last[device], 1 + turn % 9, int.MaxValue, default).AsTask());
                 foreach (var message in page.Messages)
                 {
                     _seen[device].Enqueue(Encoding.UTF8.GetString(message.Content.Span));
