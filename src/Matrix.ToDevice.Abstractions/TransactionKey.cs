@@ -23,6 +23,9 @@ public readonly record struct TransactionKey(
     /// <summary>The <see cref="Endpoint"/> of an <c>m.direct_to_device</c> EDU from another server (R80).</summary>
     public const string DirectToDevice = "m.direct_to_device";
 
+    // With something else in the place of half a surrogate pair, two keys would have one fingerprint.
+    private static readonly UTF8Encoding s_utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
     /// <summary>
     /// The key of an EDU from another server: a repeated one carries an equal key (R81, D15). The server name stands for the
     /// user; no user ID is one, because those begin with <c>@</c>.
@@ -35,12 +38,13 @@ public readonly record struct TransactionKey(
     /// The first 16 bytes of a SHA-256 over the five parts: a key of fixed size for a store's index. Nobody can make
     /// two keys with one fingerprint, so a store may keep the fingerprint alone.
     /// </summary>
+    /// <exception cref="ArgumentException">A part has half of a surrogate pair, which is no text.</exception>
     public UInt128 Fingerprint()
     {
         ReadOnlySpan<string?> parts = [UserId, DeviceId, Endpoint, EventType, TransactionId];
         var size = 0;
         foreach (var part in parts)
-            size += sizeof(int) + Encoding.UTF8.GetMaxByteCount(part?.Length ?? 0);
+            size += sizeof(int) + s_utf8.GetMaxByteCount(part?.Length ?? 0);
 
         var rented = size <= 1024 ? null : ArrayPool<byte>.Shared.Rent(size);
         var text = rented ?? stackalloc byte[1024];
@@ -50,7 +54,7 @@ public readonly record struct TransactionKey(
             foreach (var part in parts)
             {
                 // The length goes first, so that no two sets of parts run together into the same bytes.
-                var length = part is null ? -1 : Encoding.UTF8.GetBytes(part, text[(written + sizeof(int))..]);
+                var length = part is null ? -1 : s_utf8.GetBytes(part, text[(written + sizeof(int))..]);
                 BinaryPrimitives.WriteInt32LittleEndian(text[written..], length);
                 written += sizeof(int) + Math.Max(length, 0);
             }

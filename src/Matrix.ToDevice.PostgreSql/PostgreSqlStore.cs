@@ -45,7 +45,7 @@ internal sealed class PostgreSqlStore(
         IToDeviceTransaction transaction, IReadOnlyList<ToDeviceMessage> messages, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        Own(transaction).Messages.Add(messages);
+        Own(transaction).Append(messages);
         return ValueTask.CompletedTask;
     }
 
@@ -53,7 +53,7 @@ internal sealed class PostgreSqlStore(
         IToDeviceTransaction transaction, IReadOnlyList<OutboundEdu> edus, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        Own(transaction).Edus.Add(edus);
+        Own(transaction).Append(edus);
         return ValueTask.CompletedTask;
     }
 
@@ -62,18 +62,21 @@ internal sealed class PostgreSqlStore(
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(maxBytes, 1);
+        PostgreSqlText.Check(device);
         var opened = await OpenAsync(cancellationToken);
         return await opened.Reader.ReadPageAsync(device, after, limit, maxBytes, cancellationToken);
     }
 
     public async ValueTask<int> AcknowledgeAsync(DeviceAddress device, InboxPosition upTo, CancellationToken cancellationToken)
     {
+        PostgreSqlText.Check(device);
         var opened = await OpenAsync(cancellationToken);
         return await opened.Cleaner.AcknowledgeAsync(device, upTo, cancellationToken);
     }
 
     public async ValueTask RemoveDeviceAsync(DeviceAddress device, CancellationToken cancellationToken)
     {
+        PostgreSqlText.Check(device);
         var opened = await OpenAsync(cancellationToken);
         _knownRemovals.Learn(await opened.Cleaner.RemoveDeviceAsync(device, cancellationToken));
         opened.Notifier?.DeviceRemoved(device);
@@ -82,6 +85,7 @@ internal sealed class PostgreSqlStore(
     /// <inheritdoc cref="PostgreSqlDevices.RemoveAndCommitAsync"/>
     public async ValueTask RemoveAndCommitAsync(NpgsqlTransaction transaction, DeviceAddress device, CancellationToken cancellationToken)
     {
+        PostgreSqlText.Check(device);
         var opened = await OpenAsync(cancellationToken);
         _knownRemovals.Learn(await opened.Cleaner.RemoveAndCommitAsync(transaction, device, cancellationToken));
         signals?.DeviceRemoved(device);

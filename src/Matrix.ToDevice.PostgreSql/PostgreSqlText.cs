@@ -22,6 +22,7 @@ internal static class PostgreSqlText
     // Two of them fit into a third of an index page.
     private const int MaxKeyChars = 300;
 
+    private static readonly UTF8Encoding s_utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
     private static readonly SearchValues<char> s_escaped = SearchValues.Create("\0\u0001");
 
     public static string Escape(string text) => !text.AsSpan().ContainsAny(s_escaped)
@@ -36,4 +37,38 @@ internal static class PostgreSqlText
     public static string Key(string text) => text.Length <= MaxKeyChars
         ? Escape(text)
         : "\u0001#" + Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
+
+    /// <summary>
+    /// Looks at a text before it waits for a commit that others share, and before it names a device: half of a surrogate pair has no
+    /// form in UTF-8, and with something else in its place it would be another text's.
+    /// </summary>
+    /// <exception cref="ArgumentException">The text is none.</exception>
+    public static void Check(string text, string what)
+    {
+        ArgumentNullException.ThrowIfNull(text, what);
+        try
+        {
+            s_utf8.GetByteCount(text);
+        }
+        catch (EncoderFallbackException exception)
+        {
+            throw new ArgumentException("Half of a surrogate pair is no text, and cannot be stored.", what, exception);
+        }
+    }
+
+    /// <inheritdoc cref="Check(string, string)"/>
+    public static void Check(DeviceAddress device)
+    {
+        Check(device.UserId, nameof(device.UserId));
+        Check(device.DeviceId, nameof(device.DeviceId));
+    }
+
+    /// <summary>The same for a name that no client chooses: it is stored, and looked up, as it is.</summary>
+    /// <exception cref="ArgumentException">The text is none, has a NUL, or is too long for an index.</exception>
+    public static void CheckName(string text, string what)
+    {
+        Check(text, what);
+        if (text.Length > MaxKeyChars || text.Contains('\0'))
+            throw new ArgumentException($"It has a NUL, or more than {MaxKeyChars} characters, and cannot be stored.", what);
+    }
 }

@@ -20,17 +20,39 @@ internal sealed class PostgreSqlTransaction(PostgreSqlStore store, TransactionKe
     /// <summary>Tells this transaction's record from that of another one with the same key, when a commit's answer was lost.</summary>
     public long CommitId { get; } = Random.Shared.NextInt64();
 
-    public int Bytes
+    /// <summary>How many bytes the contents have.</summary>
+    public int Bytes { get; private set; }
+
+    public void Append(IReadOnlyList<ToDeviceMessage> messages)
     {
-        get
+        var bytes = 0;
+        string? sender = null, eventType = null;
+        for (var i = 0; i < messages.Count; i++)
         {
-            var bytes = 0;
-            foreach (var messages in Messages)
-                for (var i = 0; i < messages.Count; i++) bytes += messages[i].Content.Length;
-            foreach (var edus in Edus)
-                for (var i = 0; i < edus.Count; i++) bytes += edus[i].Content.Length;
-            return bytes;
+            var message = messages[i];
+            PostgreSqlText.Check(message.Recipient);
+            // They are the same for all messages of a send.
+            if (!ReferenceEquals(message.Sender, sender)) PostgreSqlText.Check(sender = message.Sender, nameof(message.Sender));
+            if (!ReferenceEquals(message.EventType, eventType)) PostgreSqlText.Check(eventType = message.EventType, nameof(message.EventType));
+            bytes += message.Content.Length;
         }
+
+        Messages.Add(messages);
+        Bytes += bytes;
+    }
+
+    public void Append(IReadOnlyList<OutboundEdu> edus)
+    {
+        var bytes = 0;
+        for (var i = 0; i < edus.Count; i++)
+        {
+            PostgreSqlText.CheckName(edus[i].Destination, nameof(OutboundEdu.Destination));
+            PostgreSqlText.CheckName(edus[i].MessageId, nameof(OutboundEdu.MessageId));
+            bytes += edus[i].Content.Length;
+        }
+
+        Edus.Add(edus);
+        Bytes += bytes;
     }
 
     public ValueTask<CommitResult> CommitAsync(CancellationToken cancellationToken) => store.CommitAsync(this, cancellationToken);

@@ -69,7 +69,7 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
         IToDeviceTransaction transaction, IReadOnlyList<ToDeviceMessage> messages, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        Own(transaction).Messages.Add(messages);
+        Own(transaction).Append(messages);
         return ValueTask.CompletedTask;
     }
 
@@ -77,7 +77,7 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
         IToDeviceTransaction transaction, IReadOnlyList<OutboundEdu> edus, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        Own(transaction).Edus.Add(edus);
+        Own(transaction).Append(edus);
         return ValueTask.CompletedTask;
     }
 
@@ -86,11 +86,13 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(maxBytes, 1);
+        SqliteText.Check(device);
         return Readers.ReadAsync(connection => connection.ReadPage(device, after, limit, maxBytes), cancellationToken);
     }
 
     public async ValueTask<int> AcknowledgeAsync(DeviceAddress device, InboxPosition upTo, CancellationToken cancellationToken)
     {
+        SqliteText.Check(device);
         // Most tokens come again and again while nothing arrives: those need no commit.
         if (!await Readers.ReadAsync(connection => connection.Holds(device, upTo), cancellationToken)) return 0;
         return await Writer.WriteAsync(connection => connection.Acknowledge(device, upTo), cancellationToken);
@@ -98,17 +100,22 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
 
     public async ValueTask RemoveDeviceAsync(DeviceAddress device, CancellationToken cancellationToken)
     {
+        SqliteText.Check(device);
         if (await Writer.WriteAsync(connection => connection.RemoveDevice(device), cancellationToken)) _ = CleanUpAsync(Writer);
     }
 
     public async ValueTask<IReadOnlyList<OutboxEntry>> ReadAsync(string destination, int limit, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        SqliteText.Check(destination, nameof(destination));
         return await Readers.ReadAsync(connection => connection.ReadEdus(destination, limit), cancellationToken);
     }
 
-    public async ValueTask RemoveAsync(string destination, long upTo, CancellationToken cancellationToken) =>
+    public async ValueTask RemoveAsync(string destination, long upTo, CancellationToken cancellationToken)
+    {
+        SqliteText.Check(destination, nameof(destination));
         await Writer.WriteAsync(connection => connection.Outbox.Remove(destination, upTo), cancellationToken);
+    }
 
     public async ValueTask<IReadOnlyList<string>> ListDestinationsAsync(string? after, int limit, CancellationToken cancellationToken)
     {
@@ -119,16 +126,25 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
     public ValueTask<IReadOnlyList<OutboxLease>> AcquireAsync(string holder, TimeSpan duration, int limit, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        SqliteText.Check(holder, nameof(holder));
         return Writer.WriteAsync(connection => connection.Outbox.Acquire(holder, duration, limit), cancellationToken);
     }
 
     public ValueTask<bool> RenewAsync(
-        string destination, string holder, TimeSpan duration, long sendingUpTo, CancellationToken cancellationToken) =>
-        Writer.WriteAsync(connection => connection.Outbox.Renew(destination, holder, duration, sendingUpTo), cancellationToken);
+        string destination, string holder, TimeSpan duration, long sendingUpTo, CancellationToken cancellationToken)
+    {
+        SqliteText.Check(destination, nameof(destination));
+        SqliteText.Check(holder, nameof(holder));
+        return Writer.WriteAsync(connection => connection.Outbox.Renew(destination, holder, duration, sendingUpTo), cancellationToken);
+    }
 
     public async ValueTask ReleaseAsync(
-        string destination, string holder, int failures, TimeSpan pause, CancellationToken cancellationToken) =>
+        string destination, string holder, int failures, TimeSpan pause, CancellationToken cancellationToken)
+    {
+        SqliteText.Check(destination, nameof(destination));
+        SqliteText.Check(holder, nameof(holder));
         await Writer.WriteAsync(connection => connection.Outbox.Release(destination, holder, failures, pause), cancellationToken);
+    }
 
     public void Dispose()
     {

@@ -4,24 +4,46 @@ namespace Matrix.ToDevice;
 internal sealed class SqliteTransaction(SqliteStore store, TransactionKey key, long knownRemovals)
     : WriteItem<CommitResult>, IToDeviceTransaction
 {
+    private int _bytes;
+
     public SqliteStore Store => store;
     public TransactionKey Key => key;
     public UInt128 Fingerprint { get; } = key.Fingerprint();
     public long KnownRemovals => knownRemovals;
     public List<IReadOnlyList<ToDeviceMessage>> Messages { get; } = new(1);
     public List<IReadOnlyList<OutboundEdu>> Edus { get; } = new(0);
+    public override int Bytes => _bytes;
 
-    public override int Bytes
+    public void Append(IReadOnlyList<ToDeviceMessage> messages)
     {
-        get
+        var bytes = 0;
+        string? sender = null, eventType = null;
+        for (var i = 0; i < messages.Count; i++)
         {
-            var bytes = 0;
-            foreach (var messages in Messages)
-                for (var i = 0; i < messages.Count; i++) bytes += messages[i].Content.Length;
-            foreach (var edus in Edus)
-                for (var i = 0; i < edus.Count; i++) bytes += edus[i].Content.Length;
-            return bytes;
+            var message = messages[i];
+            SqliteText.Check(message.Recipient);
+            // They are the same for all messages of a send.
+            if (!ReferenceEquals(message.Sender, sender)) SqliteText.Check(sender = message.Sender, nameof(message.Sender));
+            if (!ReferenceEquals(message.EventType, eventType)) SqliteText.Check(eventType = message.EventType, nameof(message.EventType));
+            bytes += message.Content.Length;
         }
+
+        Messages.Add(messages);
+        _bytes += bytes;
+    }
+
+    public void Append(IReadOnlyList<OutboundEdu> edus)
+    {
+        var bytes = 0;
+        for (var i = 0; i < edus.Count; i++)
+        {
+            SqliteText.Check(edus[i].Destination, nameof(OutboundEdu.Destination));
+            SqliteText.Check(edus[i].MessageId, nameof(OutboundEdu.MessageId));
+            bytes += edus[i].Content.Length;
+        }
+
+        Edus.Add(edus);
+        _bytes += bytes;
     }
 
     public ValueTask<CommitResult> CommitAsync(CancellationToken cancellationToken)

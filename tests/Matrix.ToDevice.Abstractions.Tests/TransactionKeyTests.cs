@@ -44,4 +44,17 @@ public class TransactionKeyTests
 
         Assert.That(long1.Fingerprint(), Is.Not.EqualTo(long2.Fingerprint()));
     }
+
+    [Test]
+    public void D24_half_a_surrogate_pair_is_no_text_and_has_no_fingerprint()
+    {
+        TransactionKey[] keys =
+        [
+            s_key with { UserId = "@\ud800:hs1" }, s_key with { DeviceId = "\ud800" }, s_key with { Endpoint = "\udfff" },
+            s_key with { EventType = "m.\ud800" }, s_key with { TransactionId = "\udc00\ud800" },
+        ];
+
+        // With something in its place, it would have the fingerprint of another key.
+        foreach (var key in keys) Assert.That(() => key.Fingerprint(), Throws.InstanceOf<ArgumentException>());
+    }
 }

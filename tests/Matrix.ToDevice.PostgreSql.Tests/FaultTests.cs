@@ -107,19 +107,35 @@ public class FaultTests
     }
 
     [Test]
-    public async Task What_the_database_cannot_take_from_one_send_it_takes_from_the_others_of_the_batch()
+    public async Task D24_what_the_database_cannot_take_from_one_send_it_takes_from_the_others_of_the_batch()
     {
-        await using var host = new Host(TestCluster.NewDatabase(), options => options.Writers = 1);
+        var database = TestCluster.NewDatabase();
+        await using var host = new Host(database, options => options.Writers = 1);
         await host.SendAsync("t0", "0", "B1");
+        new DatabaseView(database).Execute("ALTER TABLE to_device.to_device_message ADD CHECK (event_type <> 'm.bad')");
 
-        // Half of a surrogate pair is no text.
-        var bad = Enumerable.Range(0, 3).Select(n => host.SendAsync($"bad{n}", "x", "\ud800")).ToList();
+        var bad = Enumerable.Range(0, 3).Select(n => host.SendAsync($"bad{n}", "x", ["B1"], eventType: "m.bad")).ToList();
         var good = Enumerable.Range(1, 50).Select(n => host.SendAsync($"t{n}", $"{n}", "B1")).ToList();
-        bad.AddRange(Enumerable.Range(3, 3).Select(n => host.SendAsync($"bad{n}", "x", "\ud800")));
+        bad.AddRange(Enumerable.Range(3, 3).Select(n => host.SendAsync($"bad{n}", "x", ["B1"], eventType: "m.bad")));
 
         Assert.That(await Task.WhenAll(good), Is.All.EqualTo(CommitResult.Committed));
         foreach (var send in bad) Assert.That(async () => await send, Throws.TypeOf<PostgreSqlStoreException>());
         Assert.That(await host.ReadAsync("B1"), Has.Count.EqualTo(51));
+    }
+
+    [TestCase("hs\0", "m1")]
+    [TestCase("hs2", "m\0")]
+    [TestCase("long", "m1")]
+    public async Task D24_an_EDU_that_no_index_can_hold_is_refused_before_it_waits_for_a_commit(string destination, string messageId)
+    {
+        await using var host = new Host(TestCluster.NewDatabase());
+        if (destination == "long") destination = new string('x', 5000);
+        var key = new TransactionKey("@alice:hs1", "A1", TransactionKey.SendToDevice, "m.test", "t1");
+        await using var transaction = (await host.Transactions.BeginAsync(key, host.Transactions.KnownRemovals, default))!;
+
+        Assert.That(
+            async () => await host.Outbox.AppendAsync(transaction, [new OutboundEdu(destination, messageId, "{}"u8.ToArray())], default),
+            Throws.ArgumentException);
     }
 
     [Test]

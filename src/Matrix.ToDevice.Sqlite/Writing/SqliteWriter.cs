@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using Microsoft.Data.Sqlite;
+using SQLitePCL;
 
 namespace Matrix.ToDevice;
 
@@ -100,6 +101,12 @@ internal sealed class SqliteWriter : IDisposable
             // A new connection knows nothing of what may have gone wrong in this one, and rolls back what it left.
             _connection?.Dispose();
             _connection = null;
+            if (batch.Count > 1 && IsOfOneItem(exception))
+            {
+                foreach (var item in batch) Commit([item]);
+                return;
+            }
+
             var explained = _file.Explain(exception);
             foreach (var item in batch) item.Fail(explained);
             return;
@@ -132,6 +139,11 @@ internal sealed class SqliteWriter : IDisposable
             _readers.Close(_file.ForgetCheckpoints);
         }
     }
+
+    /// <summary>Not trouble with the file, which would meet each of them: what cannot be written must not keep the others from it.</summary>
+    private static bool IsOfOneItem(Exception exception) => exception is SqliteException sqlite
+        ? sqlite.SqliteErrorCode is raw.SQLITE_CONSTRAINT or raw.SQLITE_TOOBIG
+        : exception is not SqliteStoreException;
 
     private static void Succeed(IReadOnlyList<WriteItem> batch)
     {

@@ -8,7 +8,7 @@ internal abstract class WriteItem
     /// <summary>How much it adds to the commit, in bytes, about.</summary>
     public abstract int Bytes { get; }
 
-    /// <summary>Writes it, on the writer's thread. What it throws fails everything that shares the commit.</summary>
+    /// <summary>Writes it, on the writer's thread. What it throws undoes everything that shares the commit.</summary>
     public abstract void Execute(WriteConnection connection);
 
     /// <summary>The commit is on the disk.</summary>

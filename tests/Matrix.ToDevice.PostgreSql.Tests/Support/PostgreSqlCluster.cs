@@ -145,7 +145,7 @@ internal sealed class PostgreSqlCluster : IDisposable
         using var process = Process.Start(start)!;
         var errors = process.StandardError.ReadToEndAsync();
         var output = process.StandardOutput.ReadToEndAsync();
-        if (!process.WaitForExit(2 * TimeLimit.OfOneWait))
+        if (!process.WaitForExit(TimeSpan.FromMinutes(2)))
         {
             process.Kill(entireProcessTree: true);
             throw new InvalidOperationException($"{start.FileName} {string.Join(' ', start.ArgumentList)} did not end.");

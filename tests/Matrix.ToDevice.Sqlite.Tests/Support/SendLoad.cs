@@ -117,7 +117,7 @@ internal sealed class SendLoad : IDisposable
         var (contents, sequences, after) = (new List<string>(), new List<long>(), InboxPosition.Start);
         while (true)
         {
-            using var page = await store.Inbox.ReadAsync(Address(device), after, 1000, default);
+            using var page = await store.Inbox.ReadAsync(Address(device), after, 1000, int.MaxValue, default);
             contents.AddRange(page.Messages.Select(message => Encoding.UTF8.GetString(message.Content.Span)));
             sequences.AddRange(page.Messages.Select(message => message.Position.Sequence));
             if (!page.HasMore) return (contents, sequences);
