@@ -33,7 +33,8 @@ internal sealed class SqliteFile : IDisposable
         if (connectionString.Mode == SqliteOpenMode.ReadOnly)
             throw new SqliteStoreException("The connection string says Mode=ReadOnly; the store has to write.");
 
-        Path = System.IO.Path.GetFullPath(connectionString.DataSource);
+        // A file can have several names; this one is its own, so that its lock and its log are the same whatever name is used.
+        Path = RealPath.Of(connectionString.DataSource);
         connectionString.DataSource = Path;
         connectionString.Pooling = false;
         connectionString.Cache = SqliteCacheMode.Private;
