@@ -11,14 +11,6 @@ public class FileErrorTests
     [SetUp]
     public void SetUp() => _path = TestFolder.NewFile();
 
-    [TestCase("", "names no file")]
-    [TestCase("Data Source=:memory:", "names no file")]
-    [TestCase("Data Source=x.db;Mode=Memory", "names no file")]
-    [TestCase("Data Source=x.db;Mode=ReadOnly", "has to write")]
-    [TestCase("Colour=green", "cannot be read")]
-    public void A_connection_string_that_cannot_serve_is_refused(string connectionString, string message) =>
-        Assert.That(() => OpenAsync(options => options.ConnectionString = connectionString), Refused(message));
-
     [Test]
     public void A_missing_folder_is_named() =>
         Assert.That(
