@@ -6,7 +6,6 @@ namespace Matrix.ToDevice;
 /// <summary>The parts of a store whose database has been found fit for use.</summary>
 internal sealed class Opened : IAsyncDisposable
 {
-    private const int MaxSchemaBytes = 50, MaxWriters = 16;
     private static readonly TimeSpan s_hearing = TimeSpan.FromSeconds(3);
 
     private readonly PostgreSqlDatabase _database;
@@ -45,11 +44,6 @@ internal sealed class Opened : IAsyncDisposable
         PostgreSqlStoreOptions options, NpgsqlDataSource? application, KnownRemovals knownRemovals, IInboxSignals? signals,
         TimeProvider time, ILogger logger, CancellationToken cancellationToken)
     {
-        if (options.Schema.Length == 0 || System.Text.Encoding.UTF8.GetByteCount(options.Schema) > MaxSchemaBytes || options.Schema.Contains('\0'))
-            throw new PostgreSqlStoreException($"The schema's name has 1 to {MaxSchemaBytes} bytes.");
-        if (options.Writers is < 1 or > MaxWriters)
-            throw new PostgreSqlStoreException($"There are 1 to {MaxWriters} writers.");
-
         var database = new PostgreSqlDatabase(options, application, time, logger);
         try
         {

@@ -2,6 +2,7 @@ using Matrix.ToDevice;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 using Npgsql;
 
 namespace Microsoft.Extensions.DependencyInjection;
@@ -31,8 +32,10 @@ public static class PostgreSqlBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(builder);
 
-        var options = builder.Services.AddOptions<PostgreSqlStoreOptions>();
+        var options = builder.Services.AddOptions<PostgreSqlStoreOptions>().ValidateOnStart();
         if (configure is not null) options.Configure(configure);
+        builder.Services.TryAddEnumerable(
+            ServiceDescriptor.Singleton<IValidateOptions<PostgreSqlStoreOptions>, PostgreSqlStoreOptionsValidator>());
         builder.Services.TryAddSingleton(TimeProvider.System);
         // A database that cannot be used is found out at start, not by the first client.
         builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, PostgreSqlStart>());

@@ -168,7 +168,7 @@ internal sealed class PostgreSqlDatabase : IAsyncDisposable
             builder.ConnectionStringBuilder.NoResetOnClose = true;
             return builder.Build();
         }
-        catch (Exception exception) when (exception is ArgumentException or FormatException or InvalidOperationException)
+        catch (Exception exception) when (exception is ArgumentException or FormatException or InvalidOperationException or NotSupportedException)
         {
             throw new PostgreSqlStoreException($"The connection string cannot be used: {exception.Message}", exception);
         }

@@ -1,6 +1,7 @@
 using Matrix.ToDevice;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
@@ -21,7 +22,8 @@ public static class SqliteBuilderExtensions
         ArgumentNullException.ThrowIfNull(builder);
         ArgumentNullException.ThrowIfNull(configure);
 
-        builder.Services.AddOptions<SqliteStoreOptions>().Configure(configure);
+        builder.Services.AddOptions<SqliteStoreOptions>().Configure(configure).ValidateOnStart();
+        builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<SqliteStoreOptions>, SqliteStoreOptionsValidator>());
         builder.Services.TryAddSingleton(TimeProvider.System);
         // A file that cannot be used is found out at start, not by the first client.
         builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, SqliteStart>());

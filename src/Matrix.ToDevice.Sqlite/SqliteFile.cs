@@ -18,22 +18,9 @@ internal sealed class SqliteFile : IDisposable
     public SqliteFile(SqliteStoreOptions options)
     {
         _options = options;
-        SqliteConnectionStringBuilder connectionString;
-        try
-        {
-            connectionString = new SqliteConnectionStringBuilder(options.ConnectionString);
-        }
-        catch (ArgumentException exception)
-        {
-            throw new SqliteStoreException($"The connection string cannot be read: {exception.Message}", exception);
-        }
-
-        if (connectionString.DataSource is "" or ":memory:" || connectionString.Mode == SqliteOpenMode.Memory)
-            throw new SqliteStoreException("The connection string names no file. Give it a Data Source, or call UseInMemory().");
-        if (connectionString.Mode == SqliteOpenMode.ReadOnly)
-            throw new SqliteStoreException("The connection string says Mode=ReadOnly; the store has to write.");
-
-        Path = System.IO.Path.GetFullPath(connectionString.DataSource);
+        var connectionString = new SqliteConnectionStringBuilder(options.ConnectionString);
+        // A file can have several names; this one is its own, so that its lock and its log are the same whatever name is used.
+        Path = RealPath.Of(connectionString.DataSource);
         connectionString.DataSource = Path;
         connectionString.Pooling = false;
         connectionString.Cache = SqliteCacheMode.Private;

@@ -164,9 +164,9 @@ public class OutboxTests : TwoHostsTests
             SELECT 'down' || n, 1, 'm', '{}', now() FROM generate_series(1, 10000) n;
             ANALYZE to_device.to_device_lease, to_device.to_device_edu
             """);
-        var sql = Source("Federation/PostgreSqlLeases.cs", @"_acquire = \$""""""(.*?)""""""");
+        var sql = StatementPlans.Source("Federation/PostgreSqlLeases.cs", @"_acquire = \$""""""(.*?)""""""");
 
-        var plan = Plan(planCacheMode, sql, "text, interval, bigint", "'one', '1 hour', 10");
+        var plan = StatementPlans.Plan(View, planCacheMode, sql, "text, interval, bigint", "'one', '1 hour', 10");
         Assert.That(plan, Does.Contain("Index Scan using to_device_lease_by_time").And.Not.Contains("Seq Scan").And.Not.Contains("Rows Removed"));
         Assert.That(Regex.Matches(plan, @"rows=(\d+)").Select(match => int.Parse(match.Groups[1].Value)), Is.All.LessThan(10), plan);
     }
@@ -183,10 +183,10 @@ public class OutboxTests : TwoHostsTests
             FROM generate_series(1, 20000) n;
             ANALYZE to_device.to_device_transaction
             """);
-        var sql = Source("Writing/PostgreSqlCleaner.cs", @"PurgeRecords\(PostgreSqlStoreOptions options, string comparison\) => \$""""""(.*?)""""""")
+        var sql = StatementPlans.Source("Writing/PostgreSqlCleaner.cs", @"PurgeRecords\(PostgreSqlStoreOptions options, string comparison\) => \$""""""(.*?)""""""")
             .Replace("{comparison}", comparison, StringComparison.Ordinal).Replace("{PostgreSqlText.OtherServerSql}", @"E'\x01='", StringComparison.Ordinal);
 
-        var plan = Plan("force_generic_plan", sql, "timestamptz, bigint", "now() + interval '100 seconds', 10");
+        var plan = StatementPlans.Plan(View, "force_generic_plan", sql, "timestamptz, bigint", "now() + interval '100 seconds', 10");
         Assert.That(plan, Does.Contain($"Index Scan using {index} ").And.Not.Contains("Seq Scan").And.Not.Contains("Rows Removed"));
         Assert.That(View.Count($"SELECT count(*) FROM pg_indexes WHERE schemaname = 'to_device' AND indexname LIKE '%by_age'"), Is.EqualTo(2));
     }
@@ -213,26 +213,5 @@ public class OutboxTests : TwoHostsTests
     {
         using var command = new NpgsqlCommand(sql, connection);
         command.ExecuteNonQuery();
-    }
-
-    /// <summary>A statement as it is in the store's source.</summary>
-    private static string Source(string file, string pattern)
-    {
-        var source = File.ReadAllText(Path.Combine(Repository.Folder, "src", "Matrix.ToDevice.PostgreSql", file));
-        var match = Regex.Match(source, pattern, RegexOptions.Singleline);
-        Assert.That(match.Success, file);
-        return match.Groups[1].Value.Replace("{PostgreSqlSchema.Quote(options.Schema)}", "to_device", StringComparison.Ordinal);
-    }
-
-    private string Plan(string planCacheMode, string sql, string types, string arguments)
-    {
-        using var connection = View.Open();
-        Execute(connection, $"SET plan_cache_mode = {planCacheMode}; SET jit = off; PREPARE looked_at ({types}) AS {sql}");
-        using var command = new NpgsqlCommand($"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) EXECUTE looked_at ({arguments})", connection);
-        using var reader = command.ExecuteReader();
-        var plan = new StringBuilder();
-        while (reader.Read()) plan.AppendLine(reader.GetString(0));
-        TestContext.Out.WriteLine(plan);
-        return plan.ToString();
     }
 }

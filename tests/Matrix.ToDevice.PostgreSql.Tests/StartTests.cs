@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using Npgsql;
 using NUnit.Framework.Constraints;
 
@@ -26,7 +27,7 @@ public class StartTests
 
     [TestCase("Host=127.0.0.1;Port=1", "cannot be reached")]
     [TestCase("Host=nowhere.invalid", "cannot be reached")]
-    [TestCase("Colour=green", "cannot be used")]
+    [TestCase("Host=127.0.0.1;Target Session Attributes=primary", "cannot be used")]
     public void A_connection_string_that_leads_nowhere_is_refused(string connectionString, string message) =>
         Assert.That(() => StartAsync(options => options.ConnectionString = connectionString), Refused(message));
 
@@ -45,15 +46,35 @@ public class StartTests
             Refused("assword").And.Message.Not.Contains("wrong"));
     }
 
-    [TestCase("")]
-    [TestCase("a name that has more than fifty bytes, as it has got umläuts")]
-    public void A_schema_name_that_cannot_serve_is_refused(string schema) =>
-        Assert.That(() => StartAsync(options => (options.ConnectionString, options.Schema) = (_database, schema)), Refused("1 to 50 bytes"));
+    [TestCase("", "is empty; it must be one of Npgsql")]
+    [TestCase(" ", "is empty; it must be one of Npgsql")]
+    [TestCase("Database=x;Password=secret", "is without a Host; it must name one")]
+    [TestCase("Colour=green", "it must be one of Npgsql")]
+    [TestCase("Host=x;Password=secret;Port=many", "it must be one of Npgsql")]
+    [TestCase("x", "it must be one of Npgsql")]
+    public void A_connection_string_that_cannot_be_one_stops_the_host_at_its_start(string connectionString, string message) => Assert.That(
+        () => StartAsync(options => options.ConnectionString = connectionString),
+        Impossible("PostgreSqlStoreOptions.ConnectionString").And.Message.Contains(message).And.Message.Not.Contains("secret"));
+
+    [TestCase("", "is ''; it must have 1 to 50 bytes")]
+    [TestCase(null, "is ''; it must have 1 to 50 bytes")]
+    [TestCase("a name that has more than fifty bytes, as it has got umläuts", "umläuts'; it must have 1 to 50 bytes")]
+    [TestCase("a\0b", "PostgreSQL has no such names")]
+    [TestCase("pg_mine", "names that begin with pg_ are PostgreSQL's own")]
+    public void A_schema_name_that_cannot_serve_stops_the_host_at_its_start(string? schema, string message) => Assert.That(
+        () => StartAsync(options => (options.ConnectionString, options.Schema) = (_database, schema!)),
+        Impossible("PostgreSqlStoreOptions.Schema").And.Message.Contains(message));
 
     [TestCase(0)]
     [TestCase(17)]
-    public void A_number_of_writers_that_cannot_serve_is_refused(int writers) =>
-        Assert.That(() => StartAsync(options => (options.ConnectionString, options.Writers) = (_database, writers)), Refused("1 to 16 writers"));
+    public void A_number_of_writers_that_cannot_serve_stops_the_host_at_its_start(int writers) => Assert.That(
+        () => StartAsync(options => (options.ConnectionString, options.Writers) = (_database, writers)),
+        Impossible($"PostgreSqlStoreOptions.Writers is {writers}; it must be 1 to 16"));
+
+    [Test]
+    public void Options_are_looked_at_before_the_database_is_and_all_that_is_wrong_is_said_at_once() => Assert.That(
+        () => StartAsync(options => (options.ConnectionString, options.Writers, options.Schema) = ("Host=127.0.0.1;Port=1", 0, "")),
+        Impossible("Writers is 0").And.Message.Contains("Schema is ''"));
 
     [Test]
     public async Task A_user_who_may_not_make_the_tables_is_told_so_and_one_who_may_use_them_suffices()
@@ -185,6 +206,9 @@ public class StartTests
         app.Urls.Add("http://127.0.0.1:0");
         await app.StartAsync();
     }
+
+    private static ContainsConstraint Impossible(string message) =>
+        Throws.TypeOf<OptionsValidationException>().With.Message.Not.Contains('\n').And.Message.Contains(message);
 
     private static ContainsConstraint Refused(string message) =>
         Throws.TypeOf<PostgreSqlStoreException>().With.Message.Contains(message);

@@ -11,14 +11,6 @@ public class FileErrorTests
     [SetUp]
     public void SetUp() => _path = TestFolder.NewFile();
 
-    [TestCase("", "names no file")]
-    [TestCase("Data Source=:memory:", "names no file")]
-    [TestCase("Data Source=x.db;Mode=Memory", "names no file")]
-    [TestCase("Data Source=x.db;Mode=ReadOnly", "has to write")]
-    [TestCase("Colour=green", "cannot be read")]
-    public void A_connection_string_that_cannot_serve_is_refused(string connectionString, string message) =>
-        Assert.That(() => OpenAsync(options => options.ConnectionString = connectionString), Refused(message));
-
     [Test]
     public void A_missing_folder_is_named() =>
         Assert.That(
@@ -46,6 +38,55 @@ public class FileErrorTests
 
         await using var second = SqliteStores.Open(_path);
         Assert.That((await second.SyncAsync("B1")).Contents, Is.EqualTo(new[] { "1", "2" }));
+    }
+
+    [TestCase("a link")]
+    [TestCase("a link that says where from here")]
+    [TestCase("a link to a link")]
+    [TestCase("a link in a linked folder that leads out of it")]
+    [TestCase("a linked folder")]
+    [TestCase("a path from here")]
+    public async Task A_second_store_on_the_file_is_refused_by_whatever_name_it_goes(string kind)
+    {
+        // The folder that the last but one links to is not beside the link: what is above it depends on where one comes from.
+        var folder = Directory.CreateDirectory(Path.Combine(TestFolder.Path, $"{Guid.NewGuid()}", "a", "b")).FullName;
+        var file = Path.Combine(folder, "..", "..", "file.db");
+        var name = kind switch
+        {
+            "a link" => Link("link.db", Path.GetFullPath(file)),
+            "a link that says where from here" => Link("link.db", "../../file.db"),
+            "a link to a link" => Link("second.db", Link("link.db", "../../file.db")),
+            "a link in a linked folder that leads out of it" => Path.Combine(
+                LinkToFolder(folder), Path.GetFileName(Link("link.db", "../../file.db"))),
+            "a linked folder" => Path.Combine(LinkToFolder(Path.GetDirectoryName(Path.GetFullPath(file))!), "file.db"),
+            _ => Path.GetRelativePath(Environment.CurrentDirectory, file),
+        };
+
+        // The link leads to a file that is not there yet.
+        await using (var first = SqliteStores.Open(name))
+        {
+            await first.SendAsync("t1", "1", "B1");
+            Assert.That(File.Exists(file));
+            Assert.That(() => OpenAsync(options => options.ConnectionString = $"Data Source={file}"), Refused("in use by another process"));
+        }
+
+        await using var second = SqliteStores.Open(file);
+        Assert.That((await second.SyncAsync("B1")).Contents, Is.EqualTo(new[] { "1" }));
+        Assert.That(() => OpenAsync(options => options.ConnectionString = $"Data Source={name}"), Refused("in use by another process"));
+        await second.SendAsync("t2", "2", "B1");
+
+        string Link(string link, string target) => File.CreateSymbolicLink(Path.Combine(folder, link), target).FullName;
+
+        string LinkToFolder(string target) => Directory.CreateSymbolicLink(Path.Combine(TestFolder.Path, $"{Guid.NewGuid()}"), target).FullName;
+    }
+
+    [Test]
+    public void Links_that_lead_in_a_circle_are_refused()
+    {
+        File.CreateSymbolicLink(_path, _path + "2");
+        File.CreateSymbolicLink(_path + "2", _path);
+
+        Assert.That(() => OpenAsync(), Refused("in a circle"));
     }
 
     [Test]

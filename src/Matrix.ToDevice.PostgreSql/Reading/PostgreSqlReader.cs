@@ -13,12 +13,14 @@ internal sealed class PostgreSqlReader(PostgreSqlDatabase database, PostgreSqlSt
         {Oldest(options)}
         """;
 
-    // As many contents as fit, and the row behind them without its own. The length of one that lies elsewhere is known without it.
+    // As many contents as fit, at least one, and the row behind them without its own. The length of one that lies elsewhere is
+    // known without it.
     private readonly string _large = $"""
-        SELECT sequence, send_id, sender, event_type, CASE WHEN total <= $5 OR total = size THEN content END
-        FROM (SELECT *, octet_length(content) AS size, sum(octet_length(content)) OVER (ORDER BY sequence ROWS UNBOUNDED PRECEDING) AS total
-              FROM (SELECT sequence, send_id, sender, event_type, content {Oldest(options)}) oldest) page
-        WHERE total - size <= $5 ORDER BY sequence
+        SELECT sequence, send_id, sender, event_type, CASE WHEN place = 1 OR total <= $5 THEN content END
+        FROM (SELECT *, row_number() OVER places AS place, sum(octet_length(content)) OVER places AS total
+              FROM (SELECT sequence, send_id, sender, event_type, content {Oldest(options)}) oldest
+              WINDOW places AS (ORDER BY sequence ROWS UNBOUNDED PRECEDING)) page
+        WHERE place <= 2 OR total - octet_length(content) <= $5 ORDER BY sequence
         """;
 
     public ValueTask<InboxPage> ReadPageAsync(

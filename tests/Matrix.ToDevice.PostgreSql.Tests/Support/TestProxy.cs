@@ -17,6 +17,7 @@ internal sealed class TestProxy : IDisposable
     private readonly TaskCompletionSource _arrived = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile string? _cutting, _muting, _holding;
     private int _lostAnswers;
+    private long _answered;
 
     public TestProxy(int serverPort)
     {
@@ -31,6 +32,9 @@ internal sealed class TestProxy : IDisposable
     public volatile string? LoseAnswerTo;
 
     public int LostAnswers => _lostAnswers;
+
+    /// <summary>How many bytes the server has said so far, on all connections.</summary>
+    public long Answered => Volatile.Read(ref _answered);
 
     /// <summary>Cuts the connections that have said this, now and as soon as one says it.</summary>
     public void Cut(string words)
@@ -91,7 +95,7 @@ internal sealed class TestProxy : IDisposable
                 var says = new Said();
                 lock (_lock) _connections.Add((client, server, says));
                 _ = ForwardAsync(client, server, says, bytes => Ask(bytes, says));
-                _ = ForwardAsync(server, client, says, _ => Answer(says));
+                _ = ForwardAsync(server, client, says, bytes => Answer(bytes, says));
             }
         }
         catch (Exception exception) when (exception is OperationCanceledException or SocketException or ObjectDisposedException)
@@ -119,8 +123,9 @@ internal sealed class TestProxy : IDisposable
         return Fate.Hold;
     }
 
-    private Fate Answer(Said says)
+    private Fate Answer(ReadOnlyMemory<byte> bytes, Said says)
     {
+        Interlocked.Add(ref _answered, bytes.Length);
         if (says.IsHeld) _arrived.TrySetResult();
         if (_muting is { } muting && says.Contains(muting)) return Fate.Swallow;
         if (says.IsLosingAnswer)

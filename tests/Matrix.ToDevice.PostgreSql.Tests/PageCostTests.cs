@@ -1,0 +1,75 @@
+using System.Text.RegularExpressions;
+using Npgsql;
+
+namespace Matrix.ToDevice.Tests;
+
+/// <summary>What a page costs the database and the way to it, whatever waits behind it.</summary>
+public class PageCostTests
+{
+    private const int MaxBytes = 1 << 20, Large = 390_000;
+    private static readonly DeviceAddress s_device = new("@bob:hs1", "B1");
+
+    private string _database = null!;
+    private DatabaseView _view = null!;
+
+    [SetUp]
+    public async Task SetUpAsync()
+    {
+        _database = TestCluster.NewDatabase();
+        _view = new DatabaseView(_database);
+        await using var host = new Host(_database);
+        await host.SendAsync("t", "1", "other");
+    }
+
+    /// <summary>A hundred contents as large as the limit allows, and among them others.</summary>
+    [TestCase("n % 1 = 0", 2)]
+    [TestCase("n % 2 = 0", 5)]
+    [TestCase("n > 20", 22)]
+    [TestCase("n > 99", 100)]
+    public async Task D19_a_page_brings_little_more_over_the_connection_than_it_holds(string isLarge, int messages)
+    {
+        Fill(100, $"CASE WHEN {isLarge} THEN {Large} ELSE 5000 END");
+        using var proxy = new TestProxy(TestCluster.Cluster.Port);
+        await using var host = new Host($"{_database};Port={proxy.Port}", options => options.Notifications = false);
+        (await host.Inbox.ReadAsync(Host.Bob("nobody"), InboxPosition.Start, 100, MaxBytes, default)).Dispose();
+
+        var before = proxy.Answered;
+        using var page = await host.Inbox.ReadAsync(s_device, InboxPosition.Start, 100, MaxBytes, default);
+
+        Assert.That((page.Messages.Count, page.HasMore), Is.EqualTo((messages, messages < 100)));
+        Assert.That(proxy.Answered - before, Is.LessThan(2 * MaxBytes));
+
+        before = proxy.Answered;
+        Assert.That(await host.ToDevice.WaitAsync(s_device, TimeSpan.Zero, default), Is.True);
+        Assert.That(proxy.Answered - before, Is.LessThan(Large + 10_000), "whether there is a message");
+    }
+
+    /// <summary>An inbox of 100,000, and as many rows of others: a page goes along the index, and ends.</summary>
+    [Test]
+    public void D19_a_page_is_read_along_the_index_up_to_its_end(
+        [Values("_small", "_large")] string statement, [Values("force_generic_plan", "force_custom_plan")] string planCacheMode,
+        [Values("@bob:hs1", "@u7:hs1", "@nobody:hs1")] string userId)
+    {
+        Fill(100_000, "300");
+        _view.Execute("""
+            INSERT INTO to_device.to_device_message (user_id, device_id, sequence, send_id, sender, event_type, content)
+            SELECT '@u' || n % 1000 || ':hs1', 'B1', n, n, '@alice:hs1', 'm.test', decode(repeat('78', 300), 'hex') FROM generate_series(1, 100000) n;
+            ANALYZE to_device.to_device_message
+            """);
+        var sql = StatementPlans.Source("Reading/PostgreSqlReader.cs", $@"{statement} = \$""""""(.*?)""""""").Replace(
+            "{Oldest(options)}", StatementPlans.Source("Reading/PostgreSqlReader.cs", @"Oldest\(PostgreSqlStoreOptions options\) => \$""""""(.*?)"""""""),
+            StringComparison.Ordinal);
+
+        var plan = StatementPlans.Plan(
+            _view, planCacheMode, sql, "text, text, bigint, bigint, bigint", $"'{userId}', 'B1', 0, 101, {(statement == "_small" ? MaxBytes / 101 : MaxBytes)}");
+
+        Assert.That(plan, Does.Contain("Index Scan using to_device_message_pkey").And.Not.Contains("Seq Scan").And.Not.Contains("Sort"));
+        Assert.That(Regex.Matches(plan, @"rows=(\d+)").Select(match => int.Parse(match.Groups[1].Value)), Is.All.LessThanOrEqualTo(101), plan);
+    }
+
+    private void Fill(int messages, string length) => _view.Execute($"""
+        INSERT INTO to_device.to_device_message (user_id, device_id, sequence, send_id, sender, event_type, content)
+        SELECT '{s_device.UserId}', '{s_device.DeviceId}', n, n, '@alice:hs1', 'm.test', decode(repeat('78', {length}), 'hex')
+        FROM generate_series(1, {messages}) n
+        """);
+}
