@@ -4,6 +4,7 @@ using System.Text.Json;
 using Matrix.ToDevice;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 
 namespace LocalHomeserver.Tests;
 
@@ -30,6 +31,8 @@ internal sealed class Homeserver : IAsyncDisposable
     public IFederationOutbox Outbox => _app.Services.GetRequiredService<IFederationOutbox>();
 
     public object MeterScope => _app.Services.GetRequiredService<IMeterFactory>();
+
+    public ILoggerFactory Loggers => _app.Services.GetRequiredService<ILoggerFactory>();
 
     /// <summary>Starts it on a store of its own: a new folder or database, unless the settings name one.</summary>
     public static async Task<Homeserver> StartAsync(string store, params string[] settings)
