@@ -47,7 +47,7 @@ internal sealed class FuzzInputs(int seed)
         var uri = FuzzUri.Make(Numbered(path, number), isPath, random);
         if (uri[0] != '/') uri = $"/_matrix/client/{s_versions[random.Next(s_versions.Length)]}/{uri}";
         return new ClientInput(
-            number, endpoint, method, uri, caller.StartsWith('=') ? FuzzUri.Make(caller, isHeader, random) : caller.Length > 0 ? caller : null,
+            number, endpoint, method, uri, caller.StartsWith('=') ? FuzzUri.MakeHeader(caller, isHeader, random) : caller.Length > 0 ? caller : null,
             body is null ? null : Body(body, number, random));
     }
 
@@ -58,7 +58,7 @@ internal sealed class FuzzInputs(int seed)
         var endpoint = $"{method} federation/{Endpoint(path)}";
         if (random.Next(12) == 0)
         {
-            var header = FuzzUri.Make("""X-Matrix origin="«hs2.localhost»",destination="«hs1.localhost»",key="«ed25519:peer»",sig="«AAAA»" """, true, random);
+            var header = FuzzUri.MakeHeader("""X-Matrix origin="«hs2.localhost»",destination="«hs1.localhost»",key="«ed25519:peer»",sig="«AAAA»" """, true, random);
             return new PeerInput(number, endpoint, method, uri, body is null ? null : Encoding.UTF8.GetBytes(Numbered(body, number)), null, header);
         }
 

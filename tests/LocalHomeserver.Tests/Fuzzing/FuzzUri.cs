@@ -34,6 +34,13 @@ internal static class FuzzUri
         return uri.ToString();
     }
 
+    /// <summary>A header, in which the same marks stand: raw, without what would end it.</summary>
+    public static string MakeHeader(string template, bool isChanged, Random random)
+    {
+        var header = Uri.UnescapeDataString(Make(template, isChanged, random));
+        return new string([.. header.Where(character => character is not ('\0' or '\r' or '\n') && !char.IsSurrogate(character))]);
+    }
+
     private static void Append(StringBuilder uri, string part, Random random)
     {
         var text = part.StartsWith('{') ? FuzzBody.Text(Mutation.Of(JsonTree.Parse(part), random), random) : NastyText.InsteadOf(part, random);

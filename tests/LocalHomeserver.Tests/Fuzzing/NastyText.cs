@@ -59,5 +59,7 @@ internal static class NastyText
         return new string('m', before) + make(random) + new string('x', random.Next(MaxName - before));
     }
 
-    private static string Long(Random random) => new((char)random.Next('a', 'z'), random.Next(2) == 0 ? 70_000 : random.Next(200, 5000));
+    // Nothing that a store could make small again: its indexes have limits.
+    private static string Long(Random random) =>
+        new(random.GetItems("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789".AsSpan(), random.Next(2) == 0 ? 70_000 : random.Next(200, 5000)));
 }
