@@ -20,4 +20,15 @@ internal static class FuzzBody
         json.WriteCanonical(text);
         return text.ToString();
     }
+
+    /// <summary>What a server signs of a request.</summary>
+    public static byte[] Signed(string? canonical, string method, string uri, string origin, string destination)
+    {
+        var signed = new StringBuilder("{");
+        if (canonical is not null) signed.Append("\"content\":").Append(canonical).Append(',');
+        signed.Append("\"destination\":\"").Append(destination).Append("\",\"method\":\"").Append(method)
+            .Append("\",\"origin\":\"").Append(origin).Append("\",\"uri\":");
+        new Spelled(uri).WriteCanonical(signed);
+        return Encoding.UTF8.GetBytes(signed.Append('}').ToString());
+    }
 }

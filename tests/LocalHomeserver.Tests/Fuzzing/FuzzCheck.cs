@@ -9,17 +9,19 @@ namespace LocalHomeserver.Tests;
 /// </summary>
 internal sealed class FuzzCheck : IDisposable
 {
-    private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(1);
-
     private readonly FuzzServer _server;
+    private readonly TimeSpan _limit;
     private readonly FuzzCounts _counts;
     private readonly MeterListener _listener = new();
     private readonly (string Caller, string? Since)[] _devices = [("recipient", null), ("recipient's laptop", null)];
     private long _accepted, _received, _number;
 
-    public FuzzCheck(FuzzServer server, FuzzCounts counts)
+    /// <param name="server">The server.</param>
+    /// <param name="counts">What is counted.</param>
+    /// <param name="limit">How long a peer has to wait for its message.</param>
+    public FuzzCheck(FuzzServer server, FuzzCounts counts, TimeSpan limit)
     {
-        (_server, _counts) = (server, counts);
+        (_server, _counts, _limit) = (server, counts, limit);
         _listener.InstrumentPublished = (instrument, listener) =>
         {
             if (instrument.Name == "matrix.to_device.accepted" && instrument.Meter.Scope == server.Server.MeterScope) listener.EnableMeasurementEvents(instrument);
@@ -60,7 +62,7 @@ internal sealed class FuzzCheck : IDisposable
         if (sent.Status != 200) return $"the good message for the bad peer: {sent}";
         try
         {
-            await _server.Peer.ArrivalOf(FuzzPeer.Bad, "end").WaitAsync(s_limit);
+            await _server.Peer.ArrivalOf(FuzzPeer.Bad, "end").WaitAsync(_limit);
             return null;
         }
         catch (TimeoutException)
@@ -99,7 +101,7 @@ internal sealed class FuzzCheck : IDisposable
         var keys = await _server.SendAsync("POST", "/_matrix/client/v3/keys/query", "other", """{"device_keys":{"@fuzz-other:hs1.localhost":[]}}""");
         if (KeysProblem(keys) is { } wrong) return $"keys/query: {wrong}";
 
-        await _server.Peer.ArrivalOf(FuzzPeer.Good, text).WaitAsync(s_limit);
+        await _server.Peer.ArrivalOf(FuzzPeer.Good, text).WaitAsync(_limit);
         return _server.Peer.Problem ?? _server.Log.Problem;
     }
 
@@ -131,6 +133,8 @@ internal sealed class FuzzCheck : IDisposable
             using var document = JsonDocument.Parse(answer.Body, new JsonDocumentOptions { MaxDepth = 10_000 });
             var sync = document.RootElement;
             _devices[device].Since = sync.String("next_batch");
+            foreach (var user in sync.GetProperty("device_lists").GetProperty("changed").EnumerateArray())
+                if (!IsUserId(user.GetString()!)) return $"who has changed their keys is no user: {answer}";
             if (!sync.TryGetProperty("to_device", out var toDevice)) break;
             foreach (var message in toDevice.GetProperty("events").EnumerateArray())
             {
@@ -143,4 +147,6 @@ internal sealed class FuzzCheck : IDisposable
 
         return missing.Count == 0 ? null : $"'{missing[0]}' did not come";
     }
+
+    private static bool IsUserId(string text) => text.Length is > 2 and <= 255 && text[0] == '@' && text.Contains(':', StringComparison.Ordinal) && !text.Any(char.IsControl);
 }

@@ -91,7 +91,9 @@ internal sealed class FuzzInputs(int seed)
     }
 
     private static JsonTree Template(string template, long number) =>
-        s_special.TryGetValue(template, out var special) ? special : JsonTree.Parse(Numbered(FuzzTemplates.Filled(template), number));
+        template == "query" ? JsonTree.Parse(FuzzKeys.QueryAnswer(Numbered("@n#:hs2.localhost", number)).ToJsonString())
+        : s_special.TryGetValue(template, out var special) ? special
+        : JsonTree.Parse(Numbered(FuzzTemplates.Filled(template), number));
 
     private static string Numbered(string template, long number) => template.Replace("#", number.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
 

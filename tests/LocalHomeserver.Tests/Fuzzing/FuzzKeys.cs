@@ -32,6 +32,18 @@ internal static class FuzzKeys
         [OtherId] = new JsonObject { [Other.Master.PublicKey()] = TestKeys.SignAnew(Other.MasterKey, SignerId, Signer.UserSigning) },
     };
 
+    /// <summary>What a peer says about a user of its own, who is named after an input.</summary>
+    public static JsonObject QueryAnswer(string userId)
+    {
+        var identity = Identity(userId);
+        return new JsonObject
+        {
+            ["device_keys"] = new JsonObject { [userId] = new JsonObject { ["BOB"] = Device(userId, "BOB") } },
+            ["master_keys"] = new JsonObject { [userId] = identity.MasterKey },
+            ["self_signing_keys"] = new JsonObject { [userId] = TestKeys.CrossSigningKey(userId, "self_signing", identity.SelfSigning, identity.Master) },
+        };
+    }
+
     /// <summary>What a peer says about its keys.</summary>
     public static JsonObject Document(string serverName)
     {

@@ -40,6 +40,9 @@ internal sealed partial class FuzzPeer : IAsyncDisposable
     /// <summary>Whether the bad one takes transactions.</summary>
     public bool IsBad { get; set; } = true;
 
+    /// <summary>The key with which the server signs.</summary>
+    public byte[]? PublicKey { get; set; }
+
     /// <summary>What was wrong with a transaction that came.</summary>
     public string? Problem { get; private set; }
 
@@ -99,22 +102,46 @@ internal sealed partial class FuzzPeer : IAsyncDisposable
 
         try
         {
-            using var transaction = JsonDocument.Parse(body, new JsonDocumentOptions { MaxDepth = 1000 });
-            foreach (var edu in transaction.RootElement.GetProperty("edus").EnumerateArray())
+            var transaction = JsonTree.Parse(Encoding.UTF8.GetString(body));
+            if (ProblemOf(transaction, authorization, context.Request.Path.Value!) is not { } problem)
             {
-                var content = edu.GetProperty("content");
-                if (!content.TryGetProperty("type", out var type) || !type.ValueEquals("m.good")) continue;
-                foreach (var user in content.GetProperty("messages").EnumerateObject())
-                    Arrival(server, user.Value.GetProperty("*").String("text")).TrySetResult();
+                foreach (var edu in transaction["edus"]!.Items!) Note(server, edu["content"]!);
+                return null;
             }
+
+            Problem ??= $"{problem}: {Encoding.UTF8.GetString(body)}";
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or NullReferenceException)
         {
-            Problem ??= $"{e.Message} {Encoding.UTF8.GetString(body)}";
+            Problem ??= $"the peer cannot read {Encoding.UTF8.GetString(body)}: {e.Message}";
         }
 
+        context.Response.StatusCode = 401;
         return null;
     }
+
+    /// <summary>
+    /// Whether a server that reads a transaction and encodes it again, as Synapse does, finds what was signed: with any other number than
+    /// an integer in its one form, it would not (D20).
+    /// </summary>
+    private string? ProblemOf(JsonTree transaction, XMatrix? authorization, string path)
+    {
+        if (!transaction.HasCanonicalForm) return "what has no canonical form was sent";
+        if (transaction.Numbers().FirstOrDefault(number => !Integer().IsMatch(number)) is { } other) return $"{other} was sent";
+        if (authorization is null || PublicKey is null) return "who sends it is not known";
+
+        var signed = FuzzBody.Signed(FuzzBody.Canonical(transaction), "PUT", path, authorization.Origin, authorization.Destination!);
+        return Ed25519.Verify(PublicKey, signed, UnpaddedBase64.Decode(authorization.Signature)!) ? null : "the signature is not right";
+    }
+
+    private void Note(string server, JsonTree content)
+    {
+        if (content["type"]?.Text?.Text != "m.good") return;
+        foreach (var (_, devices) in content["messages"]!.Members!) Arrival(server, devices["*"]!["text"]!.Text!.Value.Text).TrySetResult();
+    }
+
+    [GeneratedRegex("^(0|-?[1-9][0-9]{0,15})$")]
+    private static partial Regex Integer();
 
     [GeneratedRegex("@n[0-9]+:")]
     private static partial Regex Numbers();

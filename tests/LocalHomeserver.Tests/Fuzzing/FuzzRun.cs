@@ -9,11 +9,15 @@ namespace LocalHomeserver.Tests;
 /// </summary>
 internal sealed class FuzzRun(string store, int seed) : IAsyncDisposable
 {
-    private const int Batch = 50, MaxFailures = 40;
+    private const int Batch = 50, MaxFailures = 40, MaxServers = 20;
+
+    // Longer than anything takes, also on a busy machine; and for the search, in which each suspect that is innocent takes none of it.
+    private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(1), s_limitOfSearch = TimeSpan.FromSeconds(10);
 
     private readonly FuzzInputs _inputs = new(seed);
     private readonly FuzzCounts _counts = new();
     private readonly Dictionary<string, string> _failures = [];
+    private int _servers;
     private FuzzServer? _server;
     private FuzzSender? _sender;
     private FuzzCheck? _check;
@@ -25,7 +29,7 @@ internal sealed class FuzzRun(string store, int seed) : IAsyncDisposable
     {
         var started = TimeProvider.System.GetTimestamp();
         await StartAsync();
-        for (var number = first; number < first + count && _failures.Count < MaxFailures; number += Batch)
+        for (var number = first; number < first + count && _failures.Count < MaxFailures && _servers < MaxServers; number += Batch)
         {
             var batch = new List<FuzzInput>();
             for (var i = number; i < Math.Min(number + Batch, first + count); i++) batch.Add(_inputs.Make(i));
@@ -54,9 +58,10 @@ internal sealed class FuzzRun(string store, int seed) : IAsyncDisposable
     {
         if (_server is not null) _counts.LogEntries += _server.Log.Count;
         await DisposeAsync();
+        _servers++;
         _server = await FuzzServer.StartAsync(store);
         _sender = new FuzzSender(_server, _counts);
-        _check = new FuzzCheck(_server, _counts);
+        _check = new FuzzCheck(_server, _counts, s_limit);
     }
 
     // On servers of their own, each half until there is one input, if it takes no more than one.
@@ -80,7 +85,7 @@ internal sealed class FuzzRun(string store, int seed) : IAsyncDisposable
     {
         await using var server = await FuzzServer.StartAsync(store);
         using var sender = new FuzzSender(server, new FuzzCounts());
-        using var check = new FuzzCheck(server, new FuzzCounts());
+        using var check = new FuzzCheck(server, new FuzzCounts(), s_limitOfSearch);
         if ((await sender.SendAsync(inputs)).Count > 0) server.Log.ForgetErrors();
         return await check.ProblemAsync();
     }

@@ -1,5 +1,6 @@
 using System.Net.Http.Headers;
 using System.Text;
+using System.Text.Json;
 
 namespace LocalHomeserver.Tests;
 
@@ -69,12 +70,7 @@ internal sealed class FuzzServer : IAsyncDisposable
     public Task<FuzzAnswer> SendSignedAsync(
         string method, string uri, byte[]? body, string? canonical, string origin = FuzzPeer.Good, string? keyId = null)
     {
-        var signed = new StringBuilder("{");
-        if (canonical is not null) signed.Append("\"content\":").Append(canonical).Append(',');
-        signed.Append("\"destination\":\"hs1.localhost\",\"method\":\"").Append(method).Append("\",\"origin\":\"").Append(origin).Append("\",\"uri\":");
-        new Spelled(uri).WriteCanonical(signed);
-        signed.Append('}');
-        var signature = FuzzKeys.Peer.Sign(Encoding.UTF8.GetBytes(signed.ToString()));
+        var signature = FuzzKeys.Peer.Sign(FuzzBody.Signed(canonical, method, uri, origin, "hs1.localhost"));
         return SendWithAsync(method, uri, new XMatrix(origin, "hs1.localhost", keyId ?? FuzzKeys.Peer.KeyId, signature).ToString(), body);
     }
 
@@ -93,6 +89,9 @@ internal sealed class FuzzServer : IAsyncDisposable
     private async Task PrepareAsync()
     {
         foreach (var user in s_users) await EnterAsync("register", user, user == "recipient" ? "PHONE" : user.ToUpperInvariant(), user);
+        var document = await SendAsync("GET", "/_matrix/key/v2/server", null, (byte[]?)null);
+        var keys = JsonElement.Parse(document.Body).GetProperty("verify_keys").EnumerateObject();
+        Peer.PublicKey = UnpaddedBase64.Decode(keys.Single().Value.String("key"));
         await EnterAsync("login", "recipient", "LAPTOP", "recipient's laptop");
         await EnterAsync("login", "sender", "SYNCER", "syncer");
         await OkAsync("other", "keys/upload", $$"""{"device_keys":{{FuzzKeys.OtherDevice.ToJsonString()}}}""");
@@ -106,7 +105,7 @@ internal sealed class FuzzServer : IAsyncDisposable
         var answer = await OkAsync(null, how, $$"""
             {"auth":{"type":"m.login.dummy"},"type":"m.login.password","username":"fuzz-{{user}}","user":"fuzz-{{user}}","password":"{{Homeserver.Password}}","device_id":"{{deviceId}}"}
             """);
-        _tokens[caller] = System.Text.Json.JsonElement.Parse(answer.Body).String("access_token");
+        _tokens[caller] = JsonElement.Parse(answer.Body).String("access_token");
     }
 
     private async Task<FuzzAnswer> OkAsync(string? caller, string path, string body)

@@ -23,9 +23,20 @@ internal sealed class JsonTree
 
     public static JsonTree Parse(string json)
     {
-        using var document = JsonDocument.Parse(json);
+        using var document = JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = 1000 });
         return Of(document.RootElement);
     }
+
+    /// <summary>The numbers, as they are written.</summary>
+    public IEnumerable<string> Numbers() =>
+    [
+        .. Members?.SelectMany(member => member.Value.Numbers()) ?? [],
+        .. Items?.SelectMany(item => item.Numbers()) ?? [],
+        .. Token is [(>= '0' and <= '9') or '-', ..] ? (string[])[Token] : [],
+    ];
+
+    /// <summary>The value of a member.</summary>
+    public JsonTree? this[string name] => Members?.Find(member => member.Name.Text == name).Value;
 
     private static JsonTree Of(JsonElement json) => json.ValueKind switch
     {
