@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Data;
+using System.Text;
 using Matrix.ToDevice;
 using Microsoft.EntityFrameworkCore;
 
@@ -127,17 +128,25 @@ public sealed class EntityFrameworkStore(IDbContextFactory<HomeserverDb> context
     // ---- The inbox of a device --------------------------------------------------------------------------------------
 
     // <store-read>
-    public async ValueTask<InboxPage> ReadAsync(DeviceAddress device, InboxPosition after, int limit, CancellationToken cancellationToken)
+    public async ValueTask<InboxPage> ReadAsync(
+        DeviceAddress device, InboxPosition after, int limit, int maxBytes, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         await using var db = await contexts.CreateDbContextAsync(cancellationToken);
         // One statement: a page is of one moment. One message more than asked for tells whether there are more.
-        var rows = await MessagesOf(db, device).AsNoTracking().Where(message => message.Sequence > after.Sequence)
-            .OrderBy(message => message.Sequence).Take(Math.Min(limit, int.MaxValue - 1) + 1).ToListAsync(cancellationToken);
-        return new InboxPage(
-            [.. rows.Take(limit).Select(row => new InboxMessage(
-                new InboxPosition(row.Sequence, row.SendId), row.Sender, row.EventType, row.Content))],
-            hasMore: rows.Count > limit);
+        var rows = MessagesOf(db, device).AsNoTracking().Where(message => message.Sequence > after.Sequence)
+            .OrderBy(message => message.Sequence).Take(Math.Min(limit, int.MaxValue - 1) + 1);
+        var messages = new List<InboxMessage>();
+        var bytes = 0L;
+        // Row by row: what does not fit is left in the database.
+        await foreach (var row in rows.AsAsyncEnumerable().WithCancellation(cancellationToken))
+        {
+            bytes += row.Content.Length + Encoding.UTF8.GetByteCount(row.EventType) + Encoding.UTF8.GetByteCount(row.Sender);
+            if (messages.Count == limit || (messages.Count > 0 && bytes > maxBytes)) return new InboxPage(messages, hasMore: true);
+            messages.Add(new InboxMessage(new InboxPosition(row.Sequence, row.SendId), row.Sender, row.EventType, row.Content));
+        }
+
+        return new InboxPage(messages, hasMore: false);
     }
     // </store-read>
 

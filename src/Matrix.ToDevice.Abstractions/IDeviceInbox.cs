@@ -28,6 +28,9 @@ public interface IDeviceInbox
     /// <list type="bullet">
     /// <item><term>Pages_have_no_gaps</term><description> A page holds every message behind <paramref name="after"/> up to
     /// its last one, in order; none can appear among them later (R51, D12).</description></item>
+    /// <item><term>Pages_are_bounded</term><description> A page ends at <paramref name="limit"/> messages, or before the message
+    /// with which its contents, event types and senders would be more than <paramref name="maxBytes"/> bytes of UTF-8, whichever
+    /// comes first. It has at least one message when there is one, and tells whether there are more (R53, D13, D19).</description></item>
     /// <item><term>Reading_deletes_nothing</term><description> The same read again gives the same messages, perhaps with
     /// more behind them (R55, R56).</description></item>
     /// </list>
@@ -35,8 +38,9 @@ public interface IDeviceInbox
     /// <param name="device">Whose inbox. A device that never got a message has an empty one.</param>
     /// <param name="after">Messages with a higher sequence number are read; <see cref="InboxPosition.Start"/> for all.</param>
     /// <param name="limit">The most messages to return, at least 1.</param>
+    /// <param name="maxBytes">The most bytes to return, at least 1. A first message that alone has more is returned alone.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
-    ValueTask<InboxPage> ReadAsync(DeviceAddress device, InboxPosition after, int limit, CancellationToken cancellationToken);
+    ValueTask<InboxPage> ReadAsync(DeviceAddress device, InboxPosition after, int limit, int maxBytes, CancellationToken cancellationToken);
 
     /// <summary>Deletes the message at a position and all before it, because the device has them.</summary>
     /// <remarks>

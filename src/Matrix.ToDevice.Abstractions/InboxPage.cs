@@ -7,16 +7,30 @@ namespace Matrix.ToDevice;
 public sealed class InboxPage(IReadOnlyList<InboxMessage> messages, bool hasMore, IDisposable? memory = null) : IDisposable
 {
     private IDisposable? _memory = memory;
+    private bool _disposed;
 
     /// <summary>A page without messages.</summary>
     public static InboxPage Empty { get; } = new([], hasMore: false);
 
     /// <summary>The messages, in the order of their positions (R51).</summary>
-    public IReadOnlyList<InboxMessage> Messages { get; } = messages;
+    /// <exception cref="ObjectDisposedException">There were some, and their memory may be somebody else's by now.</exception>
+    public IReadOnlyList<InboxMessage> Messages
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return messages;
+        }
+    }
 
     /// <summary>Whether the inbox held more messages behind these (D13).</summary>
     public bool HasMore { get; } = hasMore;
 
     /// <summary>Gives the memory of the contents back; they must not be used any more. Harmless when repeated.</summary>
-    public void Dispose() => Interlocked.Exchange(ref _memory, null)?.Dispose();
+    public void Dispose()
+    {
+        // The empty page is everybody's.
+        _disposed = messages.Count > 0;
+        Interlocked.Exchange(ref _memory, null)?.Dispose();
+    }
 }

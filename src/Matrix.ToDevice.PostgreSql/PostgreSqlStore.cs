@@ -57,11 +57,13 @@ internal sealed class PostgreSqlStore(
         return ValueTask.CompletedTask;
     }
 
-    public async ValueTask<InboxPage> ReadAsync(DeviceAddress device, InboxPosition after, int limit, CancellationToken cancellationToken)
+    public async ValueTask<InboxPage> ReadAsync(
+        DeviceAddress device, InboxPosition after, int limit, int maxBytes, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxBytes, 1);
         var opened = await OpenAsync(cancellationToken);
-        return await opened.Reader.ReadPageAsync(device, after, limit, cancellationToken);
+        return await opened.Reader.ReadPageAsync(device, after, limit, maxBytes, cancellationToken);
     }
 
     public async ValueTask<int> AcknowledgeAsync(DeviceAddress device, InboxPosition upTo, CancellationToken cancellationToken)

@@ -81,10 +81,12 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
         return ValueTask.CompletedTask;
     }
 
-    public ValueTask<InboxPage> ReadAsync(DeviceAddress device, InboxPosition after, int limit, CancellationToken cancellationToken)
+    public ValueTask<InboxPage> ReadAsync(
+        DeviceAddress device, InboxPosition after, int limit, int maxBytes, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
-        return Readers.ReadAsync(connection => connection.ReadPage(device, after, limit), cancellationToken);
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxBytes, 1);
+        return Readers.ReadAsync(connection => connection.ReadPage(device, after, limit, maxBytes), cancellationToken);
     }
 
     public async ValueTask<int> AcknowledgeAsync(DeviceAddress device, InboxPosition upTo, CancellationToken cancellationToken)

@@ -18,6 +18,18 @@ public sealed class SendToDeviceOptions
     /// </summary>
     public int MaxContentDepth { get; set; } = 120;
 
+    /// <summary>
+    /// How many users one send may name; one that names more is answered 400 <c>M_BAD_JSON</c>, and nothing of it is delivered. An
+    /// EDU from another server that names more is dropped. Default: 10,000, where clients name 250 at most (D21).
+    /// </summary>
+    public int MaxUsers { get; set; } = 10_000;
+
+    /// <summary>
+    /// How many devices one send may name, those of all users together; <c>*</c> is one. More are answered as with
+    /// <see cref="MaxUsers"/>. Default: 20,000 (D21).
+    /// </summary>
+    public int MaxDevices { get; set; } = 20_000;
+
     /// <summary>How long the record of a transaction is kept after its last use. Default: 24 hours (D5).</summary>
     public TimeSpan TransactionRetention { get; set; } = TimeSpan.FromHours(24);
 
@@ -32,6 +44,12 @@ public sealed class SendToDeviceOptions
 
     /// <summary>How many messages a sync response holds at most, unless the call says otherwise. Default: 100 (R53, D13).</summary>
     public int SyncLimit { get; set; } = 100;
+
+    /// <summary>
+    /// How many bytes the contents, event types and senders in a sync response have at most, in UTF-8, unless its first message
+    /// alone has more. What does not fit comes with the next sync, at once. Default: 1,048,576; at most 256 MiB (D19).
+    /// </summary>
+    public int SyncMaxBytes { get; set; } = 1 << 20;
 
     /// <summary>The longest time that a sync waits, whatever its caller asks for. Default: 5 minutes.</summary>
     public TimeSpan MaxSyncTimeout { get; set; } = TimeSpan.FromMinutes(5);

@@ -5,6 +5,7 @@ namespace Matrix.ToDevice;
 internal sealed class SendToDeviceOptionsValidator : IValidateOptions<SendToDeviceOptions>
 {
     private const int LargestBody = 1 << 30;
+    private const int LargestPage = 256 << 20;
 
     public ValidateOptionsResult Validate(string? name, SendToDeviceOptions options)
     {
@@ -14,7 +15,12 @@ internal sealed class SendToDeviceOptionsValidator : IValidateOptions<SendToDevi
             failures.Add(nameof(options.MaxBodyBytes), options.MaxBodyBytes, $"a body is read into one array of at most {LargestBody} bytes");
         failures.AtLeastOne(options.MaxContentBytes, nameof(options.MaxContentBytes));
         failures.AtLeastOne(options.MaxContentDepth, nameof(options.MaxContentDepth));
+        failures.AtLeastOne(options.MaxUsers, nameof(options.MaxUsers));
+        failures.AtLeastOne(options.MaxDevices, nameof(options.MaxDevices));
         failures.AtLeastOne(options.SyncLimit, nameof(options.SyncLimit));
+        failures.AtLeastOne(options.SyncMaxBytes, nameof(options.SyncMaxBytes));
+        if (options.SyncMaxBytes > LargestPage)
+            failures.Add(nameof(options.SyncMaxBytes), options.SyncMaxBytes, $"a page is read into one array of at most {LargestPage} bytes");
         failures.Positive(options.TransactionRetention, nameof(options.TransactionRetention));
         failures.Positive(options.InboundRetention, nameof(options.InboundRetention));
         failures.Positive(options.PurgeInterval, nameof(options.PurgeInterval));

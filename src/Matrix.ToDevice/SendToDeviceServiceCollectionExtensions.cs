@@ -31,6 +31,7 @@ public static class SendToDeviceServiceCollectionExtensions
 
         services.TryAddSingleton(typeof(QuietLogger<>));
         services.TryAddSingleton<ToDeviceMetrics>();
+        services.TryAddSingleton<MatrixRouteNames>();
         services.TryAddSingleton<InboxSignals>();
         services.TryAddSingleton<IInboxSignals>(provider => provider.GetRequiredService<InboxSignals>());
         services.TryAddSingleton<OutboxSignal>();

@@ -99,7 +99,7 @@ public class HostTests
                 db, _app.Services.GetRequiredService<EntityFrameworkStore>(), _app.Services.GetRequiredService<IInboxSignals>(), s_bob.UserId, default);
         }
 
-        using (var batch = await poll.WaitAsync(TimeSpan.FromSeconds(30))) Assert.That(batch.Events, Is.Empty, "D6: a long poll ends with its device");
+        using (var batch = await poll.WaitAsync(TimeLimit.OfOneWait)) Assert.That(batch.Events, Is.Empty, "D6: a long poll ends with its device");
         await waiting.ReachesAsync(0);
         await using var after = NewContext();
         Assert.That((await after.Users.FindAsync(s_bob.UserId))!.Deactivated);

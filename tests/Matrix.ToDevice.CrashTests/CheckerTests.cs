@@ -175,7 +175,8 @@ public class CheckerTests
             return ValueTask.CompletedTask;
         }
 
-        public ValueTask<InboxPage> ReadAsync(DeviceAddress device, InboxPosition after, int limit, CancellationToken cancellationToken)
+        public ValueTask<InboxPage> ReadAsync(
+            DeviceAddress device, InboxPosition after, int limit, int maxBytes, CancellationToken cancellationToken)
         {
             lock (_lock)
             {

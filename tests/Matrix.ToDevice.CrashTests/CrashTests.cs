@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Matrix.ToDevice.Tests;
 
-/// <summary>The long form: <c>CRASH_KILLS=100 dotnet test tests/Matrix.ToDevice.CrashTests --logger "console;verbosity=detailed"</c>.</summary>
+/// <summary>The long form: <c>CRASH_KILLS=100 TEST_MINUTES=60 dotnet test tests/Matrix.ToDevice.CrashTests --logger "console;verbosity=detailed"</c>.</summary>
 [Category("Slow")]
 public class CrashTests
 {

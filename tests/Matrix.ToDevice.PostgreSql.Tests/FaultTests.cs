@@ -99,7 +99,7 @@ public class FaultTests
             Assert.That(await host.SendAsync("t1", "again", devices, eventType: eventType), Is.EqualTo(CommitResult.AlreadyCommitted));
             foreach (var device in devices)
             {
-                using var page = await host.Inbox.ReadAsync(Host.Bob(device), InboxPosition.Start, 10, default);
+                using var page = await host.Inbox.ReadAsync(Host.Bob(device), InboxPosition.Start, 10, int.MaxValue, default);
                 Assert.That(page.Messages.Single().EventType, Is.EqualTo(eventType));
                 Assert.That(await host.Inbox.AcknowledgeAsync(Host.Bob(device), page.Messages[0].Position, default), Is.EqualTo(1));
             }

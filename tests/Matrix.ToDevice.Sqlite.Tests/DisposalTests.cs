@@ -52,7 +52,7 @@ public class DisposalTests
                 while (true)
                 {
                     // Until it is refused: so some come in every moment of the closing.
-                    if (n % 2 == 0) (await inbox.ReadAsync(new DeviceAddress("@bob:hs1", "B1"), InboxPosition.Start, 10, default)).Dispose();
+                    if (n % 2 == 0) (await inbox.ReadAsync(new DeviceAddress("@bob:hs1", "B1"), InboxPosition.Start, 10, int.MaxValue, default)).Dispose();
                     else await transactions.PurgeAsync(TransactionKey.SendToDevice, DateTimeOffset.UnixEpoch, 1, default);
                 }
             })).ToList();

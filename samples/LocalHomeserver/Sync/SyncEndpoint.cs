@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text.Json;
 using Matrix.ToDevice;
 
@@ -28,8 +29,13 @@ internal static class SyncEndpoint
             // The device may have been logged out while it waited, and another one may have its ID by now (D6).
             await Caller.BindAsync(context);
             handOuts.Note(caller.Device, batch);
-            await WriteAsync(context, batch, keys);
+            context.Response.ContentType = "application/json";
+            await context.Response.StartAsync(aborted);
+            Write(context.Response.BodyWriter, batch, keys);
         }
+
+        // The batch has been given back before: a client that never reads its response keeps no more than that.
+        await context.Response.BodyWriter.FlushAsync(aborted);
 
         async Task<(ToDeviceBatch Batch, KeySync Keys)> LookAsync()
         {
@@ -77,10 +83,9 @@ internal static class SyncEndpoint
         }
     }
 
-    private static async Task WriteAsync(HttpContext context, ToDeviceBatch batch, KeySync keys)
+    private static void Write(IBufferWriter<byte> body, ToDeviceBatch batch, KeySync keys)
     {
-        context.Response.ContentType = "application/json";
-        await using var json = new Utf8JsonWriter(context.Response.BodyWriter);
+        using var json = new Utf8JsonWriter(body);
         json.WriteStartObject();
         json.WriteString("next_batch", new SyncToken(batch.NextBatch, keys.Position).ToString());
         if (batch.Events.Count > 0)

@@ -1,4 +1,5 @@
 using Matrix.ToDevice;
+using Microsoft.Extensions.Options;
 
 namespace LocalHomeserver;
 
@@ -19,8 +20,9 @@ internal static class TrialEndpoints
             new TrialServer(settings.ServerName, settings.Store, restart.StartedTs));
 
         // The caller's own inbox: there is no way to name another one.
-        trial.MapGet("/inbox", (Caller caller, IDeviceInbox inbox, HandOuts handOuts, CancellationToken cancellationToken) =>
-            TrialInbox.ReadAsync(caller.Device, inbox, handOuts, cancellationToken));
+        trial.MapGet("/inbox", (
+            Caller caller, IDeviceInbox inbox, IOptions<SendToDeviceOptions> options, HandOuts handOuts, CancellationToken cancellationToken) =>
+            TrialInbox.ReadAsync(caller.Device, inbox, options.Value, handOuts, cancellationToken));
 
         trial.MapPost("/restart", (Caller _, HttpContext context, Restart restart) =>
         {

@@ -11,12 +11,10 @@ namespace LocalHomeserver;
 /// </param>
 internal sealed record TrialInbox(IReadOnlyList<TrialMessage> Pending, bool HasMore, long? Acknowledged)
 {
-    private const int Limit = 100;
-
     public static async Task<TrialInbox> ReadAsync(
-        DeviceAddress device, IDeviceInbox inbox, HandOuts handOuts, CancellationToken cancellationToken)
+        DeviceAddress device, IDeviceInbox inbox, SendToDeviceOptions options, HandOuts handOuts, CancellationToken cancellationToken)
     {
-        using var page = await inbox.ReadAsync(device, InboxPosition.Start, Limit, cancellationToken);
+        using var page = await inbox.ReadAsync(device, InboxPosition.Start, options.SyncLimit, options.SyncMaxBytes, cancellationToken);
         var messages = page.Messages;
 
         // A response starts at the oldest pending message. So the last one, if its end is still pending, is all up to there.

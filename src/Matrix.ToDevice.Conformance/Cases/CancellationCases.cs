@@ -22,7 +22,7 @@ internal static class CancellationCases
         await ThrowsAsync("BeginAsync", async () => await store.Transactions.BeginAsync(Key("t3"), store.KnownRemovals, cancelled));
         await ThrowsAsync("AppendAsync", () => store.Inbox.AppendAsync(open, [Message(Carol, "2")], cancelled));
         await ThrowsAsync("CommitAsync", async () => await open.CommitAsync(cancelled));
-        await ThrowsAsync("ReadAsync", async () => await store.Inbox.ReadAsync(Bob, InboxPosition.Start, 1, cancelled));
+        await ThrowsAsync("ReadAsync", async () => await store.Inbox.ReadAsync(Bob, InboxPosition.Start, 1, int.MaxValue, cancelled));
         await ThrowsAsync("AcknowledgeAsync", async () => await store.Inbox.AcknowledgeAsync(Bob, position, cancelled));
         await ThrowsAsync("RemoveDeviceAsync", () => store.Inbox.RemoveDeviceAsync(Bob, cancelled));
         await ThrowsAsync("PurgeAsync", async () => await store.Transactions.PurgeAsync(TransactionKey.SendToDevice, run.Time.Advance(TimeSpan.FromDays(2)), 10, cancelled));

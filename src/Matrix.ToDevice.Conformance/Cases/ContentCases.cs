@@ -76,7 +76,7 @@ internal static class ContentCases
     {
         var store = await run.OpenAsync();
         await store.DeliverAsync("t1", """{"n":1}""", Bob);
-        using var page = await run.CallAsync("IDeviceInbox.ReadAsync", () => store.Inbox.ReadAsync(Bob, InboxPosition.Start, 10, run.Cancel));
+        using var page = await run.CallAsync("IDeviceInbox.ReadAsync", () => store.Inbox.ReadAsync(Bob, InboxPosition.Start, 10, int.MaxValue, run.Cancel));
         await store.AcknowledgeAsync(Bob, page.Messages[0].Position);
         for (var n = 2; n <= 4; n++) await store.DeliverAsync($"t{n}", """{"n":9}""", Bob);
         Check.Equal(page.Messages.Count, 1, "A page is not a view: what happens after the read does not change it.");

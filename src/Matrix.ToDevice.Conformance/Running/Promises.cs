@@ -9,6 +9,7 @@ internal static class Promises
     public const string OneCommit = "One_commit";
     public const string CommitOrder = "Positions_in_commit_order";
     public const string NoGaps = "Pages_have_no_gaps";
+    public const string Bounded = "Pages_are_bounded";
     public const string ReadingDeletesNothing = "Reading_deletes_nothing";
     public const string KeptAsSent = "Contents_are_kept_as_sent";
     public const string OwnInbox = "Every_device_has_its_own_inbox";

@@ -106,10 +106,11 @@ internal sealed class Session(CaseRun run, string data, StoreInstance instance)
     public async ValueTask DeliverEdusAsync(string txnId, params OutboundEdu[] edus) => Check.Equal(
         await SendAsync(Key(txnId), [], null, edus), CommitResult.Committed, $"The new transaction {txnId} has to be committed.");
 
-    public ValueTask<(List<ReadMessage> Messages, bool HasMore)> PageAsync(DeviceAddress device, InboxPosition after, int limit) =>
+    public ValueTask<(List<ReadMessage> Messages, bool HasMore)> PageAsync(
+        DeviceAddress device, InboxPosition after, int limit, int maxBytes = int.MaxValue) =>
         run.CallAsync("IDeviceInbox.ReadAsync", async () =>
         {
-            using var page = await Inbox.ReadAsync(device, after, limit, Cancel);
+            using var page = await Inbox.ReadAsync(device, after, limit, maxBytes, Cancel);
             return (page.Messages.Select(Copy).ToList(), page.HasMore);
         });
 

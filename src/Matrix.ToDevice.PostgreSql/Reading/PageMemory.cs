@@ -13,9 +13,9 @@ internal sealed class PageMemory : IDisposable
     public int Add(NpgsqlDataReader reader, int column, out int length)
     {
         length = (int)reader.GetBytes(column, 0, null, 0, 0);
-        if (_length + length > _buffer.Length)
+        if (length > _buffer.Length - _length)
         {
-            var larger = ArrayPool<byte>.Shared.Rent(Math.Max(4096, 2 * (_length + length)));
+            var larger = ArrayPool<byte>.Shared.Rent((int)Math.Clamp(2 * ((long)_length + length), 4096, Array.MaxLength));
             _buffer.AsSpan(0, _length).CopyTo(larger);
             Dispose();
             _buffer = larger;

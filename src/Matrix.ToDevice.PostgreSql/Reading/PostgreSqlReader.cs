@@ -1,3 +1,4 @@
+using System.Text;
 using Npgsql;
 
 namespace Matrix.ToDevice;
@@ -5,45 +6,90 @@ namespace Matrix.ToDevice;
 /// <summary>What is read of inboxes: pages.</summary>
 internal sealed class PostgreSqlReader(PostgreSqlDatabase database, PostgreSqlStoreOptions options)
 {
-    private readonly string _page = $"""
-        SELECT sequence, send_id, sender, event_type, content FROM {PostgreSqlSchema.Quote(options.Schema)}.to_device_message
+    private const int SmallestContent = 2; // {}
+
+    private readonly string _small = $"""
+        SELECT sequence, send_id, sender, event_type, CASE WHEN octet_length(content) <= $5 THEN content END
+        {Oldest(options)}
+        """;
+
+    // As many contents as fit, and the row behind them without its own. The length of one that lies elsewhere is known without it.
+    private readonly string _large = $"""
+        SELECT sequence, send_id, sender, event_type, CASE WHEN total <= $5 OR total = size THEN content END
+        FROM (SELECT *, octet_length(content) AS size, sum(octet_length(content)) OVER (ORDER BY sequence ROWS UNBOUNDED PRECEDING) AS total
+              FROM (SELECT sequence, send_id, sender, event_type, content {Oldest(options)}) oldest) page
+        WHERE total - size <= $5 ORDER BY sequence
+        """;
+
+    public ValueTask<InboxPage> ReadPageAsync(
+        DeviceAddress device, InboxPosition after, int limit, int maxBytes, CancellationToken cancellationToken) =>
+        database.RunAsync(async (connection, cancellation) =>
+        {
+            // Adding the lengths up costs the server more than half of a page's price. Most contents are so small that as many as
+            // there can be fit, and then it is left out.
+            var share = maxBytes / (limit + 1L);
+            return (share < SmallestContent ? null : await ReadAsync(_small, share, isCut: false)) ?? (await ReadAsync(_large, maxBytes, isCut: true))!;
+
+            async ValueTask<InboxPage?> ReadAsync(string statement, long contentBytes, bool isCut)
+            {
+                await using var command = new NpgsqlCommand(statement, connection)
+                {
+                    Parameters =
+                    {
+                        new NpgsqlParameter<string> { TypedValue = PostgreSqlText.Key(device.UserId) },
+                        new NpgsqlParameter<string> { TypedValue = PostgreSqlText.Key(device.DeviceId) },
+                        new NpgsqlParameter<long> { TypedValue = after.Sequence },
+                        // One more than asked for tells whether there are more.
+                        new NpgsqlParameter<long> { TypedValue = limit + 1L },
+                        new NpgsqlParameter<long> { TypedValue = contentBytes },
+                    },
+                };
+                await database.PrepareAsync(command, cancellation);
+                await using var reader = await command.ExecuteReaderAsync(cancellation);
+                return await ReadPageAsync(reader, limit, maxBytes, isCut, cancellation);
+            }
+        }, cancellationToken);
+
+    private static string Oldest(PostgreSqlStoreOptions options) => $"""
+        FROM {PostgreSqlSchema.Quote(options.Schema)}.to_device_message
         WHERE user_id = $1 AND device_id = $2 AND sequence > $3 ORDER BY sequence LIMIT $4
         """;
 
-    public ValueTask<InboxPage> ReadPageAsync(DeviceAddress device, InboxPosition after, int limit, CancellationToken cancellationToken) =>
-        database.RunAsync(async (connection, cancellation) =>
-        {
-            await using var command = new NpgsqlCommand(_page, connection)
-            {
-                Parameters =
-                {
-                    new NpgsqlParameter<string> { TypedValue = PostgreSqlText.Key(device.UserId) },
-                    new NpgsqlParameter<string> { TypedValue = PostgreSqlText.Key(device.DeviceId) },
-                    new NpgsqlParameter<long> { TypedValue = after.Sequence },
-                    // One more than asked for tells whether there are more.
-                    new NpgsqlParameter<long> { TypedValue = limit + 1L },
-                },
-            };
-            await database.PrepareAsync(command, cancellation);
-            await using var reader = await command.ExecuteReaderAsync(cancellation);
-            return await ReadPageAsync(reader, limit, cancellation);
-        }, cancellationToken);
-
-    private static async ValueTask<InboxPage> ReadPageAsync(NpgsqlDataReader reader, int limit, CancellationToken cancellationToken)
+    /// <summary>Reads a page from its rows.</summary>
+    /// <param name="reader">The rows.</param>
+    /// <param name="limit">The most messages.</param>
+    /// <param name="maxBytes">The most bytes.</param>
+    /// <param name="isCut">Whether the page ends where a content was left out.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <returns>Null when a content that belongs to the page was left out.</returns>
+    private static async ValueTask<InboxPage?> ReadPageAsync(
+        NpgsqlDataReader reader, int limit, int maxBytes, bool isCut, CancellationToken cancellationToken)
     {
         var memory = new PageMemory();
         try
         {
             var found = new List<(InboxPosition Position, string Sender, string EventType, int Start, int Length)>();
             var hasMore = false;
-            while (!hasMore && await reader.ReadAsync(cancellationToken))
+            var bytes = 0L;
+            while (await reader.ReadAsync(cancellationToken))
             {
-                hasMore = found.Count == limit;
+                var isLeftOut = reader.IsDBNull(4);
+                hasMore = found.Count == limit || (isLeftOut && isCut);
                 if (hasMore) break;
 
-                var position = new InboxPosition(reader.GetInt64(0), reader.GetInt64(1));
+                if (isLeftOut)
+                {
+                    memory.Dispose();
+                    return null;
+                }
+
+                var (sender, eventType) = (PostgreSqlText.Unescape(reader.GetString(2)), PostgreSqlText.Unescape(reader.GetString(3)));
+                bytes += reader.GetBytes(4, 0, null, 0, 0) + Encoding.UTF8.GetByteCount(eventType) + Encoding.UTF8.GetByteCount(sender);
+                hasMore = found.Count > 0 && bytes > maxBytes;
+                if (hasMore) break;
+
                 var start = memory.Add(reader, 4, out var length);
-                found.Add((position, PostgreSqlText.Unescape(reader.GetString(2)), PostgreSqlText.Unescape(reader.GetString(3)), start, length));
+                found.Add((new InboxPosition(reader.GetInt64(0), reader.GetInt64(1)), sender, eventType, start, length));
             }
 
             if (found.Count == 0) return InboxPage.Empty;

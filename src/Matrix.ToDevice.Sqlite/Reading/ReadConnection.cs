@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text;
 using Microsoft.Data.Sqlite;
 
 namespace Matrix.ToDevice;
@@ -35,25 +36,25 @@ internal sealed class ReadConnection : IDisposable
             """);
     }
 
-    public InboxPage ReadPage(DeviceAddress device, InboxPosition after, int limit)
+    public InboxPage ReadPage(DeviceAddress device, InboxPosition after, int limit, int maxBytes)
     {
         var memory = new PageMemory();
         try
         {
             var found = new List<(InboxPosition Position, string Sender, string EventType, int Start, int Length)>();
             var hasMore = false;
+            var bytes = 0L;
             // One more than asked for tells whether there are more.
             _page.Bind(device.UserId).Bind(device.DeviceId).Bind(after.Sequence).Bind(limit + 1L);
             while (_page.Step())
             {
-                if (found.Count == limit)
-                {
-                    hasMore = true;
-                    break;
-                }
-
+                var (sender, eventType) = (_page.Text(2), _page.Text(3));
                 var content = _page.Blob(4);
-                found.Add((new InboxPosition(_page.Int64(0), _page.Int64(1)), _page.Text(2), _page.Text(3), memory.Add(content), content.Length));
+                bytes += content.Length + Encoding.UTF8.GetByteCount(eventType) + Encoding.UTF8.GetByteCount(sender);
+                hasMore = found.Count == limit || (found.Count > 0 && bytes > maxBytes);
+                if (hasMore) break;
+
+                found.Add((new InboxPosition(_page.Int64(0), _page.Int64(1)), sender, eventType, memory.Add(content), content.Length));
             }
 
             if (found.Count == 0) return InboxPage.Empty;
@@ -132,9 +133,9 @@ internal sealed class ReadConnection : IDisposable
 
         public int Add(ReadOnlySpan<byte> content)
         {
-            if (_length + content.Length > _buffer.Length)
+            if (content.Length > _buffer.Length - _length)
             {
-                var larger = ArrayPool<byte>.Shared.Rent(Math.Max(4096, 2 * (_length + content.Length)));
+                var larger = ArrayPool<byte>.Shared.Rent((int)Math.Clamp(2 * ((long)_length + content.Length), 4096, Array.MaxLength));
                 _buffer.AsSpan(0, _length).CopyTo(larger);
                 Dispose();
                 _buffer = larger;

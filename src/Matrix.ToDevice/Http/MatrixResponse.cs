@@ -21,11 +21,16 @@ internal static class MatrixResponse
 
     public static async Task WriteAsync(HttpContext context, int statusCode, ReadOnlyMemory<byte> json)
     {
+        AddHeaders(context, statusCode);
+        context.Response.ContentLength = json.Length;
+        await context.Response.BodyWriter.WriteAsync(json);
+    }
+
+    /// <summary>Everything but the body and its length.</summary>
+    public static void AddHeaders(HttpContext context, int statusCode)
+    {
         AddCorsHeaders(context);
-        var response = context.Response;
-        response.StatusCode = statusCode;
-        response.ContentType = "application/json";
-        response.ContentLength = json.Length;
-        await response.BodyWriter.WriteAsync(json);
+        context.Response.StatusCode = statusCode;
+        context.Response.ContentType = "application/json";
     }
 }

@@ -1,8 +1,10 @@
+using System.Collections.Concurrent;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.RateLimiting;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Matrix.ToDevice;
 
@@ -13,6 +15,9 @@ namespace Matrix.ToDevice;
 internal sealed class MatrixRoutes(IEndpointRouteBuilder endpoints) : IEndpointConventionBuilder
 {
     private readonly List<IEndpointConventionBuilder> _builders = [];
+
+    /// <summary>A name for an endpoint, such as OpenAPI shows it: no two of an application may have the same.</summary>
+    public string NameOf(string endpoint) => endpoints.ServiceProvider.GetRequiredService<MatrixRouteNames>().Next(endpoint);
 
     /// <summary>Adds an endpoint, and next to it the answers to <c>OPTIONS</c> and to other methods (R5, R6).</summary>
     /// <param name="endpoint">The endpoint.</param>
@@ -53,4 +58,13 @@ internal sealed class MatrixRoutes(IEndpointRouteBuilder endpoints) : IEndpointC
 internal sealed class MatrixEndpointMetadata
 {
     public static MatrixEndpointMetadata Instance { get; } = new();
+}
+
+/// <summary>How often each endpoint has been mapped.</summary>
+internal sealed class MatrixRouteNames
+{
+    private readonly ConcurrentDictionary<string, int> _mapped = new();
+
+    public string Next(string endpoint) =>
+        _mapped.AddOrUpdate(endpoint, 1, (_, count) => count + 1) is > 1 and var number ? $"{endpoint}_{number}" : endpoint;
 }

@@ -9,6 +9,9 @@ internal static class RequestBody
 {
     private const int FirstBytes = 16 * 1024;
 
+    // It has no exception of its own for bad data.
+    private const string BrotliAssembly = "System.IO.Compression.Brotli";
+
     /// <summary>Reads the whole body. The caller returns the buffer to <see cref="ArrayPool{T}.Shared"/>.</summary>
     /// <exception cref="MatrixErrorException">413: it is longer than <paramref name="maxBytes"/>, by its header or in fact (D8).</exception>
     public static async ValueTask<(byte[] Buffer, int Length)> ReadAsync(
@@ -60,6 +63,9 @@ internal static class RequestBody
                 BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => TooLarge(maxBytes),
                 BadHttpRequestException { StatusCode: StatusCodes.Status400BadRequest } when declared is null =>
                     new MatrixErrorException(MatrixError.NotJson("The chunks of the body could not be read")),
+                // A host's UseRequestDecompression() found something else than what the header had promised.
+                InvalidDataException or InvalidOperationException { Source: BrotliAssembly } =>
+                    new MatrixErrorException(MatrixError.NotJson("The body could not be decompressed")),
                 // It broke off, or came too slowly for the server: nothing for which a client should give up (D3).
                 IOException => new ClientGoneException(exception),
                 _ => exception,

@@ -22,6 +22,9 @@ internal sealed class SendBody : IDisposable, IResettable
     /// <summary>The user IDs, in the order of the body, each once.</summary>
     public List<string> UserIds => _userIds;
 
+    /// <summary>How many targets there are, of all users.</summary>
+    public int TargetCount => _targets.Count;
+
     /// <summary>What an EDU's content says beside its targets; null for a client's request.</summary>
     public EduHead? Edu { get; set; }
 

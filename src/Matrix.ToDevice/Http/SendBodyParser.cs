@@ -135,6 +135,15 @@ internal ref struct SendBodyParser
 
         while (ReadsProperty())
         {
+            // One that names more than anybody would is refused, and costs no more memory than the largest that is taken (D21).
+            if (_body.UserIds.Count == _options.MaxUsers)
+            {
+                Wrong($"The body names more than {_options.MaxUsers} users");
+                _reader.Read();
+                SkipValue();
+                continue;
+            }
+
             if (!_body.AddUser(ReadId("A user"))) Wrong("A user ID is there twice");
             _reader.Read();
             ReadDevices();
@@ -148,6 +157,14 @@ internal ref struct SendBodyParser
         HashSet<string>? many = null;
         while (ReadsProperty())
         {
+            if (_body.TargetCount == _options.MaxDevices)
+            {
+                Wrong($"The body names more than {_options.MaxDevices} devices");
+                _reader.Read();
+                SkipValue();
+                continue;
+            }
+
             var deviceId = ReadId("A device");
             var others = _body.TargetsOf(_body.UserIds.Count - 1);
             // Most users have a few devices in a request: no set for them.

@@ -17,7 +17,7 @@ public static class SendToDeviceEndpointRouteBuilderExtensions
     /// Answers 200 <c>{}</c> when the messages have been accepted, now or by an earlier request with the same transaction;
     /// 400 <c>M_NOT_JSON</c>, <c>M_BAD_JSON</c> or <c>M_INVALID_PARAM</c>; 401 and 403 as <see cref="IAuthResolver"/> says;
     /// 413 <c>M_TOO_LARGE</c>; 503 with <c>Retry-After</c> when the store cannot be reached. Also answers <c>OPTIONS</c>,
-    /// wrong methods (405) and unknown paths below it (404).
+    /// wrong methods (405) and unknown paths below it (404). May be mapped more than once, in groups of routes for example.
     /// </remarks>
     /// <exception cref="InvalidOperationException">A part of the module is not registered; the message says which call to add.</exception>
     public static IEndpointConventionBuilder MapSendToDevice(this IEndpointRouteBuilder endpoints)
@@ -33,7 +33,7 @@ public static class SendToDeviceEndpointRouteBuilderExtensions
                 prefix + "{eventType}/{txnId}",
                 (string eventType, string txnId, HttpContext context) =>
                     context.RequestServices.GetRequiredService<SendToDeviceHandler>().HandleAsync(context, prefix))
-                .WithName($"SendToDevice_{version}")
+                .WithName(routes.NameOf($"SendToDevice_{version}"))
                 .WithTags("Send-to-Device messaging")
                 .WithSummary("Send an event to a given set of devices.")
                 .WithMetadata(AnyContentType.Instance)

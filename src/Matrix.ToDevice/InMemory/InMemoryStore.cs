@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Runtime.InteropServices;
+using System.Text;
 using Microsoft.Extensions.Options;
 
 namespace Matrix.ToDevice;
@@ -78,17 +79,18 @@ internal sealed class InMemoryStore(TimeProvider time, IOptions<InMemoryOptions>
     }
 
     public ValueTask<InboxPage> ReadAsync(
-        DeviceAddress device, InboxPosition after, int limit, CancellationToken cancellationToken)
+        DeviceAddress device, InboxPosition after, int limit, int maxBytes, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxBytes, 1);
         lock (_lock)
         {
             if (!_inboxes.TryGetValue(device, out var inbox)) return ValueTask.FromResult(InboxPage.Empty);
 
             var first = (int)Math.Clamp(after.Sequence - inbox.FirstSequence + 1, 0, inbox.Count);
             var count = Math.Min(limit, inbox.Count - first);
-            return ValueTask.FromResult(count == 0 ? InboxPage.Empty : CopyPage(inbox, first, count));
+            return ValueTask.FromResult(count == 0 ? InboxPage.Empty : CopyPage(inbox, first, count, maxBytes));
         }
     }
 
@@ -262,17 +264,23 @@ internal sealed class InMemoryStore(TimeProvider time, IOptions<InMemoryOptions>
     }
 
     /// <summary>Copies: as soon as the lock is free, an acknowledgement may give the slots to other messages.</summary>
-    private static InboxPage CopyPage(InMemoryInbox inbox, int first, int count)
+    private static InboxPage CopyPage(InMemoryInbox inbox, int first, int count, int maxBytes)
     {
         var entries = new InMemoryInbox.Entry[count];
         inbox.CopyTo(entries, first);
-        var bytes = 0;
-        foreach (var entry in entries) bytes += entry.Content.Length;
+        var (fitting, contentBytes, bytes) = (0, 0, 0L);
+        foreach (var entry in entries)
+        {
+            bytes += entry.Content.Length + Encoding.UTF8.GetByteCount(entry.EventType) + Encoding.UTF8.GetByteCount(entry.Sender);
+            if (fitting > 0 && bytes > maxBytes) break;
+            fitting++;
+            contentBytes += entry.Content.Length;
+        }
 
-        var memory = new PageMemory(ArrayPool<byte>.Shared.Rent(bytes));
-        var messages = new InboxMessage[count];
+        var memory = new PageMemory(ArrayPool<byte>.Shared.Rent(contentBytes));
+        var messages = new InboxMessage[fitting];
         var copied = 0;
-        for (var i = 0; i < count; i++)
+        for (var i = 0; i < fitting; i++)
         {
             var entry = entries[i];
             entry.Content.Span.CopyTo(memory.Buffer.AsSpan(copied));
@@ -282,7 +290,7 @@ internal sealed class InMemoryStore(TimeProvider time, IOptions<InMemoryOptions>
             copied += entry.Content.Length;
         }
 
-        return new InboxPage(messages, hasMore: first + count < inbox.Count, memory);
+        return new InboxPage(messages, hasMore: first + fitting < inbox.Count, memory);
     }
 
     private sealed class PageMemory(byte[] buffer) : IDisposable

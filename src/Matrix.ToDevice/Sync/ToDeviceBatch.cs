@@ -6,11 +6,20 @@ namespace Matrix.ToDevice;
 public sealed class ToDeviceBatch : IDisposable
 {
     private readonly InboxPage _page;
+    private bool _disposed;
 
     internal ToDeviceBatch(InboxPage page, string nextBatch) => (_page, NextBatch) = (page, nextBatch);
 
     /// <summary>The messages, oldest first. Their contents are valid until this batch is disposed.</summary>
-    public IReadOnlyList<InboxMessage> Events => _page.Messages;
+    /// <exception cref="ObjectDisposedException">It has been disposed.</exception>
+    public IReadOnlyList<InboxMessage> Events
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return _page.Messages;
+        }
+    }
 
     /// <summary>
     /// The token with which the device says that it has these messages: its next <c>since</c>. Letters, digits, <c>-</c>
@@ -23,13 +32,15 @@ public sealed class ToDeviceBatch : IDisposable
     public bool Limited => _page.HasMore;
 
     /// <summary>Writes the value of the response's <c>to_device</c> key: <c>{"events": […]}</c> (R54).</summary>
+    /// <exception cref="ObjectDisposedException">It has been disposed.</exception>
     public void WriteTo(Utf8JsonWriter json)
     {
         ArgumentNullException.ThrowIfNull(json);
 
+        var events = Events;
         json.WriteStartObject();
         json.WriteStartArray("events"u8);
-        foreach (var message in Events)
+        foreach (var message in events)
         {
             json.WriteStartObject();
             json.WriteString("sender"u8, message.Sender);
@@ -44,5 +55,9 @@ public sealed class ToDeviceBatch : IDisposable
     }
 
     /// <summary>Gives the memory of the contents back. Harmless when repeated.</summary>
-    public void Dispose() => _page.Dispose();
+    public void Dispose()
+    {
+        _disposed = true;
+        _page.Dispose();
+    }
 }

@@ -38,7 +38,10 @@ public sealed class ToDeviceSync
     /// The <see cref="ToDeviceBatch.NextBatch"/> of the last response that the device processed: what that response held
     /// is deleted, and nothing else (R52, D11). Null or empty for a first sync, which deletes nothing (R55).
     /// </param>
-    /// <param name="limit">The most messages to return, at least 1.</param>
+    /// <param name="limit">
+    /// The most messages to return, at least 1. There can be fewer, with more waiting, because of
+    /// <see cref="SendToDeviceOptions.SyncMaxBytes"/>.
+    /// </param>
     /// <param name="timeout">
     /// How long to wait for a message when there is none (R57); zero or less not at all. Bounded by
     /// <see cref="SendToDeviceOptions.MaxSyncTimeout"/>.
@@ -61,7 +64,7 @@ public sealed class ToDeviceSync
                 _metrics.Acknowledged(await _inbox.AcknowledgeAsync(device, position, cancellationToken));
         }
 
-        var page = await ReadOrWaitAsync(device, limit, timeout, cancellationToken);
+        var page = await ReadOrWaitAsync(device, limit, _options.SyncMaxBytes, timeout, cancellationToken);
         if (page.Messages.Count > 0)
         {
             position = page.Messages[^1].Position;
@@ -80,7 +83,8 @@ public sealed class ToDeviceSync
     /// <returns>True as soon as there are messages; false when there were none in time, or the device was removed.</returns>
     public async ValueTask<bool> WaitAsync(DeviceAddress device, TimeSpan timeout, CancellationToken cancellationToken)
     {
-        using var page = await ReadOrWaitAsync(device, limit: 1, timeout, cancellationToken);
+        // Whether there is a message, not what it holds: no more of it is read than has to be.
+        using var page = await ReadOrWaitAsync(device, limit: 1, maxBytes: 1, timeout, cancellationToken);
         return page.Messages.Count > 0;
     }
 
@@ -98,11 +102,11 @@ public sealed class ToDeviceSync
     }
 
     private async ValueTask<InboxPage> ReadOrWaitAsync(
-        DeviceAddress device, int limit, TimeSpan timeout, CancellationToken cancellationToken)
+        DeviceAddress device, int limit, int maxBytes, TimeSpan timeout, CancellationToken cancellationToken)
     {
         // Always from the start: what the device has is deleted, so the start is the first message that it has not. A
         // token that named a place to read from could skip messages when it lies ahead of the store (D11).
-        var page = await _inbox.ReadAsync(device, InboxPosition.Start, limit, cancellationToken);
+        var page = await _inbox.ReadAsync(device, InboxPosition.Start, limit, maxBytes, cancellationToken);
         if (page.Messages.Count > 0 || timeout <= TimeSpan.Zero) return page;
 
         if (timeout > _options.MaxSyncTimeout) timeout = _options.MaxSyncTimeout;
@@ -113,7 +117,7 @@ public sealed class ToDeviceSync
         {
             // The signal is taken before the read, so that a message that arrives between the two ends the wait (D13).
             var signal = watch.NextSignal;
-            page = await _inbox.ReadAsync(device, InboxPosition.Start, limit, cancellationToken);
+            page = await _inbox.ReadAsync(device, InboxPosition.Start, limit, maxBytes, cancellationToken);
             if (watch.DeviceRemoved)
             {
                 // What is there now is for a later device of this ID (D6).

@@ -12,7 +12,7 @@ public static class ToDeviceSyncEndpointRouteBuilderExtensions
     /// <summary>
     /// Maps <c>GET /_matrix/client/{v3,r0}/sync</c> with <c>since</c> and <c>timeout</c> (milliseconds), for hosts that
     /// have no <c>/sync</c> of their own. Its response is <c>{"next_batch": …, "to_device": {"events": […]}}</c>; without
-    /// messages <c>to_device</c> is left out (R54).
+    /// messages <c>to_device</c> is left out (R54). May be mapped more than once, in groups of routes for example.
     /// </summary>
     /// <exception cref="InvalidOperationException">A part of the module is not registered; the message says which call to add.</exception>
     public static IEndpointConventionBuilder MapToDeviceSync(this IEndpointRouteBuilder endpoints)
@@ -28,7 +28,7 @@ public static class ToDeviceSyncEndpointRouteBuilderExtensions
                 pattern,
                 (string? since, string? timeout, HttpContext context) =>
                     context.RequestServices.GetRequiredService<ToDeviceSyncHandler>().HandleAsync(context, since, timeout))
-                .WithName($"ToDeviceSync_{version}")
+                .WithName(routes.NameOf($"ToDeviceSync_{version}"))
                 .WithTags("Send-to-Device messaging")
                 .WithSummary("Get the to-device messages that the device has not acknowledged.")
                 .WithMetadata(new ProducesResponseTypeMetadata(200, typeof(void), ["application/json"]))

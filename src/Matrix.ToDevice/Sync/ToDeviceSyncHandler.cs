@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -12,6 +13,7 @@ internal sealed class ToDeviceSyncHandler(
     IAuthResolver auth,
     ToDeviceSync toDevice,
     IOptions<SendToDeviceOptions> options,
+    IHostApplicationLifetime host,
     TimeProvider time,
     QuietLogger<ToDeviceSyncHandler> logger)
 {
@@ -35,27 +37,54 @@ internal sealed class ToDeviceSyncHandler(
         catch (Exception exception)
         {
             Log.SyncUnavailable(logger, exception);
-            await MatrixError.TemporarilyUnavailable(options.Value.RetryAfter).WriteAsync(context);
+            // Half a response is no answer; a connection that breaks is.
+            if (context.Response.HasStarted) context.Abort();
+            else await MatrixError.TemporarilyUnavailable(options.Value.RetryAfter).WriteAsync(context);
         }
     }
 
     private async Task SyncAsync(HttpContext context, string? since, string? timeout)
     {
-        var result = await auth.ResolveAsync(context, context.RequestAborted);
-        if (!result.Succeeded) throw new MatrixErrorException(result.Error);
-
+        var requester = await AuthenticateAsync(context);
         var wait = ParseTimeout(timeout);
-        if (result.Requester.DeviceId is null)
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, host.ApplicationStopping);
+        if (DeviceOf(requester) is not { } device)
         {
             // A long poll takes its time, or the client would ask again at once, and again.
-            if (!string.IsNullOrEmpty(since)) await Task.Delay(wait, time, context.RequestAborted);
+            if (!string.IsNullOrEmpty(since)) await Task.Delay(wait, time, ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await WriteAsync(context, NoDevice, null);
             return;
         }
 
-        var device = new DeviceAddress(result.Requester.UserId, result.Requester.DeviceId);
-        using var batch = await toDevice.NextAsync(device, since, wait, context.RequestAborted);
+        using var batch = await NextAsync(device, since, wait, ending.Token, context.RequestAborted);
+
+        // The device may have been logged out while it waited, and another one may have its ID by now (D6, D17).
+        if (wait > TimeSpan.Zero && DeviceOf(await AuthenticateAsync(context)) != device)
+            throw new MatrixErrorException(AuthResult.UnknownToken().Error!);
         await WriteAsync(context, batch.NextBatch, batch);
+    }
+
+    private async ValueTask<Requester> AuthenticateAsync(HttpContext context)
+    {
+        var result = await auth.ResolveAsync(context, context.RequestAborted);
+        return result.Succeeded ? result.Requester : throw new MatrixErrorException(result.Error);
+    }
+
+    private static DeviceAddress? DeviceOf(Requester requester) =>
+        requester.DeviceId is null ? null : new DeviceAddress(requester.UserId, requester.DeviceId);
+
+    private async ValueTask<ToDeviceBatch> NextAsync(
+        DeviceAddress device, string? since, TimeSpan wait, CancellationToken ending, CancellationToken aborted)
+    {
+        try
+        {
+            return await toDevice.NextAsync(device, since, wait, ending);
+        }
+        catch (OperationCanceledException) when (ending.IsCancellationRequested && !aborted.IsCancellationRequested)
+        {
+            // The host is about to stop: answered now, the client goes on with the next one where this one ended.
+            return await toDevice.NextAsync(device, since, TimeSpan.Zero, aborted);
+        }
     }
 
     private TimeSpan ParseTimeout(string? timeout)
@@ -70,20 +99,34 @@ internal sealed class ToDeviceSyncHandler(
 
     private static async Task WriteAsync(HttpContext context, string nextBatch, ToDeviceBatch? batch)
     {
-        var body = new ArrayBufferWriter<byte>();
-        using (var json = new Utf8JsonWriter(body))
+        if (batch is null || batch.Events.Count == 0)
         {
-            json.WriteStartObject();
-            json.WriteString("next_batch"u8, nextBatch);
-            if (batch?.Events.Count > 0)
-            {
-                json.WritePropertyName("to_device"u8);
-                batch.WriteTo(json);
-            }
-
-            json.WriteEndObject();
+            var body = new ArrayBufferWriter<byte>(128);
+            Write(body, nextBatch, null);
+            await MatrixResponse.WriteAsync(context, StatusCodes.Status200OK, body.WrittenMemory);
+            return;
         }
 
-        await MatrixResponse.WriteAsync(context, StatusCodes.Status200OK, body.WrittenMemory);
+        MatrixResponse.AddHeaders(context, StatusCodes.Status200OK);
+        // What is written before the headers is kept aside, and copied.
+        await context.Response.StartAsync(context.RequestAborted);
+        Write(context.Response.BodyWriter, nextBatch, batch);
+        // Before the client has to read: it may never do that.
+        batch.Dispose();
+        await context.Response.BodyWriter.FlushAsync(context.RequestAborted);
+    }
+
+    private static void Write(IBufferWriter<byte> body, string nextBatch, ToDeviceBatch? batch)
+    {
+        using var json = new Utf8JsonWriter(body);
+        json.WriteStartObject();
+        json.WriteString("next_batch"u8, nextBatch);
+        if (batch is not null)
+        {
+            json.WritePropertyName("to_device"u8);
+            batch.WriteTo(json);
+        }
+
+        json.WriteEndObject();
     }
 }

@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using System.Text;
 using System.Text.Json;
 using Matrix.ToDevice;
+using Matrix.ToDevice.Tests;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -43,7 +44,8 @@ internal sealed class Homeserver : IAsyncDisposable
         var server = new Homeserver(
             Program.Build(["--urls", "http://127.0.0.1:0", "--PasswordIterations", "1", "--Store", store, .. data, .. settings], new Clock()),
             temporary);
-        await server._app.StartAsync();
+        // Often in a one-time set-up, which nobody else bounds; and so is the end.
+        await Task.Run(() => server._app.StartAsync()).WaitAsync(TimeLimit.OfOneWait);
         return server;
     }
 
@@ -52,7 +54,7 @@ internal sealed class Homeserver : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _http.Dispose();
-        await _app.DisposeAsync();
+        await Task.Run(async () => await _app.DisposeAsync()).WaitAsync(TimeLimit.OfOneWait);
         if (_temporary is not null) Directory.Delete(_temporary, recursive: true);
     }
 

@@ -93,6 +93,25 @@ internal sealed class SyncTests(string store) : HomeserverTests(store)
         Assert.That(second.Texts, Is.EqualTo(new[] { "100" }));
     }
 
+    /// <summary>Canonical JSON has one byte where these contents have an escape of six: that is how large a content can be.</summary>
+    [Test]
+    public async Task D19_D13_a_response_of_large_contents_ends_at_1_MiB_and_the_next_one_comes_at_once()
+    {
+        var texts = Enumerable.Range(0, 5).Select(i => $"{i}{new string('<', 65_000)}").ToArray();
+        foreach (var text in texts) await _sender.SendAsync(_phone, text);
+
+        var first = await _phone.TrySyncAsync();
+        var second = await _phone.SyncAsync(Next(first), timeout: 600_000);
+        var third = await _phone.SyncAsync(second.NextBatch, timeout: 600_000);
+
+        Assert.That(first.Text.Length, Is.InRange(2 * 6 * 65_000, 1 << 20));
+        Assert.That(Sync.Of(first.Ok()).Texts, Is.EqualTo(texts[..2]));
+        Assert.That(second.Texts, Is.EqualTo(texts[2..4]));
+        Assert.That(third.Texts, Is.EqualTo(texts[4..]));
+
+        static string Next(Reply reply) => Sync.Of(reply.Ok()).NextBatch;
+    }
+
     [Test]
     public async Task R57_a_message_ends_a_long_poll()
     {

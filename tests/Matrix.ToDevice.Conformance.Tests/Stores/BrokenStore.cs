@@ -372,10 +372,12 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
         _ => base.NextEdu(destination),
     };
 
-    protected override InboxPage Read(DeviceAddress device, InboxPosition after, int limit)
+    protected override InboxPage Read(DeviceAddress device, InboxPosition after, int limit, int maxBytes)
     {
         if (fault == Fault.ThrowsForUnknownDevices) _ = Data.Inboxes[device];
-        var page = base.Read(device, after, fault == Fault.CapsPagesAndSaysNothing ? Math.Min(limit, 100) : limit);
+        var page = base.Read(
+            device, after, fault == Fault.CapsPagesAndSaysNothing ? Math.Min(limit, 100) : limit,
+            fault is Fault.IgnoresTheBytesOfAPage or Fault.LeavesLargeMessagesForLater ? int.MaxValue : maxBytes);
         foreach (var message in page.Messages)
         {
             _handedOut.Add((device, message.Position));
@@ -386,9 +388,19 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
         {
             Fault.SaysMoreWhenAPageIsFull => new InboxPage(page.Messages, page.Messages.Count == limit),
             Fault.CapsPagesAndSaysNothing => new InboxPage(page.Messages, page.HasMore && page.Messages.Count == limit),
+            Fault.SaysMoreAtTheLimitOnly => new InboxPage(page.Messages, page.HasMore && page.Messages.Count == limit),
+            Fault.GivesNothingThatIsTooLarge when page.Messages.Count > 0 && SizeOf(page.Messages[0]) > maxBytes => new InboxPage([], hasMore: true),
+            Fault.LeavesLargeMessagesForLater => LeaveOut(page, maxBytes),
             _ => page,
         };
     }
+
+    protected override int SizeOf(InboxMessage message) => fault switch
+    {
+        Fault.CountsContentsOnly => message.Content.Length,
+        Fault.CountsCharactersForBytes => message.Content.Length + message.EventType.Length + message.Sender.Length,
+        _ => base.SizeOf(message),
+    };
 
     protected override IEnumerable<InboxMessage> Visible(DeviceAddress device, ReferenceData.Inbox inbox) => inbox.Messages
         .Where(message => message.Position.Sequence > _ownAcknowledged.GetValueOrDefault(device))
@@ -666,6 +678,21 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
         {
             _instanceLock.Release();
         }
+    }
+
+    /// <summary>Of what lies behind, whatever has room.</summary>
+    private InboxPage LeaveOut(InboxPage page, int maxBytes)
+    {
+        var bytes = 0L;
+        List<InboxMessage> fitting = [];
+        foreach (var message in page.Messages)
+        {
+            if (fitting.Count > 0 && bytes + SizeOf(message) > maxBytes) continue;
+            bytes += SizeOf(message);
+            fitting.Add(message);
+        }
+
+        return new InboxPage(fitting, page.HasMore || fitting.Count < page.Messages.Count);
     }
 
     private CommitResult? CheckAndNumber(Transaction transaction)

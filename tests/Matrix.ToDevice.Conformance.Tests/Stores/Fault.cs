@@ -53,6 +53,12 @@ public enum Fault
     [CaughtBy("A_page_holds_the_oldest_messages_and_tells_whether_there_are_more")] SaysMoreWhenAPageIsFull,
     [CaughtBy("Pages_of_any_size_give_every_message_once_and_in_order")] CapsPagesAndSaysNothing,
     [CaughtBy("An_inbox_that_never_got_a_message_is_empty")] ThrowsForUnknownDevices,
+    [CaughtBy("A_page_ends_before_the_message_with_which_it_would_have_too_many_bytes")] IgnoresTheBytesOfAPage,
+    [CaughtBy("A_page_ends_before_the_message_with_which_it_would_have_too_many_bytes")] CountsContentsOnly,
+    [CaughtBy("A_page_ends_before_the_message_with_which_it_would_have_too_many_bytes")] CountsCharactersForBytes,
+    [CaughtBy("A_message_with_too_many_bytes_comes_alone")] GivesNothingThatIsTooLarge,
+    [CaughtBy("The_bound_that_is_reached_first_ends_a_page")] SaysMoreAtTheLimitOnly,
+    [CaughtBy("Pages_of_any_number_of_bytes_give_every_message_once_and_in_order")] LeavesLargeMessagesForLater,
     [CaughtBy("The_same_read_again_gives_the_same_messages")] DeletesWhatItReads,
 
     [CaughtBy("Contents_arrive_byte_for_byte")] ParsesContents,

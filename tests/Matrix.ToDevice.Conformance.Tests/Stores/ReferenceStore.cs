@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Matrix.ToDevice.Tests;
 
 /// <summary>What lies in a <see cref="ReferenceStore"/>. Instances share it; it outlives them.</summary>
@@ -54,8 +56,9 @@ internal class ReferenceStore(ReferenceData data, TimeProvider time) : ITransact
 
     public virtual ValueTask AbandonAsync(Transaction transaction) => ValueTask.CompletedTask;
 
-    public ValueTask<InboxPage> ReadAsync(DeviceAddress device, InboxPosition after, int limit, CancellationToken cancellationToken) =>
-        DoAsync(() => Read(InboxOf(device), after, limit), cancellationToken);
+    public ValueTask<InboxPage> ReadAsync(
+        DeviceAddress device, InboxPosition after, int limit, int maxBytes, CancellationToken cancellationToken) =>
+        DoAsync(() => Read(InboxOf(device), after, limit, maxBytes), cancellationToken);
 
     public virtual ValueTask<int> AcknowledgeAsync(DeviceAddress device, InboxPosition upTo, CancellationToken cancellationToken) =>
         DoAsync(() => Acknowledge(InboxOf(device), upTo), cancellationToken);
@@ -178,12 +181,17 @@ internal class ReferenceStore(ReferenceData data, TimeProvider time) : ITransact
 
     protected virtual long NextEdu(string destination) => ++data.LastEdu;
 
-    protected virtual InboxPage Read(DeviceAddress device, InboxPosition after, int limit)
+    protected virtual InboxPage Read(DeviceAddress device, InboxPosition after, int limit, int maxBytes)
     {
         if (!data.Inboxes.TryGetValue(device, out var inbox)) return InboxPage.Empty;
         var behind = Visible(device, inbox).Where(message => message.Position.Sequence > after.Sequence).ToList();
-        return new InboxPage([.. behind.Take(limit)], behind.Count > limit);
+        var bytes = 0L;
+        List<InboxMessage> page = [.. behind.Take(limit).TakeWhile((message, n) => (bytes += SizeOf(message)) <= maxBytes || n == 0)];
+        return new InboxPage(page, behind.Count > page.Count);
     }
+
+    protected virtual int SizeOf(InboxMessage message) =>
+        message.Content.Length + Encoding.UTF8.GetByteCount(message.EventType) + Encoding.UTF8.GetByteCount(message.Sender);
 
     protected virtual IEnumerable<InboxMessage> Visible(DeviceAddress device, ReferenceData.Inbox inbox) => inbox.Messages;
 

@@ -145,7 +145,12 @@ internal sealed class PostgreSqlCluster : IDisposable
         using var process = Process.Start(start)!;
         var errors = process.StandardError.ReadToEndAsync();
         var output = process.StandardOutput.ReadToEndAsync();
-        process.WaitForExit();
+        if (!process.WaitForExit(2 * TimeLimit.OfOneWait))
+        {
+            process.Kill(entireProcessTree: true);
+            throw new InvalidOperationException($"{start.FileName} {string.Join(' ', start.ArgumentList)} did not end.");
+        }
+
         if (process.ExitCode != 0)
             throw new InvalidOperationException($"{start.FileName} {string.Join(' ', start.ArgumentList)} failed: {errors.Result}{output.Result}");
     }

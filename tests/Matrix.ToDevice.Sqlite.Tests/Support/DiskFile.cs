@@ -28,13 +28,16 @@ internal sealed class DiskFile(string path, byte[] content, bool hasName)
             if (random.Next(2) == 0) change.TakenForSaved = true;
     }
 
+    /// <summary>The synced content.</summary>
+    public byte[] Synced() => _synced.ToArray();
+
     /// <summary>
     /// The synced content, and any of the later changes: none or all or some, in whatever order the disk had chosen, and
     /// a write perhaps only up to some byte.
     /// </summary>
     public byte[] AfterPowerLoss(Random random)
     {
-        var image = Expandable(_synced.ToArray());
+        var image = Expandable(Synced());
         var share = random.Next(5) / 4.0;
         var end = random.Next(2) == 0 ? _pending.Count : random.Next(_pending.Count + 1);
         for (var i = 0; i < end; i++)

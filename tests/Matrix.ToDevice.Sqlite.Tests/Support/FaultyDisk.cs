@@ -97,6 +97,18 @@ internal sealed class FaultyDisk : IDisposable
         }
     }
 
+    /// <summary>The power goes at the worst moment for what was not synced: none of it is left.</summary>
+    public void CutPowerAtItsWorst(string path, string image)
+    {
+        lock (Gate)
+        {
+            foreach (var suffix in (ReadOnlySpan<string>)["", "-wal", "-journal"])
+            {
+                if (_files.GetValueOrDefault(path + suffix) is { HasName: true } file) File.WriteAllBytes(image + suffix, file.Synced());
+            }
+        }
+    }
+
     /// <summary>
     /// The process goes, the machine stays: a copy of the database with everything that was written, of which only the
     /// synced part would survive a loss of power.

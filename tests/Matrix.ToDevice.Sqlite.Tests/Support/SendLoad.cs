@@ -16,10 +16,14 @@ internal sealed class SendLoad : IDisposable
     private readonly long[] _acknowledging = new long[Devices], _acknowledged = new long[Devices];
     private readonly ConcurrentQueue<string>[] _seen = [.. Enumerable.Range(0, Devices).Select(_ => new ConcurrentQueue<string>())];
     private readonly SemaphoreSlim _news = new(0);
+    private readonly TaskCompletionSource _firstAccepted = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _stop = new();
     private Task _running = Task.CompletedTask;
 
     public const int Devices = 20;
+
+    /// <summary>Completes when a send has been accepted.</summary>
+    public Task FirstAccepted => _firstAccepted.Task;
 
     public void Start(SqliteStores store) => _running = Task.WhenAll(
         [.. Enumerable.Range(0, Senders).Select(sender => Task.Run(() => SendAllAsync(store, sender))),
@@ -38,16 +42,19 @@ internal sealed class SendLoad : IDisposable
     public Requests Requested() => new(Snapshot(_started), Snapshot(_acknowledging));
 
     /// <summary>
-    /// Uses a store that was opened on what a crash has left: every send that was ever begun is retried, and then every
-    /// inbox must hold, from the first message that its device has not acknowledged, what was sent to it, each message
-    /// once, in each sender's order, numbered without a gap.
+    /// Uses a store that was opened on what a crash has left. What is left is the beginning of what was there, as those saw
+    /// it who were looking. Then every send that was ever begun is retried, and every inbox must hold, from the first
+    /// message that its device has not acknowledged, what was sent to it, each message once, in each sender's order,
+    /// numbered without a gap.
     /// </summary>
     /// <param name="store">The store.</param>
     /// <param name="before">What had been answered before the crash.</param>
     /// <param name="after">What had been asked for when the crash was over.</param>
-    /// <returns>How many accepted sends were lost, and how many acknowledged messages came back.</returns>
-    public async Task<(int Lost, long CameBack)> CheckAsync(SqliteStores store, Answers before, Requests after)
+    public async Task<Losses> CheckAsync(SqliteStores store, Answers before, Requests after)
     {
+        var left = new List<string>[Devices];
+        for (var device = 0; device < Devices; device++) left[device] = (await ReadAsync(store, device)).Contents;
+
         var lost = 0;
         await Task.WhenAll(Enumerable.Range(0, Senders).Select(async sender =>
         {
@@ -60,22 +67,20 @@ internal sealed class SendLoad : IDisposable
         }));
         await SendAsync(store, "last", "last", Enumerable.Range(0, Devices));
 
-        var cameBack = 0L;
+        var (lostAgain, cameBack) = (0L, 0L);
         for (var device = 0; device < Devices; device++)
         {
-            using var page = await store.Inbox.ReadAsync(Address(device), InboxPosition.Start, 1_000_000, default);
-            var deleted = page.Messages[0].Position.Sequence - 1;
+            var (contents, sequences) = await ReadAsync(store, device);
+            var deleted = sequences[0] - 1;
             cameBack += Math.Max(0, before.Acknowledged[device] - deleted);
             Assert.That(deleted, Is.LessThanOrEqualTo(after.Acknowledging[device]), "only what was acknowledged is deleted");
-            Assert.That(
-                page.Messages.Select(message => message.Position.Sequence),
-                Is.EqualTo(Enumerable.Range(0, page.Messages.Count).Select(i => deleted + 1 + i)), "D12: counted without a gap");
+            Assert.That(sequences, Is.EqualTo(Enumerable.Range(0, sequences.Count).Select(i => deleted + 1 + i)), "D12: counted without a gap");
 
-            var contents = page.Messages.Select(message => Encoding.UTF8.GetString(message.Content.Span)).ToList();
             var seen = _seen[device].ToList();
-            var both = (int)Math.Min(before.Seen[device] - deleted, contents.Count);
-            if (lost == 0 && both > 0)
-                Assert.That(contents[..both], Is.EqualTo(seen[(int)deleted..(int)(deleted + both)]), "what was seen stays as it was");
+            var seenThen = seen[(int)Math.Min(deleted, before.Seen[device])..before.Seen[device]];
+            var both = Math.Min(seenThen.Count, left[device].Count);
+            Assert.That(left[device][..both], Is.EqualTo(seenThen[..both]), "what is left of what was seen is its beginning");
+            lostAgain += seenThen.Count - both;
 
             Assert.That(contents[^1], Is.EqualTo("last"));
             List<string> all = [.. seen[..(int)deleted], .. contents[..^1]];
@@ -88,7 +93,7 @@ internal sealed class SendLoad : IDisposable
             }
         }
 
-        return (lost, cameBack);
+        return new Losses(lost, lostAgain, cameBack);
     }
 
     public void Dispose()
@@ -106,6 +111,19 @@ internal sealed class SendLoad : IDisposable
         string.Create(CultureInfo.InvariantCulture, $"{sender}:{n}:{new string('x', n % 11 == 0 ? 9000 : n * 131 % 600)}");
 
     private static DeviceAddress Address(int device) => new("@bob:hs1", $"B{device}");
+
+    private static async Task<(List<string> Contents, List<long> Sequences)> ReadAsync(SqliteStores store, int device)
+    {
+        var (contents, sequences, after) = (new List<string>(), new List<long>(), InboxPosition.Start);
+        while (true)
+        {
+            using var page = await store.Inbox.ReadAsync(Address(device), after, 1000, default);
+            contents.AddRange(page.Messages.Select(message => Encoding.UTF8.GetString(message.Content.Span)));
+            sequences.AddRange(page.Messages.Select(message => message.Position.Sequence));
+            if (!page.HasMore) return (contents, sequences);
+            after = page.Messages[^1].Position;
+        }
+    }
 
     private static Task<CommitResult> SendAsync(SqliteStores store, int sender, int n) =>
         SendAsync(store, $"A{sender}", Content(sender, n), Recipients(sender, n), $"t{n}");
@@ -136,6 +154,7 @@ internal sealed class SendLoad : IDisposable
             });
             Volatile.Write(ref _accepted[sender], n);
             _news.Release();
+            _firstAccepted.TrySetResult();
             if (n % 5 == 0)
                 Assert.That(await UntilItWorksAsync(() => SendAsync(store, sender, n)), Is.EqualTo(CommitResult.AlreadyCommitted));
         }
@@ -157,7 +176,7 @@ internal sealed class SendLoad : IDisposable
 
             for (var device = reader; device < Devices; device += Readers)
             {
-                using var page = await UntilItWorksAsync(() => store.Inbox.ReadAsync(Address(device), last[device], 1 + turn % 9, default).AsTask());
+                using var page = await UntilItWorksAsync(() => store.Inbox.ReadAsync(Address(device), last[device], 1 + turn % 9, int.MaxValue, default).AsTask());
                 foreach (var message in page.Messages)
                 {
                     _seen[device].Enqueue(Encoding.UTF8.GetString(message.Content.Span));
@@ -183,7 +202,7 @@ internal sealed class SendLoad : IDisposable
             }
             catch (SqliteStoreException)
             {
-                await Task.Yield();
+                await TimeLimit.OneMoreTurnAsync();
             }
         }
     }
@@ -196,6 +215,14 @@ internal sealed class SendLoad : IDisposable
     /// <param name="Acknowledged">For each device, the last sequence number whose acknowledgement was answered.</param>
     /// <param name="Seen">For each device, how many messages it has seen.</param>
     internal sealed record Answers(int[] Accepted, long[] Acknowledged, int[] Seen);
+
+    /// <param name="Accepted">How many accepted sends were lost.</param>
+    /// <param name="Seen">How many messages were lost that their devices had seen and not acknowledged.</param>
+    /// <param name="Acknowledged">How many acknowledged messages came back.</param>
+    internal sealed record Losses(int Accepted, long Seen, long Acknowledged)
+    {
+        public static Losses None { get; } = new(0, 0, 0);
+    }
 
     /// <param name="Started">For each sender, its last message that was sent.</param>
     /// <param name="Acknowledging">For each device, the last sequence number that it has acknowledged, answered or not.</param>

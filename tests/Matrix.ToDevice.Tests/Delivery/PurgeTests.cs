@@ -110,6 +110,7 @@ public class PurgeTests
         var since = (await bob.SyncAsync()).NextBatch;
         for (var arrived = 0; arrived < 2;)
         {
+            await TimeLimit.OneMoreTurnAsync();
             await alice.SendAsync("t1", "@bob:hs1", "B1");
             var sync = await bob.SyncAsync(since);
             since = sync.NextBatch;
@@ -136,6 +137,7 @@ public class PurgeTests
         var since = (await bob.SyncAsync()).NextBatch;
         while (edus < 2 && sends < 2)
         {
+            await TimeLimit.OneMoreTurnAsync();
             if (await ReceiveAsync() == ReceivedEdu.Delivered) edus++;
             await alice.SendAsync("t1", "@bob:hs1", "B1");
             var sync = await bob.SyncAsync(since);

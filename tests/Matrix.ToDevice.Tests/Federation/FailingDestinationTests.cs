@@ -165,7 +165,7 @@ public partial class FailingDestinationTests : SenderTests
             var logged = log.Entries.Where(entry => entry.Id.Id == 15).ToArray();
             if (logged.Length >= failures)
                 return TimeSpan.Parse(PauseText().Match(logged[failures - 1].Text).Groups[1].Value, CultureInfo.InvariantCulture);
-            await Task.Yield();
+            await TimeLimit.OneMoreTurnAsync();
         }
     }
 
@@ -175,7 +175,7 @@ public partial class FailingDestinationTests : SenderTests
         while (!peers.HasNext())
         {
             time.Advance(pause);
-            await Task.Yield();
+            await TimeLimit.OneMoreTurnAsync();
         }
     }
 

@@ -114,7 +114,7 @@ public class ReceivingTests : ReceiverTests
 
         await ReceiveAsync(EduToBob("""{"n":1}"""));
 
-        Assert.That((await sync.WaitAsync(TimeSpan.FromSeconds(5))).Contents, Is.EqualTo(new[] { """{"n":1}""" }));
+        Assert.That((await sync.WaitAsync(TimeLimit.OfOneWait)).Contents, Is.EqualTo(new[] { """{"n":1}""" }));
     }
 
     [Test]

@@ -27,7 +27,7 @@ public class RefusedTests : SenderTests
 
         Assert.That(numbers, Is.EqualTo(Enumerable.Range(1, 20).Where(n => n != refused)));
         // Counted after the removal that ended the loop.
-        while (metrics["matrix.to_device.federation.sent"].Sum(sent => sent.Value) < 1 + 19) await Task.Yield();
+        while (metrics["matrix.to_device.federation.sent"].Sum(sent => sent.Value) < 1 + 19) await TimeLimit.OneMoreTurnAsync();
         await metrics.ReachAsync("matrix.to_device.federation.given_up", 1);
         Assert.That(metrics["matrix.to_device.federation.given_up"].Select(edu => edu.Tags), Is.EqualTo(new[] { "reason=refused" }));
     }
@@ -100,7 +100,7 @@ public class RefusedTests : SenderTests
         {
             if (!Peers.HasNext())
             {
-                await Task.Yield();
+                await TimeLimit.OneMoreTurnAsync();
                 continue;
             }
 

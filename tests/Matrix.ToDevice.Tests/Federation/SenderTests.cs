@@ -35,6 +35,6 @@ public abstract class SenderTests : HttpTests
     /// <summary>Waits until nothing waits for a destination any more.</summary>
     private protected async Task DrainedAsync(string destination = "hs2")
     {
-        while (await CountAsync(destination) > 0) await Task.Yield();
+        while (await CountAsync(destination) > 0) await TimeLimit.OneMoreTurnAsync();
     }
 }

@@ -128,7 +128,7 @@ public class SendingTests : SenderTests
         string[] destinations = ["hs2", "hs3", "hs4"];
         foreach (var destination in destinations) await alice.SendAsync(destination, $"@carol:{destination}", "C1");
         var peers = TestTransport.Of(server);
-        while (destinations.Count(peers.HasNext) < 2) await Task.Yield();
+        while (destinations.Count(peers.HasNext) < 2) await TimeLimit.OneMoreTurnAsync();
         Assert.That(destinations.Count(peers.HasNext), Is.EqualTo(2));
 
         foreach (var destination in destinations.Where(peers.HasNext).ToArray()) (await peers.NextAsync(destination)).Received();

@@ -108,6 +108,26 @@ public class LoggingTests
             Has.Exactly(1).Contains("System.IO.IOException: disk full"));
     }
 
+    /// <summary>Whoever can write lines of the log can make an operator believe anything.</summary>
+    [Test]
+    public async Task D24_a_log_line_is_one_line_whatever_others_have_named()
+    {
+        const string Breaks = "a\n\r\t\u001b[2J\u007f\u0085\u2028\u2029b";
+        var eventType = Uri.EscapeDataString($"m.{Breaks}");
+        (await _sender.SendAsync("t1", "@recipient:hs1", "*", "{\"org.matrix.msgid\":\"a\u2028b\u0085c\"}", eventType)).ShouldBeAccepted();
+        (await _sender.SendAsync("t1", "@recipient:hs1", "*", "{}", eventType)).ShouldBeAccepted();
+        var stranger = _server.Login($"@{Breaks}:hs1", Breaks);
+        (await stranger.SendAsync("t1", "@recipient:hs1", "*")).ShouldBeAccepted();
+        (await _server.Login(AuthResult.Forbidden(Breaks)).SendAsync("t1", "@recipient:hs1", "*")).ShouldBe(403, "M_FORBIDDEN");
+        await _recipient.SyncAsync();
+        await _server.Services.GetRequiredService<FederationReceiver>().ReceiveAsync(Breaks, "[]"u8.ToArray(), default);
+
+        foreach (var (_, id, text) in _log.Entries)
+            Assert.That(text.Trim(), Does.Not.Match(@"[\p{Cc}\u2028\u2029]"), id.ToString());
+        Assert.That(_log.Entries.Select(entry => entry.Id.Id).Distinct(), Is.SupersetOf(new[] { 2, 3, 4, 10, 11, 13 }));
+        Assert.That(_log.Entries.Select(entry => entry.Text), Has.Some.Contains(@"m.a\u000a\u000d\u0009\u001b[2J\u007f\u0085\u2028\u2029b"));
+    }
+
     private HookedStore Hooks => _server.Services.GetRequiredService<HookedStore>();
 
     private IEnumerable<string> Informed() => _log.Entries.Where(entry => entry.Level == LogLevel.Information).Select(entry => entry.Text);

@@ -1,4 +1,6 @@
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Matrix.ToDevice.Tests;
 
@@ -57,5 +59,40 @@ public class PrefixTests : HttpTests
         (await alice.SendAsync(HttpMethod.Put, $"/tenants/one{Endpoint}m.test/a%2Fb", new StringContent(ToBob()))).ShouldBeAccepted();
         (await alice.SendAsync(HttpMethod.Put, $"/tenants/one{Endpoint}m.test", new StringContent(ToBob()))).ShouldBe(404, "M_UNRECOGNIZED");
         Assert.That((await alice.PutAsync("m.test", "t1", ToBob())).Status, Is.EqualTo(404));
+    }
+
+    [Test]
+    public async Task R20_a_host_may_map_it_into_several_groups()
+    {
+        await using var server = await TestHomeserver.StartAsync(
+            builder => builder.Services.AddOpenApi(),
+            app =>
+            {
+                foreach (var tenant in (string[])["one", "two"])
+                {
+                    var group = app.MapGroup($"/tenants/{tenant}");
+                    group.MapSendToDevice();
+                    group.MapToDeviceSync();
+                }
+
+                // The same path for several names of the server.
+                app.MapGroup("").RequireHost("127.0.0.1").MapSendToDevice();
+                app.MapGroup("").RequireHost("hs1").MapSendToDevice();
+                app.MapOpenApi();
+            });
+        var alice = server.Login("@alice:hs1", "A1");
+        var bob = server.Login("@bob:hs1", "B1");
+
+        // One server all the same: a retry in another group is the same transaction.
+        foreach (var group in (string[])["/tenants/one", "/tenants/two", ""])
+            (await alice.SendAsync(HttpMethod.Put, $"{group}{Endpoint}m.test/..%2F", new StringContent(ToBob()))).ShouldBeAccepted();
+
+        foreach (var group in (string[])["/tenants/one", "/tenants/two"])
+        {
+            var sync = new TestSync(await bob.SendAsync(HttpMethod.Get, $"{group}/_matrix/client/v3/sync"));
+            Assert.That(sync.Events, Has.Count.EqualTo(1), group);
+        }
+
+        Assert.That((await server.Http.GetAsync(new Uri("/openapi/v1.json", UriKind.Relative))).IsSuccessStatusCode, Is.True);
     }
 }

@@ -96,6 +96,7 @@ public class RegistrationTests
     [TestCase(nameof(SendToDeviceOptions.MaxContentBytes))]
     [TestCase(nameof(SendToDeviceOptions.MaxContentDepth))]
     [TestCase(nameof(SendToDeviceOptions.SyncLimit))]
+    [TestCase(nameof(SendToDeviceOptions.SyncMaxBytes))]
     [TestCase(nameof(SendToDeviceOptions.TransactionRetention))]
     [TestCase(nameof(SendToDeviceOptions.InboundRetention))]
     [TestCase(nameof(SendToDeviceOptions.PurgeInterval))]
@@ -135,7 +136,7 @@ public class RegistrationTests
             throw new NotSupportedException();
 
         public ValueTask<InboxPage> ReadAsync(
-            DeviceAddress device, InboxPosition after, int limit, CancellationToken cancellationToken) => throw new NotSupportedException();
+            DeviceAddress device, InboxPosition after, int limit, int maxBytes, CancellationToken cancellationToken) => throw new NotSupportedException();
 
         public ValueTask<int> AcknowledgeAsync(DeviceAddress device, InboxPosition upTo, CancellationToken cancellationToken) =>
             throw new NotSupportedException();

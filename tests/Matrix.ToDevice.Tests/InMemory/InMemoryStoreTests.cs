@@ -41,7 +41,7 @@ public class InMemoryStoreTests
 
         Assert.That(sent, Is.InRange(10, 19));
         Assert.That(await ReadAsync(), Has.Count.EqualTo(sent));
-        using var page = await Inbox.ReadAsync(s_device, InboxPosition.Start, 100, default);
+        using var page = await Inbox.ReadAsync(s_device, InboxPosition.Start, 100, int.MaxValue, default);
         await Inbox.AcknowledgeAsync(s_device, page.Messages[^1].Position, default);
         Assert.That(await SendAsync($"t{sent}", new string('x', 500)), Is.EqualTo(CommitResult.Committed));
     }
@@ -58,7 +58,7 @@ public class InMemoryStoreTests
             await Outbox.AppendAsync(transaction, [new OutboundEdu("hs2", $"m{round}", new byte[5000])], default);
             Assert.That(await transaction.CommitAsync(default), Is.EqualTo(CommitResult.Committed), $"round {round}");
 
-            using var page = await Inbox.ReadAsync(s_device, InboxPosition.Start, 1, default);
+            using var page = await Inbox.ReadAsync(s_device, InboxPosition.Start, 1, int.MaxValue, default);
             if (round % 2 == 0) await Inbox.AcknowledgeAsync(s_device, page.Messages[0].Position, default);
             else await Inbox.RemoveDeviceAsync(s_device, default);
             if (round % 3 == 0) await Inbox.RemoveDeviceAsync(new DeviceAddress("@alice:hs1", "A1"), default);
@@ -93,7 +93,7 @@ public class InMemoryStoreTests
 
     private async Task<List<string>> ReadAsync()
     {
-        using var page = await Inbox.ReadAsync(s_device, InboxPosition.Start, 1000, default);
+        using var page = await Inbox.ReadAsync(s_device, InboxPosition.Start, 1000, int.MaxValue, default);
         return [.. page.Messages.Select(Text)];
     }
 }

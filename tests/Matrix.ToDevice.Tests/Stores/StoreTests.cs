@@ -26,7 +26,7 @@ public class StoreTests
             var contents = lengths.Select(length => new string((char)('a' + length % 26), length)).ToList();
             for (var i = 0; i < contents.Count; i++) await SendAsync($"{round}.{i}", contents[i]);
 
-            using var page = await inbox.ReadAsync(s_device, InboxPosition.Start, contents.Count, default);
+            using var page = await inbox.ReadAsync(s_device, InboxPosition.Start, contents.Count, int.MaxValue, default);
             Assert.That(page.Messages.Select(message => Encoding.UTF8.GetString(message.Content.Span)), Is.EqualTo(contents));
             // What is given back is used again in the next round.
             await inbox.AcknowledgeAsync(s_device, page.Messages[^1].Position, default);

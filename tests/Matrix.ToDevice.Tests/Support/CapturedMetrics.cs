@@ -41,7 +41,8 @@ internal sealed class CapturedMetrics : IDisposable
     /// <summary>Waits until an instrument has as many measurements.</summary>
     public async Task ReachAsync(string name, int count)
     {
-        while (this[name].Count() < count) await _added.WaitAsync(TimeSpan.FromSeconds(30));
+        while (this[name].Count() < count)
+            Assert.That(await _added.WaitAsync(TimeLimit.OfOneWait), Is.True, $"{name} has {this[name].Count()} of {count} measurements.");
     }
 
     public void Dispose()

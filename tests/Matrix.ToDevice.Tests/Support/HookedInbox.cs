@@ -1,13 +1,28 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Matrix.ToDevice.Tests;
 
-/// <summary>The server's inbox, with a place to do something just when it has been read.</summary>
+/// <summary>
+/// The server's inbox, with a place to do something just before and after it is read; and it knows which pages were given back.
+/// </summary>
 internal sealed class HookedInbox(IDeviceInbox inbox) : IDeviceInbox
 {
+    /// <summary>Runs before each read, with the number of the read.</summary>
+    public Func<int, Task> BeforeRead { get; set; } = _ => Task.CompletedTask;
+
     /// <summary>Runs after each read, with the number of the read.</summary>
     public Func<int, Task> AfterRead { get; set; } = _ => Task.CompletedTask;
+
+    /// <summary>Runs after each read, and may give another page in the place of what was read.</summary>
+    public Func<InboxPage, InboxPage> Replace { get; set; } = page => page;
+
+    /// <summary>The most messages and bytes that each read has asked for.</summary>
+    public ConcurrentQueue<(int Limit, int MaxBytes)> Asked { get; } = new();
+
+    /// <summary>Holds one for each page with messages that was given back.</summary>
+    public SemaphoreSlim GivenBack { get; } = new(0);
 
     private int _reads;
 
@@ -17,11 +32,15 @@ internal sealed class HookedInbox(IDeviceInbox inbox) : IDeviceInbox
         builder.Services.Replace(ServiceDescriptor.Singleton<IDeviceInbox>(provider => provider.GetRequiredService<HookedInbox>()));
     }
 
-    public async ValueTask<InboxPage> ReadAsync(DeviceAddress device, InboxPosition after, int limit, CancellationToken cancellationToken)
+    public async ValueTask<InboxPage> ReadAsync(
+        DeviceAddress device, InboxPosition after, int limit, int maxBytes, CancellationToken cancellationToken)
     {
-        var page = await inbox.ReadAsync(device, after, limit, cancellationToken);
-        await AfterRead(Interlocked.Increment(ref _reads));
-        return page;
+        Asked.Enqueue((limit, maxBytes));
+        var number = Interlocked.Increment(ref _reads);
+        await BeforeRead(number);
+        var page = await inbox.ReadAsync(device, after, limit, maxBytes, cancellationToken);
+        await AfterRead(number);
+        return Replace(page.Messages.Count == 0 ? page : new InboxPage(page.Messages, page.HasMore, new Memory(this, page)));
     }
 
     public ValueTask AppendAsync(
@@ -33,4 +52,13 @@ internal sealed class HookedInbox(IDeviceInbox inbox) : IDeviceInbox
 
     public ValueTask RemoveDeviceAsync(DeviceAddress device, CancellationToken cancellationToken) =>
         inbox.RemoveDeviceAsync(device, cancellationToken);
+
+    private sealed class Memory(HookedInbox inbox, InboxPage page) : IDisposable
+    {
+        public void Dispose()
+        {
+            page.Dispose();
+            inbox.GivenBack.Release();
+        }
+    }
 }

@@ -46,8 +46,9 @@ internal sealed class HookedStore(ITransactionStore transactions, IDeviceInbox i
     public ValueTask<int> PurgeAsync(string endpoint, DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken) =>
         transactions.PurgeAsync(endpoint, lastUsedBefore, atMost, cancellationToken);
 
-    public ValueTask<InboxPage> ReadAsync(DeviceAddress device, InboxPosition after, int limit, CancellationToken cancellationToken) =>
-        inbox.ReadAsync(device, after, limit, cancellationToken);
+    public ValueTask<InboxPage> ReadAsync(
+        DeviceAddress device, InboxPosition after, int limit, int maxBytes, CancellationToken cancellationToken) =>
+        inbox.ReadAsync(device, after, limit, maxBytes, cancellationToken);
 
     public ValueTask<int> AcknowledgeAsync(DeviceAddress device, InboxPosition upTo, CancellationToken cancellationToken) =>
         inbox.AcknowledgeAsync(device, upTo, cancellationToken);

@@ -27,7 +27,7 @@ internal sealed class SendOutcomes : IDisposable
 
     public static SendOutcomes Of(TestHomeserver server) => new(server.Services.GetRequiredService<IMeterFactory>());
 
-    public async Task<string> NextAsync() => await _outcomes.Reader.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30));
+    public async Task<string> NextAsync() => await _outcomes.Reader.ReadAsync().AsTask().WaitAsync(TimeLimit.OfOneWait);
 
     public void Dispose() => _listener.Dispose();
 }

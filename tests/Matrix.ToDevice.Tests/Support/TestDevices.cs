@@ -30,6 +30,9 @@ internal sealed class TestDevices : IAuthResolver, IDeviceDirectory
         return token;
     }
 
+    /// <summary>From now on, a token is answered like this.</summary>
+    public void Answer(string token, AuthResult result) => _tokens[token] = result;
+
     /// <summary>Takes a device and its tokens off the list, as a logout does.</summary>
     public void Remove(string userId, string deviceId)
     {

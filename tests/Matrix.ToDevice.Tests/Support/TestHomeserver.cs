@@ -14,7 +14,7 @@ internal sealed class TestHomeserver : IAsyncDisposable
     {
         _app = app;
         Address = new Uri(app.Urls.Single());
-        Http = new HttpClient { BaseAddress = Address };
+        Http = new HttpClient { BaseAddress = Address, Timeout = TimeLimit.OfOneWait };
     }
 
     public Uri Address { get; }

@@ -31,7 +31,7 @@ internal sealed class TestTransport : IFederationTransport
 
     /// <summary>The next transaction for a destination, when it comes.</summary>
     public async Task<Transaction> NextAsync(string destination = "hs2") =>
-        await To(destination).Reader.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30));
+        await To(destination).Reader.ReadAsync().AsTask().WaitAsync(TimeLimit.OfOneWait);
 
     /// <summary>Whether a transaction has come that nobody has taken.</summary>
     public bool HasNext(string destination = "hs2") => To(destination).Reader.TryPeek(out _);

@@ -43,7 +43,7 @@ internal sealed class WaitingSyncs : IDisposable
                 changed = _changed.Task;
             }
 
-            await changed.WaitAsync(TimeSpan.FromSeconds(30));
+            await changed.WaitAsync(TimeLimit.OfOneWait);
         }
     }
 

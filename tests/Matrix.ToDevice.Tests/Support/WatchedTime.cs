@@ -11,7 +11,7 @@ internal sealed class WatchedTime : TimeProvider
     {
         var made = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         lock (_lock) _expected.Add(dueTime, made);
-        return made.Task.WaitAsync(TimeSpan.FromSeconds(30));
+        return made.Task.WaitAsync(TimeLimit.OfOneWait);
     }
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
