@@ -5,6 +5,7 @@ using Matrix.ToDevice;
 using Matrix.ToDevice.Tests;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 
 namespace LocalHomeserver.Tests;
 
@@ -31,6 +32,8 @@ internal sealed class Homeserver : IAsyncDisposable
     public IFederationOutbox Outbox => _app.Services.GetRequiredService<IFederationOutbox>();
 
     public object MeterScope => _app.Services.GetRequiredService<IMeterFactory>();
+
+    public ILoggerFactory Loggers => _app.Services.GetRequiredService<ILoggerFactory>();
 
     /// <summary>Starts it on a store of its own: a new folder or database, unless the settings name one.</summary>
     public static async Task<Homeserver> StartAsync(string store, params string[] settings)

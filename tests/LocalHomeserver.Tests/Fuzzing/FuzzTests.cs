@@ -1,0 +1,29 @@
+using System.Globalization;
+
+namespace LocalHomeserver.Tests;
+
+/// <summary>
+/// The long form: <c>FUZZ_INPUTS=1000000 dotnet test tests/LocalHomeserver.Tests --filter "FullyQualifiedName~Fuzz" --logger "console;verbosity=detailed"</c>.
+/// With <c>FUZZ_SEED</c> and <c>FUZZ_FIRST</c> it begins at an input that a failure names.
+/// </summary>
+[TestFixture("memory", 3000, 1)]
+[TestFixture("sqlite", 1000, 10, Category = "Slow")]
+[TestFixture("postgresql", 1000, 10, Category = "Slow")]
+internal sealed class FuzzTests(string store, int inputs, int share)
+{
+    [Test]
+    public async Task D24_whatever_anyone_sends_everybody_is_served_and_the_next_good_message_arrives()
+    {
+        var count = Setting("FUZZ_INPUTS") is { } all ? Math.Max(1, all / share) : inputs;
+        var seed = (int)(Setting("FUZZ_SEED") ?? Random.Shared.Next());
+        await using var run = new FuzzRun(store, seed);
+
+        var summary = await run.RunAsync(Setting("FUZZ_FIRST") ?? 0, count);
+
+        await TestContext.Out.WriteLineAsync($"{store}, seed {seed}: {summary}");
+        Assert.That(run.Failures, Is.Empty, $"seed {seed}: {summary}\n{string.Join('\n', run.Failures)}");
+    }
+
+    private static long? Setting(string name) =>
+        Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? long.Parse(value, CultureInfo.InvariantCulture) : null;
+}
