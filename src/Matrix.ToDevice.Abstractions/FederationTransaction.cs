@@ -14,7 +14,10 @@ public sealed record FederationTransaction(string Destination, string Transactio
     /// <summary>The <c>edu_type</c> of to-device messages (R80).</summary>
     public const string EduType = "m.direct_to_device";
 
-    /// <summary>Writes the body of the request: <c>{"origin":…,"origin_server_ts":…,"pdus":[],"edus":[…]}</c>, the same in every retry.</summary>
+    /// <summary>
+    /// Writes the body of the request: <c>{"edus":[…],"origin":…,"origin_server_ts":…,"pdus":[]}</c>, the same in every retry. Its keys
+    /// are in the order of canonical JSON, and the EDUs' contents in that form.
+    /// </summary>
     /// <param name="json">A writer that stands where a value goes.</param>
     /// <param name="origin">This server's name.</param>
     public void WriteTo(Utf8JsonWriter json, string origin)
@@ -22,16 +25,16 @@ public sealed record FederationTransaction(string Destination, string Transactio
         ArgumentNullException.ThrowIfNull(json);
 
         json.WriteStartObject();
+        json.WritePropertyName("edus"u8);
+        WriteEdus(json);
         json.WriteString("origin"u8, origin);
         json.WriteNumber("origin_server_ts"u8, Edus[^1].CommittedAt.ToUnixTimeMilliseconds());
         json.WriteStartArray("pdus"u8);
         json.WriteEndArray();
-        json.WritePropertyName("edus"u8);
-        WriteEdus(json);
         json.WriteEndObject();
     }
 
-    /// <summary>Writes the EDUs alone, for a host that puts them beside others: an array of <c>{"edu_type":…,"content":…}</c>.</summary>
+    /// <summary>Writes the EDUs alone, for a host that puts them beside others: an array of <c>{"content":…,"edu_type":…}</c>.</summary>
     /// <param name="json">A writer that stands where a value goes.</param>
     public void WriteEdus(Utf8JsonWriter json)
     {
@@ -41,10 +44,10 @@ public sealed record FederationTransaction(string Destination, string Transactio
         foreach (var edu in Edus)
         {
             json.WriteStartObject();
-            json.WriteString("edu_type"u8, EduType);
             json.WritePropertyName("content"u8);
-            // As it was stored: numbers and escapes untouched (D9).
+            // As it was stored: it is in canonical form (D20), which the writer's own escapes are not.
             json.WriteRawValue(edu.Content.Span, skipInputValidation: true);
+            json.WriteString("edu_type"u8, EduType);
             json.WriteEndObject();
         }
 

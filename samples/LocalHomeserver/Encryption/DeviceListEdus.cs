@@ -13,8 +13,9 @@ internal sealed class DeviceListEdus(string eduType, DeviceLists lists) : IEduHa
 
     public string EduType => eduType;
 
-    public async ValueTask ReceiveAsync(string origin, JsonElement content, CancellationToken cancellationToken)
+    public async ValueTask ReceiveAsync(string origin, ReadOnlyMemory<byte> json, CancellationToken cancellationToken)
     {
+        var content = JsonElement.Parse(json.Span);
         // Nobody may speak for the users of another server.
         if (KeyJson.Text(content, "user_id") is { } userId && UserIds.ServerNameOf(userId) == origin)
             await lists.ChangeAsync(userId, KeyJson.Text(content, "device_id") ?? "", cancellationToken);

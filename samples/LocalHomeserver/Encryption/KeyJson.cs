@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Matrix.ToDevice;
 
 namespace LocalHomeserver;
 
@@ -48,7 +49,7 @@ internal static class KeyJson
     {
         try
         {
-            return CanonicalJson.EncodeSigned(one).AsSpan().SequenceEqual(CanonicalJson.EncodeSigned(other));
+            return SignedJson.Encode(one).AsSpan().SequenceEqual(SignedJson.Encode(other));
         }
         catch (CanonicalJsonException)
         {

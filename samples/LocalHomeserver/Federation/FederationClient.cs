@@ -1,14 +1,18 @@
 using System.Net;
 using System.Net.Http.Headers;
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using System.Text.Unicode;
+using Matrix.ToDevice;
 
 namespace LocalHomeserver;
 
 /// <summary>Requests to other servers, signed, and their answers. Every failure is a <see cref="FederationException"/>.</summary>
 public sealed class FederationClient : IDisposable
 {
+    // Deeper than any answer; the deeper, the longer it takes to read one.
+    private const int MaxDepth = 512;
+
     private readonly Settings _settings;
     private readonly ServerKey _key;
 
@@ -49,20 +53,30 @@ public sealed class FederationClient : IDisposable
     /// <param name="method">The HTTP method.</param>
     /// <param name="serverName">One of the configured peers.</param>
     /// <param name="uri">Path and query, beginning with <c>/_matrix/</c>; it is sent, and signed, as it is.</param>
-    /// <param name="content">The body; its text is sent as it is.</param>
+    /// <param name="content">The body; it is sent, and signed, in canonical form.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>The body of the answer, which was a 200.</returns>
     /// <exception cref="CanonicalJsonException">The content cannot be signed.</exception>
-    public async Task<JsonElement> SendAsync(
-        HttpMethod method, string serverName, string uri, JsonElement? content, CancellationToken cancellationToken)
+    public Task<JsonElement> SendAsync(
+        HttpMethod method, string serverName, string uri, JsonElement? content, CancellationToken cancellationToken) =>
+        SendCanonicalAsync(method, serverName, uri, content is null ? null : CanonicalJson.Encode(content.Value), cancellationToken);
+
+    /// <inheritdoc cref="SendAsync(HttpMethod, string, string, JsonElement?, CancellationToken)"/>
+    /// <param name="method">The HTTP method.</param>
+    /// <param name="serverName">One of the configured peers.</param>
+    /// <param name="uri">Path and query, beginning with <c>/_matrix/</c>; it is sent, and signed, as it is.</param>
+    /// <param name="body">The body, in canonical form: a receiver that encodes it again finds what was signed (D20).</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task<JsonElement> SendCanonicalAsync(
+        HttpMethod method, string serverName, string uri, byte[]? body, CancellationToken cancellationToken)
     {
         var key = await _key.GetAsync(cancellationToken);
         using var request = Request(method, serverName, uri);
-        var authorization = XMatrix.Sign(_settings.ServerName, serverName, key, method.Method, uri, content);
+        var authorization = XMatrix.Sign(_settings.ServerName, serverName, key, method.Method, uri, body);
         request.Headers.TryAddWithoutValidation("Authorization", authorization.ToString());
-        if (content is not null)
+        if (body is not null)
         {
-            request.Content = new ByteArrayContent(Encoding.UTF8.GetBytes(content.Value.GetRawText()));
+            request.Content = new ByteArrayContent(body);
             request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
         }
 
@@ -112,7 +126,8 @@ public sealed class FederationClient : IDisposable
             var body = await response.Content.ReadAsByteArrayAsync(cancellationToken);
             if (response.StatusCode != HttpStatusCode.OK)
                 throw FederationException.Of(serverName, (int)response.StatusCode, body, response.Headers.RetryAfter?.Delta);
-            return JsonElement.Parse(body, new JsonDocumentOptions { MaxDepth = CanonicalJson.MaxDepth });
+            if (!Utf8.IsValid(body)) throw new JsonException("The answer is not UTF-8");
+            return JsonElement.Parse(body, new JsonDocumentOptions { MaxDepth = MaxDepth });
         }
         catch (Exception e) when (e is HttpRequestException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
         {

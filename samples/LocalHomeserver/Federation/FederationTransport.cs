@@ -13,7 +13,7 @@ internal sealed class FederationTransport(FederationClient client, Settings sett
         try
         {
             var uri = $"/_matrix/federation/v1/send/{transaction.TransactionId}";
-            await client.SendAsync(HttpMethod.Put, transaction.Destination, uri, BodyOf(transaction), cancellationToken);
+            await client.SendCanonicalAsync(HttpMethod.Put, transaction.Destination, uri, BodyOf(transaction), cancellationToken);
             return FederationSendResult.Received;
         }
         catch (CanonicalJsonException e)
@@ -29,11 +29,12 @@ internal sealed class FederationTransport(FederationClient client, Settings sett
         }
     }
 
-    private JsonElement BodyOf(FederationTransaction transaction)
+    private byte[] BodyOf(FederationTransaction transaction)
     {
         var body = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(body)) transaction.WriteTo(json, settings.ServerName);
-        return JsonElement.Parse(body.WrittenSpan, new JsonDocumentOptions { MaxDepth = CanonicalJson.MaxDepth });
+        // What is signed is what is sent, to the byte: a server that encodes it again has to find the same.
+        return CanonicalJson.Encode(body.WrittenSpan);
     }
     // </federation-transport>
 }

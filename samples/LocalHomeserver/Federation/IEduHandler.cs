@@ -1,5 +1,3 @@
-using System.Text.Json;
-
 namespace LocalHomeserver;
 
 /// <summary>Takes what other servers send of one type.</summary>
@@ -9,11 +7,11 @@ internal interface IEduHandler
     string EduType { get; }
 
     /// <summary>
-    /// Takes one EDU, perhaps not for the first time. A bad one is passed over: an exception fails the transaction, so that the
-    /// origin sends all of it again.
+    /// Takes one EDU, perhaps not for the first time. What throws because of the content passes it over; a failure of the store fails
+    /// the transaction, so that the origin sends all of it again.
     /// </summary>
     /// <param name="origin">The server that has signed it.</param>
-    /// <param name="content">Its content; undefined when it has none.</param>
+    /// <param name="content">Its content, JSON of any form and depth; empty when it has none.</param>
     /// <param name="cancellationToken">Cancelled when the origin has gone.</param>
-    ValueTask ReceiveAsync(string origin, JsonElement content, CancellationToken cancellationToken);
+    ValueTask ReceiveAsync(string origin, ReadOnlyMemory<byte> content, CancellationToken cancellationToken);
 }

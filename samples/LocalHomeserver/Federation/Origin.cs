@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.Unicode;
 using Microsoft.AspNetCore.Http.Features;
 
 namespace LocalHomeserver;
@@ -9,11 +8,14 @@ namespace LocalHomeserver;
 /// body is part of what is signed, so it is read here and kept.
 /// </summary>
 /// <param name="ServerName">The server, which is one of the configured peers.</param>
-/// <param name="Content">The body, a JSON object as it was sent; null when there is none.</param>
-internal sealed record Origin(string ServerName, JsonElement? Content)
+/// <param name="Body">The body as it was sent, JSON of any form and depth; empty when there is none.</param>
+internal sealed record Origin(string ServerName, ReadOnlyMemory<byte> Body)
 {
     // 50 PDUs and 100 EDUs of 65,536 bytes, as many as a transaction may have (R83), and what is around them.
     private const int MaxBytes = 10 * 1024 * 1024;
+
+    /// <summary>The body, which is a JSON object; null when there is none. Not for transactions: what one part of them holds fails all.</summary>
+    public JsonElement? Content => Body.IsEmpty ? null : Parse(Body);
 
     public static async ValueTask<Origin?> BindAsync(HttpContext context)
     {
@@ -32,33 +34,31 @@ internal sealed record Origin(string ServerName, JsonElement? Content)
         // From here on it costs something: what is not from a peer has been refused.
         var key = await peers.FindAsync(authorization.Origin, authorization.Key, context.RequestAborted)
             ?? throw Errors.Unauthorized("Your server has no such key");
-        var content = await ReadAsync(context);
+        var body = await RequestBody.ReadAsync(context, MaxBytes);
         var target = context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
         try
         {
-            return authorization.IsSigned(key, serverName, context.Request.Method, target, content)
-                ? new Origin(authorization.Origin, content)
+            return authorization.IsSigned(key, serverName, context.Request.Method, target, body.Span)
+                ? new Origin(authorization.Origin, body)
                 : throw Errors.Unauthorized("The signature is not right");
-        }
-        catch (CanonicalJsonException)
-        {
-            throw Errors.BadJson();
-        }
-    }
-
-    private static async Task<JsonElement?> ReadAsync(HttpContext context)
-    {
-        var json = await RequestBody.ReadAsync(context, MaxBytes);
-        if (json.IsEmpty) return null;
-        if (!Utf8.IsValid(json.Span)) throw Errors.NotJson();
-        try
-        {
-            var content = JsonElement.Parse(json.Span, new JsonDocumentOptions { MaxDepth = CanonicalJson.MaxDepth });
-            return content.ValueKind == JsonValueKind.Object ? content : throw Errors.BadJson();
         }
         catch (JsonException)
         {
             throw Errors.NotJson();
+        }
+    }
+
+    private static JsonElement Parse(ReadOnlyMemory<byte> body)
+    {
+        try
+        {
+            var content = JsonElement.Parse(body.Span);
+            return content.ValueKind == JsonValueKind.Object ? content : throw Errors.BadJson();
+        }
+        catch (JsonException)
+        {
+            // It is JSON, but deeper than anything that is asked for here.
+            throw Errors.BadJson();
         }
     }
 }

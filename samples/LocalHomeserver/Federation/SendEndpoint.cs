@@ -5,57 +5,64 @@ using Microsoft.AspNetCore.Mvc;
 namespace LocalHomeserver;
 
 /// <summary><c>PUT send/{txnId}</c>: what another server has for the users of this one.</summary>
-internal static class SendEndpoint
+internal static partial class SendEndpoint
 {
-    private const int MaxPdus = 50;
-
     public static void MapSend(this IEndpointRouteBuilder federation) =>
         // The transaction ID says nothing that is needed: each EDU is recognised by itself when it comes again.
         federation.MapPut("/send/{txnId}", async (
-            Origin origin, [FromServices] IEnumerable<IEduHandler> handlers, CancellationToken cancellationToken) =>
+            Origin origin, [FromServices] IEnumerable<IEduHandler> handlers, ILogger<IEduHandler> logger, CancellationToken cancellationToken) =>
         {
-            var transaction = origin.Content ?? throw Errors.NotJson();
-            if (transaction.TryGetProperty("origin", out var said) && !(said.ValueKind == JsonValueKind.String && said.ValueEquals(origin.ServerName)))
+            // <federation-edus>
+            // All of this before anything is delivered (R83).
+            var transaction = InboundTransaction.Read(origin.Body);
+            if (transaction.Origin is { } said && said != origin.ServerName)
                 throw Errors.Forbidden("The transaction is of another server than the one that has signed it");
 
-            // All of this before anything is delivered (R83).
-            var pdus = ListOf(transaction, "pdus", MaxPdus);
-            var edus = ListOf(transaction, "edus", FederationReceiver.MaxEdus);
-
-            // <federation-edus>
             // One after the other: a sender's messages keep their order (R89).
-            foreach (var edu in edus)
+            foreach (var edu in transaction.Edus)
             {
-                var type = StringOf(edu, "edu_type");
-                if (handlers.FirstOrDefault(handler => handler.EduType == type) is not { } handler) continue;
-                edu.TryGetProperty("content", out var content);
-                await handler.ReceiveAsync(origin.ServerName, content, cancellationToken);
+                if (handlers.FirstOrDefault(handler => handler.EduType == edu.EduType) is not { } handler) continue;
+                try
+                {
+                    await handler.ReceiveAsync(origin.ServerName, edu.Content, cancellationToken);
+                }
+                catch (Exception e) when (IsOfTheContent(e))
+                {
+                    // Its own trouble, and nothing to those beside it (D15).
+                    LogPassedOver(logger, edu.EduType, origin.ServerName, e.Message);
+                }
             }
 
             // A failure of the store has become a 503 by now, which makes the origin try again. Whatever else was wrong with an
             // EDU, the answer is 200 (R85).
-            return new TransactionAnswer(Refuse(pdus));
+            return new TransactionAnswer(Refuse(transaction.Pdus));
             // </federation-edus>
         });
 
-    private static JsonElement[] ListOf(JsonElement transaction, string name, int atMost)
-    {
-        if (!transaction.TryGetProperty(name, out var list)) return [];
-        if (list.ValueKind != JsonValueKind.Array) throw Errors.BadJson();
-        return list.GetArrayLength() <= atMost
-            ? [.. list.EnumerateArray()]
-            : throw Errors.New(400, "M_BAD_JSON", $"There are more than {atMost} {name} in the transaction");
-    }
+    // JsonElement has one type of exception for half a surrogate, another one for each wrong type, and some that a store throws too.
+    private static bool IsOfTheContent(Exception exception) =>
+        exception is MatrixErrorException { Error.StatusCode: < 500 } or JsonException
+        || exception.Source?.StartsWith("System.Text.Json", StringComparison.Ordinal) == true;
 
     // Only old room versions put the ID of an event into it. The others' IDs depend on their room's version, and there are no rooms.
-    private static Dictionary<string, PduAnswer> Refuse(JsonElement[] pdus) => pdus
-        .Select(pdu => StringOf(pdu, "event_id")).OfType<string>().Distinct()
+    private static Dictionary<string, PduAnswer> Refuse(IEnumerable<ReadOnlyMemory<byte>> pdus) => pdus
+        .Select(EventIdOf).OfType<string>().Distinct()
         .ToDictionary(eventId => eventId, _ => new PduAnswer("This server has no rooms"));
 
-    private static string? StringOf(JsonElement value, string name) =>
-        value.ValueKind == JsonValueKind.Object && value.TryGetProperty(name, out var text) && text.ValueKind == JsonValueKind.String
-            ? text.GetString()
-            : null;
+    private static string? EventIdOf(ReadOnlyMemory<byte> pdu)
+    {
+        try
+        {
+            return JsonElement.Parse(pdu.Span).GetProperty("event_id").GetString();
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException)
+        {
+            return null;
+        }
+    }
+
+    [LoggerMessage(7, LogLevel.Warning, "An EDU of type {EduType} from {Origin} was passed over: {Reason}")]
+    private static partial void LogPassedOver(ILogger logger, string eduType, string origin, string reason);
 }
 
 internal sealed record TransactionAnswer(IReadOnlyDictionary<string, PduAnswer> Pdus);

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Matrix.ToDevice;
 
 namespace LocalHomeserver;
@@ -9,7 +8,7 @@ internal sealed class ToDeviceEdus(FederationReceiver receiver) : IEduHandler
     // <federation-receiver>
     public string EduType => FederationTransaction.EduType;
 
-    public async ValueTask ReceiveAsync(string origin, JsonElement content, CancellationToken cancellationToken) =>
+    public async ValueTask ReceiveAsync(string origin, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
         await receiver.ReceiveAsync(origin, content, cancellationToken);
     // </federation-receiver>
 }

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using Matrix.ToDevice;
 
 namespace LocalHomeserver;
 
@@ -26,16 +27,37 @@ public sealed record XMatrix(string Origin, string? Destination, string Key, str
     /// <param name="key">A key of the origin.</param>
     /// <param name="method">The HTTP method.</param>
     /// <param name="uri">The path with the query, as it is in the request line.</param>
-    /// <param name="content">The body, if there is one.</param>
-    /// <exception cref="CanonicalJsonException">The body has no canonical form.</exception>
-    public static XMatrix Sign(string origin, string destination, SigningKey key, string method, string uri, JsonElement? content) =>
+    /// <param name="content">The body as it is going to be sent, in canonical form; empty when there is none.</param>
+    public static XMatrix Sign(string origin, string destination, SigningKey key, string method, string uri, ReadOnlySpan<byte> content) =>
         new(origin, destination, key.KeyId, key.Sign(SignedPart(origin, destination, method, uri, content)));
 
-    /// <summary>Whether the signature is the origin's for this request, on this server.</summary>
-    /// <exception cref="CanonicalJsonException">The body has no canonical form.</exception>
-    public bool IsSigned(ReadOnlySpan<byte> publicKey, string destination, string method, string uri, JsonElement? content) =>
-        UnpaddedBase64.Decode(Signature) is { } signature
-        && Ed25519.Verify(publicKey, SignedPart(Origin, destination, method, uri, content), signature);
+    /// <summary>
+    /// Whether the signature is the origin's for this request, on this server: over the numbers as they were written, since not every
+    /// server refuses what has no canonical form; or else over the canonical form, for one that has sent another than it has signed (D20).
+    /// </summary>
+    /// <param name="publicKey">The origin's key.</param>
+    /// <param name="destination">This server.</param>
+    /// <param name="method">The HTTP method.</param>
+    /// <param name="uri">The path with the query, as it is in the request line.</param>
+    /// <param name="body">The body as it came; empty when there is none.</param>
+    /// <exception cref="JsonException">The body is not JSON.</exception>
+    public bool IsSigned(ReadOnlySpan<byte> publicKey, string destination, string method, string uri, ReadOnlySpan<byte> body)
+    {
+        if (UnpaddedBase64.Decode(Signature) is not { } signature) return false;
+
+        var asWritten = body.IsEmpty ? [] : CanonicalJson.EncodeAsWritten(body);
+        if (Ed25519.Verify(publicKey, SignedPart(Origin, destination, method, uri, asWritten), signature)) return true;
+        try
+        {
+            var canonical = body.IsEmpty ? [] : CanonicalJson.Encode(asWritten);
+            return !canonical.AsSpan().SequenceEqual(asWritten)
+                && Ed25519.Verify(publicKey, SignedPart(Origin, destination, method, uri, canonical), signature);
+        }
+        catch (CanonicalJsonException)
+        {
+            return false;
+        }
+    }
 
     /// <summary>The header's value. None of the values needs a backslash, which older servers would not understand.</summary>
     public override string ToString() =>
@@ -99,27 +121,30 @@ public sealed record XMatrix(string Origin, string? Destination, string Key, str
         return null;
     }
 
-    // Canonical JSON: the keys are in order.
-    private static ReadOnlySpan<byte> SignedPart(string origin, string destination, string method, string uri, JsonElement? content)
+    // Canonical JSON: "content" comes before the others.
+    private static ReadOnlySpan<byte> SignedPart(string origin, string destination, string method, string uri, ReadOnlySpan<byte> content)
     {
-        var json = new ArrayBufferWriter<byte>();
-        json.Write("{"u8);
-        if (content is not null)
+        var others = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(others))
         {
-            json.Write("\"content\":"u8);
-            json.Write(CanonicalJson.Encode(content.Value));
-            json.Write(","u8);
+            json.WriteStartObject();
+            json.WriteString("destination"u8, destination);
+            json.WriteString("method"u8, method);
+            json.WriteString("origin"u8, origin);
+            json.WriteString("uri"u8, uri);
+            json.WriteEndObject();
         }
 
-        json.Write("\"destination\":"u8);
-        CanonicalJson.WriteString(json, destination);
-        json.Write(",\"method\":"u8);
-        CanonicalJson.WriteString(json, method);
-        json.Write(",\"origin\":"u8);
-        CanonicalJson.WriteString(json, origin);
-        json.Write(",\"uri\":"u8);
-        CanonicalJson.WriteString(json, uri);
-        json.Write("}"u8);
-        return json.WrittenSpan;
+        var signed = new ArrayBufferWriter<byte>();
+        signed.Write("{"u8);
+        if (!content.IsEmpty)
+        {
+            signed.Write("\"content\":"u8);
+            signed.Write(content);
+            signed.Write(","u8);
+        }
+
+        signed.Write(CanonicalJson.Encode(others.WrittenSpan).AsSpan(1));
+        return signed.WrittenSpan;
     }
 }

@@ -61,4 +61,7 @@ internal static partial class Log
 
     [LoggerMessage(18, LogLevel.Information, "Another host sends to {Destination} now")]
     public static partial void LeaseLost(ILogger logger, OneLine destination);
+
+    [LoggerMessage(19, LogLevel.Warning, "{Contents} contents of an EDU from {Origin} were left out: they are too large or nest too deep")]
+    public static partial void ContentsLeftOut(ILogger logger, int contents, OneLine origin);
 }

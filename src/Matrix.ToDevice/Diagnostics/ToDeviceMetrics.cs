@@ -95,6 +95,7 @@ internal sealed class ToDeviceMetrics
         {
             FederationSendOutcome.Received => "received",
             FederationSendOutcome.Refused => "refused",
+            FederationSendOutcome.Denied => "denied",
             _ => "failed",
         };
         Record(_transactionDuration, duration, new TagList { { "outcome", tag } });

@@ -16,12 +16,22 @@ internal sealed class DestinationSender(
     // How many EDUs behind a refused one are tried after the first failure; twice as many after each further one.
     private const int FirstTries = 4;
 
+    // With fewer failures before it, a denial is taken for a passing one: keys that are not known yet, mostly. About 15 seconds.
+    private const int PassingFailures = 4;
+
+    // How often an EDU has to be denied again, by itself, when the destination has just taken another one. One of several hosts behind
+    // its name may have a trouble that the others have not.
+    private const int DenialsThatCount = 5;
+
     private readonly string _destination = lease.Destination;
     private int _failures = lease.Failures;
 
     // The transaction that was tried last, perhaps by another host, is tried again as it was.
     private long _sendingUpTo = lease.SendingUpTo;
     private int _maxEdus = options.MaxEdus;
+
+    // Once it has denied things for long enough.
+    private bool _denialsAreRefusals;
 
     /// <summary>Sends until nothing waits, the destination fails or somebody else has taken it, and gives it back.</summary>
     public async Task RunAsync(CancellationToken stopping)
@@ -64,12 +74,12 @@ internal sealed class DestinationSender(
                 await RemoveAsync(waiting, count, stopping);
                 _maxEdus = Math.Min(options.MaxEdus, 2 * _maxEdus);
             }
-            else if (result.Outcome == FederationSendOutcome.Refused && count > 1)
+            else if (IsRefusal(result) && count > 1)
             {
                 Log.TransactionSplit(logger, _destination, count, result.Reason);
                 (_maxEdus, _sendingUpTo) = (count / 2, 0);
             }
-            else if (result.Outcome == FederationSendOutcome.Failed || !await PassOverFirstAsync(waiting, result.Reason, stopping))
+            else if (!IsRefusal(result) || !await PassOverFirstAsync(waiting, result.Reason, stopping))
             {
                 var pause = NextPause(result.RetryAfter);
                 Log.SendFailed(logger, _destination, result.Reason, _failures, pause);
@@ -101,19 +111,20 @@ internal sealed class DestinationSender(
     /// </summary>
     private async Task<bool> PassOverFirstAsync(IReadOnlyList<OutboxEntry> waiting, string reason, CancellationToken stopping)
     {
-        var tries = Math.Min(waiting.Count - 1, FirstTries << Math.Min(_failures, 5));
+        var rounds = _denialsAreRefusals ? _failures - PassingFailures : _failures;
+        var tries = Math.Min(waiting.Count - 1, FirstTries << Math.Clamp(rounds, 0, 5));
         for (var next = 1; next <= tries; next++)
         {
             var result = await SendAsync(waiting, next, 1, stopping);
-            if (result.Outcome == FederationSendOutcome.Failed) return false;
-            if (result.Outcome == FederationSendOutcome.Refused) continue;
+            if (IsRefusal(result)) continue;
+            if (result.Outcome != FederationSendOutcome.Received) return false;
 
             List<OutboxEntry> refused = [];
             for (var before = 0; before < next; before++)
             {
-                var again = await SendAsync(waiting, before, 1, stopping);
-                if (again.Outcome == FederationSendOutcome.Failed) return false;
-                if (again.Outcome == FederationSendOutcome.Refused) refused.Add(waiting[before]);
+                var again = await SendAgainAsync(waiting, before, stopping);
+                if (IsRefusal(again)) refused.Add(waiting[before]);
+                else if (again.Outcome != FederationSendOutcome.Received) return false;
             }
 
             await RemoveAsync(waiting, next + 1, stopping, refused.Count);
@@ -122,6 +133,22 @@ internal sealed class DestinationSender(
         }
 
         return false;
+    }
+
+    private async Task<FederationSendResult> SendAgainAsync(IReadOnlyList<OutboxEntry> waiting, int first, CancellationToken stopping)
+    {
+        for (var denials = 1; ; denials++)
+        {
+            var result = await SendAsync(waiting, first, 1, stopping);
+            if (result.Outcome != FederationSendOutcome.Denied || denials == DenialsThatCount) return result;
+        }
+    }
+
+    private bool IsRefusal(FederationSendResult result)
+    {
+        if (result.Outcome != FederationSendOutcome.Denied) return result.Outcome == FederationSendOutcome.Refused;
+        // Until it has nothing more or fails: a transaction that it takes meanwhile tells that it is not the keys.
+        return _denialsAreRefusals |= _failures >= PassingFailures;
     }
 
     private async Task RemoveAsync(IReadOnlyList<OutboxEntry> waiting, int count, CancellationToken stopping, int refused = 0)

@@ -7,7 +7,8 @@ namespace Matrix.ToDevice;
 
 /// <summary>
 /// Packs the messages of one send for other servers into <c>m.direct_to_device</c> EDUs: many devices in one, none larger
-/// than 65,536 bytes of canonical JSON; split by user, then by device (D16). <c>*</c> stays as it is (R82).
+/// than 65,536 bytes; split by user, then by device (D16). They are canonical JSON, which is what is signed: a receiver that encodes
+/// them again finds the same bytes (D20). <c>*</c> stays as it is (R82).
 /// </summary>
 internal sealed class EduSplitter(Send send)
 {
@@ -18,6 +19,7 @@ internal sealed class EduSplitter(Send send)
 
     private readonly Dictionary<string, Edu> _open = [];
     private readonly List<OutboundEdu> _finished = [];
+    private readonly ArrayBufferWriter<byte> _canonical = new();
     private readonly int _emptyLength =
         """{"content":{"message_id":"","messages":{},"sender":,"type":},"edu_type":"m.direct_to_device"}""".Length + MessageIdLength
         + ContentMeasure.CanonicalStringLength(send.Sender) + ContentMeasure.CanonicalStringLength(send.EventType);
@@ -28,16 +30,14 @@ internal sealed class EduSplitter(Send send)
         var userLength = ContentMeasure.CanonicalStringLength(userId) + ":{},".Length;
         foreach (var target in body.TargetsOf(user))
         {
-            var length = ContentMeasure.CanonicalStringLength(target.DeviceId) + ":,".Length + target.CanonicalLength;
+            // As it goes out: 1e3 is longer there, 1.0 is shorter.
+            var content = Canonical(body.ContentOf(target));
+            var length = ContentMeasure.CanonicalStringLength(target.DeviceId) + ":,".Length + content.Length;
             if (_emptyLength + userLength + length > MaxBytes)
             {
                 throw new MatrixErrorException(MatrixError.TooLarge(
                     $"A content for another server is too large: with its addresses it must fit into {MaxBytes} bytes"));
             }
-
-            var content = body.ContentOf(target).Span;
-            if (CanonicalForm.ProblemOf(content) is { } problem)
-                throw new MatrixErrorException(MatrixError.BadJson($"A content for another server has no canonical form: {problem}"));
 
             if (!_open.TryGetValue(destination, out var edu))
             {
@@ -65,6 +65,22 @@ internal sealed class EduSplitter(Send send)
     {
         foreach (var (destination, edu) in _open) _finished.Add(edu.Finish(destination));
         return _finished;
+    }
+
+    /// <summary>A content in canonical form; valid until the next one.</summary>
+    /// <exception cref="MatrixErrorException">It has none: it could never be delivered.</exception>
+    private ReadOnlySpan<byte> Canonical(ReadOnlyMemory<byte> content)
+    {
+        _canonical.ResetWrittenCount();
+        try
+        {
+            CanonicalJson.Encode(content, _canonical);
+            return _canonical.WrittenSpan;
+        }
+        catch (CanonicalJsonException exception)
+        {
+            throw new MatrixErrorException(MatrixError.BadJson($"A content for another server has no canonical form: {exception.Message}"));
+        }
     }
 
     /// <summary>An EDU that is being filled; finishing it disposes it.</summary>
@@ -110,7 +126,8 @@ internal sealed class EduSplitter(Send send)
             _json.WriteEndObject();
             _json.WriteEndObject();
             Dispose();
-            return new OutboundEdu(destination, _messageId, _content.WrittenMemory);
+            // Its keys, user IDs and device IDs have come in the order of the body.
+            return new OutboundEdu(destination, _messageId, CanonicalJson.Encode(_content.WrittenSpan));
         }
 
         public void Dispose() => _json.Dispose();

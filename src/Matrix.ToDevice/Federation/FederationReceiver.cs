@@ -16,9 +16,6 @@ namespace Matrix.ToDevice;
 /// </remarks>
 public sealed class FederationReceiver
 {
-    /// <summary>The most EDUs that a transaction may hold (R83).</summary>
-    public const int MaxEdus = 100;
-
     private readonly SendCommit _commit;
     private readonly ToDeviceMetrics _metrics;
     private readonly SendToDeviceOptions _options;
@@ -33,30 +30,29 @@ public sealed class FederationReceiver
     /// <param name="transaction">The body of the request.</param>
     /// <param name="cancellationToken">Cancels what is not yet committed; the origin's retry delivers that.</param>
     /// <returns>What became of the EDUs. Whatever it was, the answer to the origin is 200.</returns>
-    /// <exception cref="MatrixErrorException">
-    /// 400 <c>M_BAD_JSON</c>: the body is not an object, its <c>edus</c> are not an array, or they are more than 100 (R83). Nothing was
-    /// delivered.
-    /// </exception>
+    /// <exception cref="MatrixErrorException">As <see cref="InboundTransaction.Read"/>: nothing was delivered.</exception>
     public async ValueTask<ReceivedTransaction> ReceiveTransactionAsync(
-        string origin, JsonElement transaction, CancellationToken cancellationToken)
+        string origin, ReadOnlyMemory<byte> transaction, CancellationToken cancellationToken)
     {
         ArgumentException.ThrowIfNullOrEmpty(origin);
 
-        if (transaction.ValueKind != JsonValueKind.Object) throw BadJson("The body is not an object");
         var received = default(ReceivedTransaction);
-        if (!transaction.TryGetProperty("edus"u8, out var edus)) return received;
-        if (edus.ValueKind != JsonValueKind.Array) throw BadJson("edus is not an array");
-        if (edus.GetArrayLength() > MaxEdus) throw BadJson($"A transaction has at most {MaxEdus} EDUs");
-
-        foreach (var edu in edus.EnumerateArray())
+        foreach (var edu in InboundTransaction.Read(transaction).Edus)
         {
-            if (!IsToDevice(edu)) continue;
-            edu.TryGetProperty("content"u8, out var content);
-            received = received.With(await ReceiveAsync(origin, content, cancellationToken));
+            if (edu.EduType == FederationTransaction.EduType)
+                received = received.With(await ReceiveAsync(origin, edu.Content, cancellationToken));
         }
 
         return received;
     }
+
+    /// <inheritdoc cref="ReceiveTransactionAsync(string, ReadOnlyMemory{byte}, CancellationToken)"/>
+    public ValueTask<ReceivedTransaction> ReceiveTransactionAsync(
+        string origin, JsonElement transaction, CancellationToken cancellationToken) =>
+        ReceiveTransactionAsync(
+            origin,
+            transaction.ValueKind == JsonValueKind.Undefined ? default : JsonMarshal.GetRawUtf8Value(transaction).ToArray(),
+            cancellationToken);
 
     /// <inheritdoc cref="ReceiveAsync(string, ReadOnlyMemory{byte}, CancellationToken)"/>
     public ValueTask<ReceivedEdu> ReceiveAsync(string origin, JsonElement content, CancellationToken cancellationToken) =>
@@ -111,6 +107,9 @@ public sealed class FederationReceiver
                 return ReceivedEdu.SenderNotOfOrigin;
             }
 
+            if (body.LeftOut > 0) Log.ContentsLeftOut(_logger, body.LeftOut, origin);
+            if (body.LeftOut > 0 && body.TargetCount == 0) return ReceivedEdu.Malformed;
+
             return await CommitAsync(TransactionKey.OfEdu(origin, edu.MessageId), edu, body, cancellationToken);
         }
     }
@@ -139,12 +138,4 @@ public sealed class FederationReceiver
             }
         }
     }
-
-    private static bool IsToDevice(JsonElement edu) =>
-        edu.ValueKind == JsonValueKind.Object
-        && edu.TryGetProperty("edu_type"u8, out var type)
-        && type.ValueKind == JsonValueKind.String
-        && type.ValueEquals(FederationTransaction.EduType);
-
-    private static MatrixErrorException BadJson(string error) => new(MatrixError.BadJson(error));
 }

@@ -8,8 +8,8 @@ internal sealed class FederationSenderOptionsValidator : IValidateOptions<Federa
     {
         var failures = new OptionFailures(nameof(FederationSenderOptions));
         failures.AtLeastOne(options.MaxEdus, nameof(options.MaxEdus));
-        if (options.MaxEdus > FederationReceiver.MaxEdus)
-            failures.Add(nameof(options.MaxEdus), options.MaxEdus, $"other servers take at most {FederationReceiver.MaxEdus}");
+        if (options.MaxEdus > InboundTransaction.MaxEdus)
+            failures.Add(nameof(options.MaxEdus), options.MaxEdus, $"other servers take at most {InboundTransaction.MaxEdus}");
         failures.AtLeastOne(options.MaxTransactionBytes, nameof(options.MaxTransactionBytes));
         failures.AtLeastOne(options.MaxDestinations, nameof(options.MaxDestinations));
         failures.Positive(options.SendTimeout, nameof(options.SendTimeout));

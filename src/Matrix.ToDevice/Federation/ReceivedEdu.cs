@@ -12,7 +12,10 @@ public enum ReceivedEdu
     /// <summary>It was dropped: its sender is not a user of the origin (R86).</summary>
     SenderNotOfOrigin,
 
-    /// <summary>It was dropped: its content is not of the form that the specification gives (R80, R82).</summary>
+    /// <summary>
+    /// It was dropped: its content is not of the form that the specification gives (R80, R82), or all of its messages are too large or
+    /// nest too deep (D8).
+    /// </summary>
     Malformed,
 }
 

@@ -28,6 +28,9 @@ internal sealed class SendBody : IDisposable, IResettable
     /// <summary>What an EDU's content says beside its targets; null for a client's request.</summary>
     public EduHead? Edu { get; set; }
 
+    /// <summary>How many contents of an EDU were left out, because they are too large or nest too deep (D15).</summary>
+    public int LeftOut { get; set; }
+
     /// <summary>A body without targets yet. Its buffer goes back to the shared pool with it.</summary>
     public static SendBody Rent(byte[] buffer)
     {
@@ -67,6 +70,7 @@ internal sealed class SendBody : IDisposable, IResettable
     public bool TryReset()
     {
         Edu = null;
+        LeftOut = 0;
         _userIds.Clear();
         _users.Clear();
         _targets.Clear();
@@ -78,8 +82,7 @@ internal sealed class SendBody : IDisposable, IResettable
     /// <param name="DeviceId">The device ID, or <c>*</c>.</param>
     /// <param name="Start">Where the content starts in the buffer.</param>
     /// <param name="Length">How long the content is, in bytes.</param>
-    /// <param name="CanonicalLength">How long the content is as canonical JSON, in bytes.</param>
-    internal readonly record struct Target(string DeviceId, int Start, int Length, int CanonicalLength);
+    internal readonly record struct Target(string DeviceId, int Start, int Length);
 }
 
 /// <summary>What the content of an <c>m.direct_to_device</c> EDU says beside its targets (R80).</summary>

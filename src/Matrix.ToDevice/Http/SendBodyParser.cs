@@ -207,13 +207,18 @@ internal ref struct SendBodyParser
 
         if (measure.CanonicalLength > _options.MaxContentBytes)
             error ??= MatrixError.TooLarge($"A content is larger than {_options.MaxContentBytes} bytes of canonical JSON");
-        if (error is not null && _isEdu) return;
+        if (error is not null && _isEdu)
+        {
+            _body.LeftOut++;
+            return;
+        }
+
         _error ??= error;
 
         var length = (int)_reader.BytesConsumed - start;
         // White space that a sender put between the tokens is nothing that anybody should store.
         if (measure.CompactLength < length) Compact(_json.Slice(start, length), measure.CompactLength);
-        _body.AddTarget(new SendBody.Target(deviceId, start, measure.CompactLength, measure.CanonicalLength));
+        _body.AddTarget(new SendBody.Target(deviceId, start, measure.CompactLength));
     }
 
     /// <summary>Moves the tokens of a content together. The reader is behind it and does not look back.</summary>

@@ -190,7 +190,9 @@ internal sealed class HostileOriginTests(string store)
 
     [TestCase("""{"edus":{}}""")]
     [TestCase("""{"pdus":{}}""")]
-    [TestCase("""{"edus":null}""")]
+    [TestCase("[]")]
+    [TestCase("""{"edus":[],"edus":[]}""")]
+    [TestCase("""{"origin":1}""")]
     public async Task R4_a_transaction_of_another_form_is_told(string body) =>
         (await _peer.PutAsync(_server, body)).IsError(400, "M_BAD_JSON");
 

@@ -1,3 +1,4 @@
+using System.Text;
 using Microsoft.AspNetCore.Http;
 
 namespace LocalHomeserver.Tests;
@@ -41,7 +42,7 @@ internal sealed class PeerAnswerTests(string store)
         var uri = $"/_matrix/federation/v1/send/{transaction.TransactionId}";
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(transaction.Authorization.IsSigned(UnpaddedBase64.Decode(key), FakePeer.Name, "PUT", uri, transaction.Body), Is.True);
+            Assert.That(transaction.Authorization.IsSigned(UnpaddedBase64.Decode(key), FakePeer.Name, "PUT", uri, Encoding.UTF8.GetBytes(transaction.Text)), Is.True);
             Assert.That((transaction.Authorization.Origin, transaction.Authorization.Destination), Is.EqualTo(("hs1.localhost", FakePeer.Name)));
             Assert.That(transaction.Body.String("origin"), Is.EqualTo("hs1.localhost"));
             Assert.That(transaction.Body.GetProperty("origin_server_ts").GetInt64(), Is.Positive);
@@ -98,6 +99,8 @@ internal sealed class PeerAnswerTests(string store)
 
     [TestCase(400)]
     [TestCase(413)]
+    [TestCase(401)]
+    [TestCase(403)]
     public async Task D16_an_EDU_that_the_peer_refuses_by_itself_does_not_hold_up_those_behind_it(int status)
     {
         _peer.Answer = transaction => Task.FromResult(

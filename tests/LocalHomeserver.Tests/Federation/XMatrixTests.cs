@@ -1,5 +1,6 @@
-using System.Text.Json;
+using System.Text;
 using System.Text.Json.Nodes;
+using Matrix.ToDevice;
 
 namespace LocalHomeserver.Tests;
 
@@ -33,7 +34,7 @@ internal sealed class XMatrixTests
     public void What_is_signed_is_the_object_that_the_specification_describes(string? body)
     {
         var key = SigningKey.New();
-        JsonElement? content = body is null ? null : JsonElement.Parse(body);
+        var content = body is null ? [] : CanonicalJson.Encode(Encoding.UTF8.GetBytes(body));
         var header = XMatrix.Sign("hs1", "hs2", key, "PUT", "/_matrix/x?y=%2F\"", content);
 
         var signed = new JsonObject { ["method"] = "PUT", ["uri"] = "/_matrix/x?y=%2F\"", ["origin"] = "hs1", ["destination"] = "hs2" };

@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using System.Text;
-using System.Text.Json;
 using System.Text.Json.Nodes;
+using Matrix.ToDevice;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -87,7 +87,7 @@ internal sealed class FakePeer : IAsyncDisposable
     }
 
     public XMatrix Sign(string uri, string? body = null, string origin = Name, string destination = "hs1.localhost", string method = "GET") =>
-        XMatrix.Sign(origin, destination, Key, method, uri, body is null ? null : JsonElement.Parse(body));
+        XMatrix.Sign(origin, destination, Key, method, uri, body is null ? [] : CanonicalJson.EncodeAsWritten(Encoding.UTF8.GetBytes(body)));
 
     /// <summary>Sends a request that is signed as it should be.</summary>
     public Task<Reply> SendAsync(Homeserver to, string uri, string? body = null) => SendAsync(to, uri, Sign(uri, body).ToString(), body);

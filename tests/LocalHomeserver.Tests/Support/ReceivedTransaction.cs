@@ -6,7 +6,7 @@ namespace LocalHomeserver.Tests;
 /// <summary>A request <c>PUT /_matrix/federation/v1/send/{txnId}</c>.</summary>
 internal sealed record ReceivedTransaction(string TransactionId, XMatrix? Authorization, string Text)
 {
-    public JsonElement Body { get; } = JsonElement.Parse(Text);
+    public JsonElement Body { get; } = JsonElement.Parse(Text, new JsonDocumentOptions { MaxDepth = 200 });
 
     public JsonElement[] Edus => [.. Body.GetProperty("edus").EnumerateArray()];
 

@@ -68,8 +68,15 @@ public class ReceivedTransactionTests : ReceiverTests
     }
 
     [TestCase("[]")]
+    [TestCase("null")]
     [TestCase("""{"edus":{}}""")]
-    [TestCase("""{"edus":null}""")]
+    [TestCase("""{"edus":1.5}""")]
+    [TestCase("""{"edus":[],"edus":[]}""")]
+    [TestCase("""{"pdus":[],"edus":[],"pdu\u0073":[]}""")]
+    [TestCase("""{"pdus":{}}""")]
+    [TestCase("""{"origin":1}""")]
+    [TestCase("""{"origin":"\ud800"}""")]
+    [TestCase("""{"origin":"hs2","origin":"hs2"}""")]
     public void R83_a_body_of_another_form_is_refused(string body)
     {
         Assert.That(
@@ -79,6 +86,8 @@ public class ReceivedTransactionTests : ReceiverTests
 
     [TestCase("""{}""")]
     [TestCase("""{"edus":[]}""")]
+    [TestCase("""{"edus":null,"pdus":null,"origin":null}""")]
+    [TestCase("""{"\ud800xxxxxx":1.5,"edus\udc00":1,"":{}}""")]
     [TestCase("""{"edus":[1,null,"m.direct_to_device",{},{"edu_type":1},{"edu_type":"m.typing","content":{}},{"edu_type":"M.DIRECT_TO_DEVICE"}]}""")]
     public async Task R83_EDUs_of_other_types_are_left_to_the_homeserver(string body)
     {

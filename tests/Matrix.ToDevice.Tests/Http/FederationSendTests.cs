@@ -16,12 +16,8 @@ public class FederationSendTests : HttpTests
         (await Alice.SendAsync("t1", "@carol:hs2", "C1", """{ "n":1e1,"s":"\u00e9" }""", "m.room.encrypted")).ShouldBeAccepted();
 
         var entry = (await ReadAsync("hs2")).Single();
-        var expected = $$$"""
-            {"sender":"@alice:hs1","type":"m.room.encrypted","message_id":"{{{entry.MessageId}}}","messages":{"@carol:hs2":{"C1":{"n":10,"s":"é"} } } }
-            """;
-        Assert.That(JsonNode.DeepEquals(JsonNode.Parse(entry.Content.Span), JsonNode.Parse(expected)), Is.True, Text(entry));
-        // As it was written.
-        Assert.That(Text(entry), Does.Contain("""{"n":1e1,"s":"\u00e9"}"""));
+        Assert.That(Text(entry), Is.EqualTo(
+            $$"""{"message_id":"{{entry.MessageId}}","messages":""" + """{"@carol:hs2":{"C1":{"n":10,"s":"é"}}},"sender":"@alice:hs1","type":"m.room.encrypted"}"""));
     }
 
     [Test]

@@ -58,6 +58,8 @@ internal sealed class TestTransport : IFederationTransport
 
         public void Refused() => _answer.SetResult(FederationSendResult.Of(413));
 
+        public void Denied() => _answer.SetResult(FederationSendResult.Of(401));
+
         public void Throws() => _answer.SetException(new HttpRequestException("The connection was cut."));
 
         private static IEnumerable<int> Numbered(OutboxEntry edu) =>
