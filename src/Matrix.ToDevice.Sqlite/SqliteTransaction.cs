@@ -4,6 +4,8 @@ namespace Matrix.ToDevice;
 internal sealed class SqliteTransaction(SqliteStore store, TransactionKey key, long knownRemovals)
     : WriteItem<CommitResult>, IToDeviceTransaction
 {
+    private bool _isOver;
+
     public SqliteStore Store => store;
     public TransactionKey Key => key;
     public UInt128 Fingerprint { get; } = key.Fingerprint();
@@ -24,13 +26,24 @@ internal sealed class SqliteTransaction(SqliteStore store, TransactionKey key, l
         }
     }
 
+    public void ThrowIfOver()
+    {
+        if (_isOver) throw new InvalidOperationException("The transaction is over: its commit was called, or it was disposed.");
+    }
+
     public ValueTask<CommitResult> CommitAsync(CancellationToken cancellationToken)
     {
-        Reset();
+        cancellationToken.ThrowIfCancellationRequested();
+        ThrowIfOver();
+        _isOver = true;
         return store.CommitAsync(this, cancellationToken);
     }
 
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    public ValueTask DisposeAsync()
+    {
+        _isOver = true;
+        return ValueTask.CompletedTask;
+    }
 
     protected override CommitResult Write(WriteConnection connection) => connection.Commit(this);
 }

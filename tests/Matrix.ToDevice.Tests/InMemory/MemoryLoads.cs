@@ -47,7 +47,7 @@ internal static class MemoryLoads
     }
 
     private static Task<int> SendersThatAreRemovedAsync(MemoryLoad load) => load.SendAsync(
-        300_000, n => new(Sender: Device(n), Messages: 0), async send => await load.Inbox.RemoveDeviceAsync(send.Sender!.Value, default));
+        600_000, n => new(Sender: Device(n), Messages: 0), async send => await load.Inbox.RemoveDeviceAsync(send.Sender!.Value, default));
 
     private static Task<int> RecipientsThatAcknowledgeAsync(MemoryLoad load) => load.SendAsync(
         500_000, n => new(Recipient: Device(n)), async send => await load.AcknowledgeAsync(send.Recipient!.Value));
