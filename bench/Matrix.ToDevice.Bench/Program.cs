@@ -35,6 +35,12 @@ internal static class Program
                         int.Parse(recipients, null), bool.Parse(notifications)),
                     int.Parse(firstSender, null));
                 return 0;
+            case ["memory"]:
+                await MemoryBench.RunAsync();
+                return 0;
+            case ["memory", var number]:
+                await MemoryBench.RunAsync(int.Parse(number, null));
+                return 0;
             case ["sync", "sqlite"]:
                 await SyncBench.RunOnSqliteAsync();
                 return 0;
@@ -44,7 +50,7 @@ internal static class Program
             default:
                 await Console.Error.WriteLineAsync(
                     "usage: http [ROUNDS [BODY]] | sqlite|slow-disk|postgresql [ROUNDS [BODY [SENDERS]]] | postgresql-budgets [ROUNDS] | "
-                    + "sync sqlite|postgresql");
+                    + "memory | sync sqlite|postgresql");
                 return 2;
         }
     }

@@ -52,9 +52,14 @@ public sealed class EntityFrameworkStore(IDbContextFactory<HomeserverDb> context
     }
 
     // <store-own>
-    private Send Own(IToDeviceTransaction transaction) => transaction is Send send && send.Store == this
-        ? send
-        : throw new ArgumentException("The transaction is of another store: two stores cannot commit together.", nameof(transaction));
+    private Send Own(IToDeviceTransaction transaction)
+    {
+        if (transaction is not Send send || send.Store != this)
+            throw new ArgumentException("The transaction is of another store: two stores cannot commit together.", nameof(transaction));
+
+        send.ThrowIfOver();
+        return send;
+    }
     // </store-own>
 
     // <store-commit>
@@ -291,19 +296,38 @@ public sealed class EntityFrameworkStore(IDbContextFactory<HomeserverDb> context
 
     private long Now() => time.GetUtcNow().UtcTicks;
 
+    // <store-send>
     /// <summary>What one send will write. Contents lie in the request's memory, which is there until it is disposed.</summary>
     private sealed class Send(EntityFrameworkStore store, TransactionKey key, long knownRemovals) : IToDeviceTransaction
     {
+        private bool _isOver;
+
         public EntityFrameworkStore Store => store;
         public TransactionKey Key => key;
         public long KnownRemovals => knownRemovals;
         public List<ToDeviceMessage> Messages { get; } = [];
         public List<OutboundEdu> Edus { get; } = [];
 
-        public ValueTask<CommitResult> CommitAsync(CancellationToken cancellationToken) => store.CommitAsync(this, cancellationToken);
+        public void ThrowIfOver()
+        {
+            if (_isOver) throw new InvalidOperationException("The transaction is over: its commit was called, or it was disposed.");
+        }
 
-        public ValueTask DisposeAsync() => default;
+        public ValueTask<CommitResult> CommitAsync(CancellationToken cancellationToken)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            ThrowIfOver();
+            _isOver = true;
+            return store.CommitAsync(this, cancellationToken);
+        }
+
+        public ValueTask DisposeAsync()
+        {
+            _isOver = true;
+            return default;
+        }
     }
+    // </store-send>
 }
 
 // <store-tables>

@@ -9,6 +9,10 @@ namespace Matrix.ToDevice;
 /// no EDU and no record, and its key is free again (D3).</description></item>
 /// <item><term>Open_transactions_hold_up_nobody</term><description> While it is open, others begin and commit, with any key
 /// and to any device, and readers read: a slow client is nobody else's trouble (D12).</description></item>
+/// <item><term>Transactions_commit_once</term><description> It is over when it is disposed, and when <see cref="CommitAsync"/>
+/// was called, whatever came of that: a result or an exception. From then on, a commit and an append throw
+/// <see cref="InvalidOperationException"/> and do nothing; disposing it does nothing more. A retry is a transaction of its own.
+/// A commit whose token was cancelled before it was called has not been called.</description></item>
 /// </list>
 /// </remarks>
 public interface IToDeviceTransaction : IAsyncDisposable

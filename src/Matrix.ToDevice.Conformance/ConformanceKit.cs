@@ -6,7 +6,7 @@ public static class ConformanceKit
     /// <summary>All cases, those of one promise together.</summary>
     public static IReadOnlyList<ConformanceCase> Cases { get; } =
     [
-        .. TransactionCases.All, .. AbandonedCases.All, .. CommitCases.All, .. OrderCases.All, .. PageCases.All, .. ContentCases.All,
+        .. TransactionCases.All, .. AbandonedCases.All, .. OverCases.All, .. CommitCases.All, .. OrderCases.All, .. PageCases.All, .. ContentCases.All,
         .. AcknowledgementCases.All, .. LaterDeviceCases.All, .. RemovalCases.All, .. PurgeCases.All, .. ForeignCases.All,
         .. OutboxCases.All, .. SenderCases.All, .. CancellationCases.All, .. RestartCases.All, .. InstanceCases.All,
     ];

@@ -166,10 +166,16 @@ internal sealed class PostgreSqlStore(
         }
     }
 
-    private PostgreSqlTransaction Own(IToDeviceTransaction transaction) =>
-        transaction is PostgreSqlTransaction own && own.Store == this
-            ? own
-            : throw new ArgumentException(
+    private PostgreSqlTransaction Own(IToDeviceTransaction transaction)
+    {
+        if (transaction is not PostgreSqlTransaction own || own.Store != this)
+        {
+            throw new ArgumentException(
                 $"The transaction is a {transaction?.GetType().Name ?? "null"} of another store. Messages can only be appended to "
                 + "the store that began the transaction, because two stores cannot commit together.", nameof(transaction));
+        }
+
+        own.ThrowIfOver();
+        return own;
+    }
 }

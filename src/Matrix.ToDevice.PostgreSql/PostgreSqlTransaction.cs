@@ -4,6 +4,7 @@ namespace Matrix.ToDevice;
 internal sealed class PostgreSqlTransaction(PostgreSqlStore store, TransactionKey key, long knownRemovals) : IToDeviceTransaction
 {
     private readonly UInt128 _fingerprint = key.Fingerprint();
+    private bool _isOver;
 
     public PostgreSqlStore Store => store;
     public TransactionKey Key => key;
@@ -55,7 +56,22 @@ internal sealed class PostgreSqlTransaction(PostgreSqlStore store, TransactionKe
         Bytes += bytes;
     }
 
-    public ValueTask<CommitResult> CommitAsync(CancellationToken cancellationToken) => store.CommitAsync(this, cancellationToken);
+    public void ThrowIfOver()
+    {
+        if (_isOver) throw new InvalidOperationException("The transaction is over: its commit was called, or it was disposed.");
+    }
 
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    public ValueTask<CommitResult> CommitAsync(CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        ThrowIfOver();
+        _isOver = true;
+        return store.CommitAsync(this, cancellationToken);
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _isOver = true;
+        return ValueTask.CompletedTask;
+    }
 }

@@ -184,12 +184,18 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
         }
     }
 
-    private SqliteTransaction Own(IToDeviceTransaction transaction) =>
-        transaction is SqliteTransaction own && own.Store == this
-            ? own
-            : throw new ArgumentException(
+    private SqliteTransaction Own(IToDeviceTransaction transaction)
+    {
+        if (transaction is not SqliteTransaction own || own.Store != this)
+        {
+            throw new ArgumentException(
                 $"The transaction is a {transaction?.GetType().Name ?? "null"} of another store. Messages can only be appended to "
                 + "the store that began the transaction, because two stores cannot commit together.", nameof(transaction));
+        }
+
+        own.ThrowIfOver();
+        return own;
+    }
 
     internal sealed record Opened(SqliteFile File, SqliteWriter Writer, SqliteReaders Readers) : IDisposable
     {

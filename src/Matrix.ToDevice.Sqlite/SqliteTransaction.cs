@@ -5,6 +5,7 @@ internal sealed class SqliteTransaction(SqliteStore store, TransactionKey key, l
     : WriteItem<CommitResult>, IToDeviceTransaction
 {
     private int _bytes;
+    private bool _isOver;
 
     public SqliteStore Store => store;
     public TransactionKey Key => key;
@@ -46,13 +47,24 @@ internal sealed class SqliteTransaction(SqliteStore store, TransactionKey key, l
         _bytes += bytes;
     }
 
+    public void ThrowIfOver()
+    {
+        if (_isOver) throw new InvalidOperationException("The transaction is over: its commit was called, or it was disposed.");
+    }
+
     public ValueTask<CommitResult> CommitAsync(CancellationToken cancellationToken)
     {
-        Reset();
+        cancellationToken.ThrowIfCancellationRequested();
+        ThrowIfOver();
+        _isOver = true;
         return store.CommitAsync(this, cancellationToken);
     }
 
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    public ValueTask DisposeAsync()
+    {
+        _isOver = true;
+        return ValueTask.CompletedTask;
+    }
 
     protected override CommitResult Write(WriteConnection connection) => connection.Commit(this);
 }

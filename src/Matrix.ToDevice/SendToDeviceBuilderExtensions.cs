@@ -17,7 +17,9 @@ public static class SendToDeviceBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(builder);
 
-        if (configure is not null) builder.Services.Configure(configure);
+        var options = builder.Services.AddOptions<InMemoryOptions>().ValidateOnStart();
+        if (configure is not null) options.Configure(configure);
+        builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<InMemoryOptions>, InMemoryOptionsValidator>());
         return builder.UseStore<InMemoryStore>();
     }
 

@@ -6,6 +6,7 @@ internal static class Promises
     public const string OneWinner = "One_winner";
     public const string Abandoned = "Abandoned_transactions_leave_nothing";
     public const string NobodyHeldUp = "Open_transactions_hold_up_nobody";
+    public const string CommitOnce = "Transactions_commit_once";
     public const string OneCommit = "One_commit";
     public const string CommitOrder = "Positions_in_commit_order";
     public const string NoGaps = "Pages_have_no_gaps";

@@ -42,9 +42,6 @@ internal abstract class WriteItem<T> : WriteItem, IValueTaskSource<T>
         _done.OnCompleted(continuation, state, token, flags);
 
     protected abstract T Write(WriteConnection connection);
-
-    /// <summary>Makes it ready to be written again.</summary>
-    protected void Reset() => _done.Reset();
 }
 
 /// <summary>A small change: nothing that adds to the size of a commit.</summary>

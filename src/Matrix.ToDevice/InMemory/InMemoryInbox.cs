@@ -8,6 +8,8 @@ namespace Matrix.ToDevice;
 /// </summary>
 internal sealed class InMemoryInbox(InMemoryInbox.LinkPool links)
 {
+    private const int ObjectBytes = 64;
+
     private Link? _head;
     private Link? _tail;
     private int _first; // In the head.
@@ -18,14 +20,20 @@ internal sealed class InMemoryInbox(InMemoryInbox.LinkPool links)
     /// <summary>The sequence number of the oldest pending message.</summary>
     public long FirstSequence => _lastSequence - Count + 1;
 
-    public void Append(in ToDeviceMessage message, ContentPool.Slot content)
+    /// <summary>What the inbox of a device takes, without messages. It stays when it is empty: its numbers go on.</summary>
+    public static int SizeOf(DeviceAddress device) =>
+        ObjectBytes + GradualTable<DeviceAddress, InMemoryInbox>.EntryBytes
+        + InMemoryCapacity.SizeOf(device.UserId) + InMemoryCapacity.SizeOf(device.DeviceId);
+
+    public void Append(InMemorySend send, ContentPool.Slot content)
     {
         var place = (_first + Count) % Link.Size;
         if (_tail is null) _head = _tail = links.Rent();
         else if (place == 0) _tail = _tail.Next = links.Rent();
 
         Count++;
-        _tail.Entries[place] = new Entry(++_lastSequence, message.SendId, message.Sender, message.EventType, content);
+        send.Pending++;
+        _tail.Entries[place] = new Entry(++_lastSequence, send, content);
     }
 
     /// <summary>The message at an index; 0 is the oldest.</summary>
@@ -53,27 +61,54 @@ internal sealed class InMemoryInbox(InMemoryInbox.LinkPool links)
         }
     }
 
-    public ContentPool.Slot RemoveFirst()
+    public Entry RemoveFirst()
     {
         var head = _head!;
-        var content = head.Entries[_first].Content;
+        var entry = head.Entries[_first];
         head.Entries[_first] = default;
+        entry.Send.Pending--;
         Count--;
-        if (++_first < Link.Size && Count > 0) return content;
+        if (++_first < Link.Size && Count > 0) return entry;
 
         _first = 0;
         _head = head.Next;
         if (Count == 0) _head = _tail = null;
         links.Return(head);
-        return content;
+        return entry;
     }
 
-    internal readonly record struct Entry(long Sequence, long SendId, string Sender, string EventType, ContentPool.Slot Content);
+    /// <summary>
+    /// Takes some of the oldest messages away in one step, into an inbox of their own. Those that share a link with messages
+    /// that stay are not among them.
+    /// </summary>
+    public InMemoryInbox Split(int count)
+    {
+        var full = (_first + count) / Link.Size;
+        var taken = new InMemoryInbox(links);
+        if (full == 0) return taken;
+
+        var last = _head!;
+        for (var i = 1; i < full; i++) last = last.Next!;
+        (taken._head, taken._tail, taken._first) = (_head, last, _first);
+        taken.Count = (full * Link.Size) - _first;
+        (_head, _first, last.Next) = (last.Next, 0, null);
+        Count -= taken.Count;
+        if (Count == 0) _head = _tail = null;
+        return taken;
+    }
+
+    internal readonly record struct Entry(long Sequence, InMemorySend Send, ContentPool.Slot Content)
+    {
+        public long SendId => Send.Id;
+        public string Sender => Send.Sender;
+        public string EventType => Send.EventType;
+    }
 
     /// <summary>Some messages, and where the next ones are. An inbox that has been emptied keeps none.</summary>
     internal sealed class Link
     {
         public const int Size = 8;
+        public const int Bytes = 280;
 
         public Link? Next;
         public LinkEntries Entries;
@@ -85,19 +120,25 @@ internal sealed class InMemoryInbox(InMemoryInbox.LinkPool links)
         private Entry _first;
     }
 
-    /// <summary>Links that were given back, to be used again.</summary>
-    internal sealed class LinkPool
+    /// <summary>Links, and some that were given back, to be used again.</summary>
+    internal sealed class LinkPool(InMemoryCapacity capacity)
     {
-        private const int MaxFree = 100_000;
+        private Link? _spare;
 
-        private readonly Stack<Link> _free = new();
+        public Link Rent()
+        {
+            capacity.Take(Link.Bytes);
+            if (_spare is not { } link) return new Link();
 
-        public Link Rent() => _free.TryPop(out var link) ? link : new Link();
+            capacity.UseSpare(Link.Bytes);
+            (_spare, link.Next) = (link.Next, null);
+            return link;
+        }
 
         public void Return(Link link)
         {
-            link.Next = null;
-            if (_free.Count < MaxFree) _free.Push(link);
+            if (capacity.GiveAndKeep(Link.Bytes)) (link.Next, _spare) = (_spare, link);
+            else link.Next = null;
         }
     }
 }

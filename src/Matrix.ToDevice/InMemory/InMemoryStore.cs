@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Runtime.InteropServices;
 using System.Text;
 using Microsoft.Extensions.Options;
 
@@ -9,26 +8,29 @@ namespace Matrix.ToDevice;
 /// Keeps every promise of the seams but durability. One lock guards everything that can be seen, so a commit is one step
 /// by construction; contents are copied in before it is taken.
 /// </summary>
-internal sealed class InMemoryStore(TimeProvider time, IOptions<InMemoryOptions> options)
-    : ITransactionStore, IDeviceInbox, IFederationOutbox
+internal sealed class InMemoryStore : ITransactionStore, IDeviceInbox, IFederationOutbox
 {
-    // What an entry takes up beside its content, about.
-    private const int MessageBytes = 64;
-    private const int TransactionBytes = 96;
-    private const int EduBytes = 128;
+    // The most messages or records that go under one hold of the lock, so that nobody waits long for it.
+    private const int AtOnce = 256;
 
     private readonly Lock _lock = new();
-    private readonly ContentPool _contents = new();
-    private readonly InMemoryInbox.LinkPool _links = new();
-    private readonly Dictionary<DeviceAddress, InMemoryInbox> _inboxes = [];
-    private readonly Dictionary<DeviceAddress, (long Number, long Ticks)> _removals = [];
-    private readonly InMemoryTransactions _transactions = new();
-    private readonly InMemoryOutbox _outbox = new();
-    private readonly long _capacity = options.Value.CapacityBytes;
-    private long _used;
-    private long _lastRemoval;
+    private readonly InMemoryCapacity _capacity;
+    private readonly InMemoryInboxes _inboxes;
+    private readonly InMemoryRemovals _removals = new();
+    private readonly InMemoryTransactions _transactions;
+    private readonly InMemoryOutbox _outbox;
+    private readonly TimeProvider _time;
 
-    public long KnownRemovals => Volatile.Read(ref _lastRemoval);
+    public InMemoryStore(TimeProvider time, IOptions<InMemoryOptions> options)
+    {
+        _time = time;
+        _capacity = new InMemoryCapacity(options.Value.CapacityBytes);
+        _inboxes = new InMemoryInboxes(_capacity);
+        _transactions = new InMemoryTransactions(_capacity);
+        _outbox = new InMemoryOutbox(_capacity);
+    }
+
+    public long KnownRemovals => _removals.Last;
 
     public ValueTask<IToDeviceTransaction?> BeginAsync(TransactionKey key, long knownRemovals, CancellationToken cancellationToken)
     {
@@ -39,18 +41,17 @@ internal sealed class InMemoryStore(TimeProvider time, IOptions<InMemoryOptions>
     public ValueTask<int> PurgeAsync(string endpoint, DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        lock (_lock)
+        var purged = 0;
+        for (var more = true; more && purged < atMost;)
         {
-            var purged = _transactions.Purge(endpoint, lastUsedBefore, atMost);
-            _used -= purged * TransactionBytes;
-            if (purged < atMost)
-            {
-                foreach (var (device, removal) in _removals)
-                    if (removal.Ticks < lastUsedBefore.UtcTicks) _removals.Remove(device);
-            }
-
-            return ValueTask.FromResult(purged);
+            var step = Math.Min(atMost - purged, AtOnce);
+            int done;
+            lock (_lock) done = _transactions.Purge(endpoint, lastUsedBefore, step);
+            purged += done;
+            more = done == step;
         }
+
+        return ValueTask.FromResult(purged);
     }
 
     public ValueTask AppendAsync(
@@ -58,14 +59,28 @@ internal sealed class InMemoryStore(TimeProvider time, IOptions<InMemoryOptions>
     {
         cancellationToken.ThrowIfCancellationRequested();
         var own = Own(transaction);
-        var contents = ArrayPool<ContentPool.Slot>.Shared.Rent(messages.Count);
+        var part = new InMemoryTransaction.Part(messages, ArrayPool<ContentPool.Slot>.Shared.Rent(messages.Count));
+        var bytes = InMemoryInboxes.SizeOf(part);
+        bool hasRoom;
         lock (_lock)
         {
-            for (var i = 0; i < messages.Count; i++) contents[i] = _contents.Rent(messages[i].Content.Length);
+            hasRoom = _capacity.TryTake(bytes);
+            if (hasRoom && !_inboxes.TryRent(part))
+            {
+                _capacity.Give(bytes);
+                hasRoom = false;
+            }
         }
 
-        for (var i = 0; i < messages.Count; i++) messages[i].Content.Span.CopyTo(contents[i].Span);
-        own.Messages.Add((messages, contents));
+        if (!hasRoom)
+        {
+            ArrayPool<ContentPool.Slot>.Shared.Return(part.Contents, clearArray: true);
+            throw _capacity.Exceeded();
+        }
+
+        own.ReservedBytes += bytes;
+        own.Add(part);
+        for (var i = 0; i < messages.Count; i++) messages[i].Content.Span.CopyTo(part.Contents[i].Span);
         return ValueTask.CompletedTask;
     }
 
@@ -74,7 +89,15 @@ internal sealed class InMemoryStore(TimeProvider time, IOptions<InMemoryOptions>
     {
         cancellationToken.ThrowIfCancellationRequested();
         var own = Own(transaction);
-        foreach (var edu in edus) own.Edus.Add((edu.Destination, edu.MessageId, edu.Content.ToArray()));
+        var bytes = 0L;
+        foreach (var edu in edus) bytes += InMemoryOutbox.SizeOf(edu);
+        lock (_lock)
+        {
+            if (!_capacity.TryTake(bytes)) throw _capacity.Exceeded();
+        }
+
+        own.ReservedBytes += bytes;
+        foreach (var edu in edus) own.Add(new InMemoryOutbox.Edu(edu));
         return ValueTask.CompletedTask;
     }
 
@@ -97,6 +120,8 @@ internal sealed class InMemoryStore(TimeProvider time, IOptions<InMemoryOptions>
     public ValueTask<int> AcknowledgeAsync(DeviceAddress device, InboxPosition upTo, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
+        int count;
+        InMemoryInbox? acknowledged = null;
         lock (_lock)
         {
             if (!_inboxes.TryGetValue(device, out var inbox)) return ValueTask.FromResult(0);
@@ -104,22 +129,28 @@ internal sealed class InMemoryStore(TimeProvider time, IOptions<InMemoryOptions>
             var index = upTo.Sequence - inbox.FirstSequence;
             if (index < 0 || index >= inbox.Count || inbox[(int)index].SendId != upTo.SendId) return ValueTask.FromResult(0);
 
-            var count = (int)index + 1;
-            RemoveFirst(inbox, count);
-            return ValueTask.FromResult(count);
+            count = (int)index + 1;
+            if (count > AtOnce) acknowledged = inbox.Split(count);
+            _inboxes.RemoveFirst(inbox, count - (acknowledged?.Count ?? 0));
         }
+
+        Free(acknowledged, null);
+        return ValueTask.FromResult(count);
     }
 
     public ValueTask RemoveDeviceAsync(DeviceAddress device, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
+        InMemoryInbox? inbox;
+        InMemoryRequester? requester;
         lock (_lock)
         {
-            if (_inboxes.Remove(device, out var inbox)) RemoveFirst(inbox, inbox.Count);
-            _used -= _transactions.RemoveDevice(device) * TransactionBytes;
-            _removals[device] = (++_lastRemoval, time.GetUtcNow().UtcTicks);
+            inbox = _inboxes.Remove(device);
+            requester = _transactions.RemoveDevice(device);
+            _removals.Add(device);
         }
 
+        Free(inbox, requester);
         return ValueTask.CompletedTask;
     }
 
@@ -132,12 +163,7 @@ internal sealed class InMemoryStore(TimeProvider time, IOptions<InMemoryOptions>
     public ValueTask RemoveAsync(string destination, long upTo, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        lock (_lock)
-        {
-            var (count, bytes) = _outbox.Remove(destination, upTo);
-            _used -= bytes + (long)count * EduBytes;
-        }
-
+        lock (_lock) _outbox.Remove(destination, upTo);
         return ValueTask.CompletedTask;
     }
 
@@ -151,115 +177,114 @@ internal sealed class InMemoryStore(TimeProvider time, IOptions<InMemoryOptions>
         string holder, TimeSpan duration, int limit, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        lock (_lock) return ValueTask.FromResult<IReadOnlyList<OutboxLease>>(_outbox.Acquire(holder, time.GetUtcNow(), duration, limit));
+        lock (_lock) return ValueTask.FromResult<IReadOnlyList<OutboxLease>>(_outbox.Acquire(holder, _time.GetUtcNow(), duration, limit));
     }
 
     public ValueTask<bool> RenewAsync(
         string destination, string holder, TimeSpan duration, long sendingUpTo, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        lock (_lock) return ValueTask.FromResult(_outbox.Renew(destination, holder, time.GetUtcNow(), duration, sendingUpTo));
+        lock (_lock) return ValueTask.FromResult(_outbox.Renew(destination, holder, _time.GetUtcNow(), duration, sendingUpTo));
     }
 
     public ValueTask ReleaseAsync(
         string destination, string holder, int failures, TimeSpan pause, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        lock (_lock) _outbox.Release(destination, holder, failures, time.GetUtcNow(), pause);
+        lock (_lock) _outbox.Release(destination, holder, failures, _time.GetUtcNow(), pause);
         return ValueTask.CompletedTask;
     }
 
     internal CommitResult Commit(InMemoryTransaction transaction)
     {
-        var now = time.GetUtcNow();
-        var key = transaction.Key;
-        var fingerprint = key.Fingerprint();
-        var bytes = SizeOf(transaction);
+        var now = _time.GetUtcNow();
+        var fingerprint = transaction.Key.Fingerprint();
+        CommitResult? result;
         lock (_lock)
         {
-            if (_transactions.Use(key, fingerprint, now)) return CommitResult.AlreadyCommitted;
-            if (NamesRemovedDevice(transaction)) return CommitResult.DeviceRemoved;
+            result = _transactions.Use(fingerprint, now) ? CommitResult.AlreadyCommitted
+                : NamesRemovedDevice(transaction) ? CommitResult.DeviceRemoved
+                : _transactions.TryAdd(transaction.Key, fingerprint, now) ? CommitResult.Committed
+                : null;
+            // In a commit, what is given back here is taken at once.
+            _capacity.Give(transaction.ReservedBytes);
+            if (result == CommitResult.Committed) Deliver(transaction, now);
+            else _inboxes.Return(transaction);
+        }
 
-            if (_used + bytes > _capacity)
-                throw new InvalidOperationException($"The in-memory store has reached its capacity of {_capacity} bytes.");
+        ReturnArrays(transaction);
+        return result ?? throw _capacity.Exceeded();
+    }
 
-            foreach (var (messages, contents) in transaction.Messages)
-            {
-                for (var i = 0; i < messages.Count; i++)
-                {
-                    var message = messages[i];
-                    ref var inbox = ref CollectionsMarshal.GetValueRefOrAddDefault(_inboxes, message.Recipient, out _);
-                    (inbox ??= new InMemoryInbox(_links)).Append(message, contents[i]);
-                }
-            }
+    /// <summary>Gives back what a transaction holds that is not committed.</summary>
+    internal void Abandon(InMemoryTransaction transaction)
+    {
+        if (transaction.ReservedBytes == 0) return;
+        lock (_lock)
+        {
+            _capacity.Give(transaction.ReservedBytes);
+            _inboxes.Return(transaction);
+        }
 
-            foreach (var (destination, messageId, content) in transaction.Edus) _outbox.Append(destination, messageId, content, now);
-            _transactions.Add(key, fingerprint, now);
-            _used += bytes;
-            return CommitResult.Committed;
+        ReturnArrays(transaction);
+    }
+
+    private void Deliver(InMemoryTransaction transaction, DateTimeOffset now)
+    {
+        _inboxes.Append(transaction);
+        for (var edu = transaction.FirstEdu; edu is not null;)
+        {
+            var next = edu.Next;
+            _outbox.Append(edu, now);
+            edu = next;
         }
     }
 
-    /// <summary>Gives back what the transaction holds: the slots of its contents too, when they were not committed.</summary>
-    internal void End(InMemoryTransaction transaction, bool committed)
+    private static void ReturnArrays(InMemoryTransaction transaction)
     {
-        foreach (var (messages, contents) in transaction.Messages)
-        {
-            if (!committed)
-            {
-                lock (_lock)
-                {
-                    for (var i = 0; i < messages.Count; i++) _contents.Return(contents[i]);
-                }
-            }
-
-            ArrayPool<ContentPool.Slot>.Shared.Return(contents, clearArray: true);
-        }
-
-        transaction.Messages.Clear();
+        for (var part = transaction.FirstPart; part is not null; part = part.Next)
+            ArrayPool<ContentPool.Slot>.Shared.Return(part.Contents, clearArray: true);
     }
 
     private bool NamesRemovedDevice(InMemoryTransaction transaction)
     {
-        if (_lastRemoval <= transaction.KnownRemovals) return false;
+        var known = transaction.KnownRemovals;
+        if (_removals.Last <= known) return false;
 
         var key = transaction.Key;
-        if (key.DeviceId is not null && IsRemoved(new DeviceAddress(key.UserId, key.DeviceId))) return true;
-        foreach (var (messages, _) in transaction.Messages)
+        if (key.DeviceId is not null && _removals.MayName(new DeviceAddress(key.UserId, key.DeviceId), known)) return true;
+        for (var part = transaction.FirstPart; part is not null; part = part.Next)
         {
-            for (var i = 0; i < messages.Count; i++)
-                if (IsRemoved(messages[i].Recipient)) return true;
+            for (var i = 0; i < part.Messages.Count; i++)
+                if (_removals.MayName(part.Messages[i].Recipient, known)) return true;
         }
 
         return false;
-
-        bool IsRemoved(DeviceAddress device) =>
-            _removals.TryGetValue(device, out var removal) && removal.Number > transaction.KnownRemovals;
     }
 
-    private InMemoryTransaction Own(IToDeviceTransaction transaction) =>
-        transaction is InMemoryTransaction own && own.Store == this
-            ? own
-            : throw new ArgumentException(
+    private InMemoryTransaction Own(IToDeviceTransaction transaction)
+    {
+        if (transaction is not InMemoryTransaction own || own.Store != this)
+        {
+            throw new ArgumentException(
                 $"The transaction is a {transaction?.GetType().Name ?? "null"} of another store. Messages can only be appended to "
                 + "the store that began the transaction, because two stores cannot commit together.", nameof(transaction));
+        }
 
-    private static long SizeOf(InMemoryTransaction transaction)
-    {
-        long bytes = TransactionBytes;
-        foreach (var (messages, _) in transaction.Messages)
-            for (var i = 0; i < messages.Count; i++) bytes += MessageBytes + ContentPool.SizeOf(messages[i].Content.Length);
-        foreach (var (_, _, content) in transaction.Edus) bytes += EduBytes + content.Length;
-        return bytes;
+        own.ThrowIfOver();
+        return own;
     }
 
-    private void RemoveFirst(InMemoryInbox inbox, int count)
+    /// <summary>Gives back what nobody sees any more, in steps.</summary>
+    private void Free(InMemoryInbox? inbox, InMemoryRequester? requester)
     {
-        for (var i = 0; i < count; i++)
+        for (var more = inbox is not null || requester is not null; more;)
         {
-            var content = inbox.RemoveFirst();
-            _used -= MessageBytes + ContentPool.SizeOf(content.Length);
-            _contents.Return(content);
+            lock (_lock)
+            {
+                if (inbox is not null) _inboxes.RemoveFirst(inbox, Math.Min(inbox.Count, AtOnce));
+                more = (requester is not null && _transactions.Free(requester, AtOnce)) | inbox?.Count > 0;
+            }
         }
     }
 

@@ -1,71 +1,113 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Matrix.ToDevice;
 
 /// <summary>Which transactions were committed, and when each was last used. Not thread-safe: its store locks.</summary>
-internal sealed class InMemoryTransactions
+internal sealed class InMemoryTransactions(InMemoryCapacity capacity)
 {
-    private readonly Dictionary<Requester, Dictionary<UInt128, long>> _lastUsed = [];
+    // The record, and its place in the heap.
+    private static readonly int s_recordBytes = GradualTable<UInt128, InMemoryRecord>.EntryBytes + sizeof(int);
 
-    // For each endpoint, in the order of the times in it. A record that was used again stands here with its earlier time, and
-    // moves to the end when that time comes up.
-    private readonly Dictionary<string, Queue<(long Ticks, Requester Requester, UInt128 Fingerprint)>> _byAge = [];
+    private readonly GradualTable<UInt128, InMemoryRecord> _records = new();
+    private readonly GradualTable<DeviceAddress, InMemoryRequester> _requesters = new();
+    private readonly Dictionary<string, InMemoryAges> _ages = [];
 
     /// <summary>Whether the transaction was committed; if so, it has been used now.</summary>
-    public bool Use(in TransactionKey key, UInt128 fingerprint, DateTimeOffset now)
+    public bool Use(UInt128 fingerprint, DateTimeOffset now)
     {
-        if (!_lastUsed.TryGetValue(Requester.Of(key), out var records)) return false;
+        var index = _records.IndexOf(fingerprint);
+        if (index < 0) return false;
 
-        ref var lastUsed = ref CollectionsMarshal.GetValueRefOrNullRef(records, fingerprint);
-        if (Unsafe.IsNullRef(ref lastUsed)) return false;
-        lastUsed = Math.Max(lastUsed, now.UtcTicks);
+        ref var record = ref _records[index];
+        if (record.Requester.IsRemoved) return false;
+
+        record.LastUsed = now.UtcTicks;
+        record.Ages.Used(index);
         return true;
     }
 
-    public void Add(in TransactionKey key, UInt128 fingerprint, DateTimeOffset now)
+    /// <summary>Adds a record that is not there, unless there is no room for it.</summary>
+    public bool TryAdd(in TransactionKey key, UInt128 fingerprint, DateTimeOffset now)
     {
-        var requester = Requester.Of(key);
-        ref var records = ref CollectionsMarshal.GetValueRefOrAddDefault(_lastUsed, requester, out _);
-        (records ??= []).Add(fingerprint, now.UtcTicks);
-        ref var byAge = ref CollectionsMarshal.GetValueRefOrAddDefault(_byAge, key.Endpoint, out _);
-        (byAge ??= new()).Enqueue((now.UtcTicks, requester, fingerprint));
+        // Of a device that has been removed.
+        var index = _records.IndexOf(fingerprint);
+        if (index >= 0) Remove(index);
+
+        var address = new DeviceAddress(key.UserId, key.DeviceId!);
+        var isKnown = _requesters.TryGetValue(address, out var requester);
+        if (!capacity.TryTake(s_recordBytes + (isKnown ? 0 : InMemoryRequester.SizeOf(key.UserId, key.DeviceId)))) return false;
+
+        if (!isKnown) _requesters.Add(address, requester = new InMemoryRequester(key.UserId, key.DeviceId));
+        ref var ages = ref CollectionsMarshal.GetValueRefOrAddDefault(_ages, key.Endpoint, out _);
+        ages ??= new InMemoryAges(_records);
+
+        index = _records.Add(fingerprint, new InMemoryRecord
+        {
+            LastUsed = now.UtcTicks,
+            Requester = requester!,
+            Ages = ages,
+            Newer = -1,
+            Older = requester!.Newest,
+        });
+        if (requester.Newest >= 0) _records[requester.Newest].Newer = index;
+        requester.Newest = index;
+        ages.Add(index);
+        return true;
     }
 
-    /// <summary>Forgets the records of a device, and returns how many there were.</summary>
-    public int RemoveDevice(DeviceAddress device) =>
-        _lastUsed.Remove(new Requester(device.UserId, device.DeviceId), out var records) ? records.Count : 0;
-
+    /// <summary>Forgets the oldest records of an endpoint, and returns how many.</summary>
     public int Purge(string endpoint, DateTimeOffset lastUsedBefore, int atMost)
     {
-        if (!_byAge.TryGetValue(endpoint, out var byAge)) return 0;
+        if (!_ages.TryGetValue(endpoint, out var ages)) return 0;
 
         var purged = 0;
-        while (purged < atMost && byAge.TryPeek(out var oldest) && oldest.Ticks < lastUsedBefore.UtcTicks)
-        {
-            byAge.Dequeue();
-            if (!_lastUsed.TryGetValue(oldest.Requester, out var records)
-                || !records.TryGetValue(oldest.Fingerprint, out var lastUsed))
-            {
-                continue; // It went with its device.
-            }
-
-            if (lastUsed >= lastUsedBefore.UtcTicks)
-            {
-                byAge.Enqueue((lastUsed, oldest.Requester, oldest.Fingerprint));
-                continue;
-            }
-
-            records.Remove(oldest.Fingerprint);
-            if (records.Count == 0) _lastUsed.Remove(oldest.Requester);
-            purged++;
-        }
-
+        for (; purged < atMost && ages.Oldest >= 0 && _records[ages.Oldest].LastUsed < lastUsedBefore.UtcTicks; purged++) Remove(ages.Oldest);
         return purged;
     }
 
-    private readonly record struct Requester(string UserId, string? DeviceId)
+    /// <summary>The records of a device count no more. They are still there: <see cref="Free"/> takes them away.</summary>
+    public InMemoryRequester? RemoveDevice(DeviceAddress device)
     {
-        public static Requester Of(in TransactionKey key) => new(key.UserId, key.DeviceId);
+        if (!_requesters.Remove(device, out var requester)) return null;
+
+        capacity.Give(requester.Bytes);
+        requester.IsRemoved = true;
+        return requester;
+    }
+
+    /// <summary>Takes away some records of a device that was removed, and tells whether there are more.</summary>
+    public bool Free(InMemoryRequester requester, int atMost)
+    {
+        while (atMost-- > 0 && requester.Newest >= 0) Remove(requester.Newest);
+        return requester.Newest >= 0;
+    }
+
+    private void Remove(int index)
+    {
+        var record = _records[index];
+        record.Ages.Remove(index);
+        if (record.Newer >= 0) _records[record.Newer].Older = record.Older;
+        else record.Requester.Newest = record.Older;
+        if (record.Older >= 0) _records[record.Older].Newer = record.Newer;
+
+        var last = _records.LastIndex;
+        _records.RemoveAt(index);
+        if (index != last) Moved(index);
+        capacity.Give(s_recordBytes);
+
+        var requester = record.Requester;
+        if (requester.Newest >= 0 || requester.IsRemoved) return;
+        _requesters.Remove(new DeviceAddress(requester.UserId, requester.DeviceId!), out _);
+        capacity.Give(requester.Bytes);
+    }
+
+    /// <summary>What points to a record follows it.</summary>
+    private void Moved(int index)
+    {
+        ref var record = ref _records[index];
+        record.Ages.Moved(index);
+        if (record.Newer >= 0) _records[record.Newer].Older = index;
+        else record.Requester.Newest = index;
+        if (record.Older >= 0) _records[record.Older].Newer = index;
     }
 }

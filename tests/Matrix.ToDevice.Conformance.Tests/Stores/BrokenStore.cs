@@ -207,6 +207,19 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
     protected override bool IsOwnForOutbox(IToDeviceTransaction transaction) =>
         fault == Fault.TakesForeignTransactionsIntoTheOutbox || base.IsOwnForOutbox(transaction);
 
+    protected override bool IsOverForCommit(Transaction transaction) => fault switch
+    {
+        Fault.CommitsAgain => transaction.IsDisposed,
+        Fault.CommitsWhatWasRefused => transaction.Result == CommitResult.Committed || transaction.IsDisposed,
+        Fault.CommitsWhatWasDisposed => transaction.CommitWasCalled,
+        _ => base.IsOverForCommit(transaction),
+    };
+
+    protected override bool IsOver(Transaction transaction) => fault != Fault.AppendsAfterTheCommit && base.IsOver(transaction);
+
+    protected override bool IsOverForOutbox(Transaction transaction) =>
+        fault != Fault.AppendsEdusAfterTheCommit && base.IsOverForOutbox(transaction);
+
     protected override void Append(Transaction transaction, IReadOnlyList<ToDeviceMessage> messages)
     {
         _open.Add(transaction);

@@ -32,6 +32,12 @@ public enum Fault
     [CaughtBy("An_abandoned_duplicate_does_not_take_the_record_with_it")] FreesTheKeyOfWhatIsAbandoned,
     [CaughtBy("An_open_transaction_holds_up_nobody")] LocksInboxesWhileOpen,
 
+    [CaughtBy("A_transaction_that_was_committed_is_over")] CommitsAgain,
+    [CaughtBy("A_transaction_that_was_committed_is_over")] AppendsAfterTheCommit,
+    [CaughtBy("A_transaction_that_was_committed_is_over")] AppendsEdusAfterTheCommit,
+    [CaughtBy("A_transaction_that_was_refused_is_over")] CommitsWhatWasRefused,
+    [CaughtBy("A_transaction_that_was_disposed_is_over")] CommitsWhatWasDisposed,
+
     [CaughtBy("A_send_appears_in_all_inboxes_at_one_moment")] CommitsInboxByInbox,
     [CaughtBy("A_message_is_never_visible_without_its_record")] RecordsAfterDelivering,
     [CaughtBy("A_message_and_its_EDU_appear_at_one_moment")] SendsEdusAfterDelivering,

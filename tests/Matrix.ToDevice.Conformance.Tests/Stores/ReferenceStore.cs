@@ -97,6 +97,12 @@ internal class ReferenceStore(ReferenceData data, TimeProvider time) : ITransact
 
     protected virtual bool IsOwnForOutbox(IToDeviceTransaction transaction) => transaction is Transaction own && own.Store == this;
 
+    protected virtual bool IsOverForCommit(Transaction transaction) => transaction.CommitWasCalled || transaction.IsDisposed;
+
+    protected virtual bool IsOver(Transaction transaction) => transaction.CommitWasCalled || transaction.IsDisposed;
+
+    protected virtual bool IsOverForOutbox(Transaction transaction) => transaction.CommitWasCalled || transaction.IsDisposed;
+
     protected virtual void Append(Transaction transaction, IReadOnlyList<ToDeviceMessage> messages) =>
         transaction.Messages.AddRange(messages.Select(message => message with { Content = Keep(message.Content) }));
 
@@ -299,35 +305,47 @@ internal class ReferenceStore(ReferenceData data, TimeProvider time) : ITransact
     }
 
     private Transaction Own(IToDeviceTransaction transaction) =>
-        IsOwn(transaction) ? transaction as Transaction ?? new Transaction(this, default, 0) : throw Foreign();
+        IsOwn(transaction) ? Open(transaction as Transaction ?? new Transaction(this, default, 0), IsOver) : throw Foreign();
 
     private Transaction OwnForOutbox(IToDeviceTransaction transaction) =>
-        IsOwnForOutbox(transaction) ? transaction as Transaction ?? new Transaction(this, default, 0) : throw Foreign();
+        IsOwnForOutbox(transaction) ? Open(transaction as Transaction ?? new Transaction(this, default, 0), IsOverForOutbox) : throw Foreign();
+
+    private static Transaction Open(Transaction transaction, Func<Transaction, bool> isOver) =>
+        isOver(transaction) ? throw Over() : transaction;
 
     private static ArgumentException Foreign() => new("The transaction is of another store.");
+
+    private static InvalidOperationException Over() => new("The transaction is over.");
 
     /// <summary>One send, gathered until its commit.</summary>
     internal sealed class Transaction(ReferenceStore store, TransactionKey key, long knownRemovals) : IToDeviceTransaction
     {
-        private bool _ended;
-
         public ReferenceStore Store => store;
         public TransactionKey Key => key;
         public long KnownRemovals => knownRemovals;
         public List<ToDeviceMessage> Messages { get; } = [];
         public List<OutboundEdu> Edus { get; } = [];
 
+
+        /// <summary>What came of the commit, if it has returned.</summary>
+        public CommitResult? Result { get; private set; }
+        public bool CommitWasCalled { get; private set; }
+        public bool IsDisposed { get; private set; }
+
         public async ValueTask<CommitResult> CommitAsync(CancellationToken cancellationToken)
         {
+            store.ThrowIfCancelled(cancellationToken);
+            if (store.IsOverForCommit(this)) throw Over();
+            CommitWasCalled = true;
             var result = await store.CommitAsync(this, cancellationToken);
-            _ended = result == CommitResult.Committed;
+            Result = result;
             return result;
         }
 
         public async ValueTask DisposeAsync()
         {
-            if (!_ended) await store.AbandonAsync(this);
-            _ended = true;
+            if (!IsDisposed && Result != CommitResult.Committed) await store.AbandonAsync(this);
+            IsDisposed = true;
         }
     }
 }

@@ -23,14 +23,14 @@ public class InMemoryStoreTests
     [Test]
     public async Task D3_a_full_store_refuses_a_send_and_takes_it_when_there_is_room_again()
     {
-        await using var services = Build(options => options.CapacityBytes = 10_000);
+        await using var services = Build(options => options.CapacityBytes = 16 << 20);
         _services = services;
         var sent = 0;
         while (true)
         {
             try
             {
-                await SendAsync($"t{sent}", new string('x', 500));
+                await SendAsync($"t{sent}", new string('x', 500_000));
                 sent++;
             }
             catch (InvalidOperationException)
@@ -39,23 +39,23 @@ public class InMemoryStoreTests
             }
         }
 
-        Assert.That(sent, Is.InRange(10, 19));
+        Assert.That(sent, Is.InRange(28, 33));
         Assert.That(await ReadAsync(), Has.Count.EqualTo(sent));
         using var page = await Inbox.ReadAsync(s_device, InboxPosition.Start, 100, int.MaxValue, default);
         await Inbox.AcknowledgeAsync(s_device, page.Messages[^1].Position, default);
-        Assert.That(await SendAsync($"t{sent}", new string('x', 500)), Is.EqualTo(CommitResult.Committed));
+        Assert.That(await SendAsync($"t{sent}", new string('x', 500_000)), Is.EqualTo(CommitResult.Committed));
     }
 
     [Test]
     public async Task Room_is_given_back_by_acknowledgement_removal_purge_and_federation()
     {
-        await using var services = Build(options => options.CapacityBytes = 20_000);
+        await using var services = Build(options => options.CapacityBytes = 16 << 20);
         _services = services;
         for (var round = 0; round < 100; round++)
         {
             await using var transaction = await BeginAsync($"t{round}", Transactions.KnownRemovals);
-            await Inbox.AppendAsync(transaction, [Message(new string('x', 5000))], default);
-            await Outbox.AppendAsync(transaction, [new OutboundEdu("hs2", $"m{round}", new byte[5000])], default);
+            await Inbox.AppendAsync(transaction, [Message(new string('x', 5_000_000))], default);
+            await Outbox.AppendAsync(transaction, [new OutboundEdu("hs2", $"m{round}", new byte[5_000_000])], default);
             Assert.That(await transaction.CommitAsync(default), Is.EqualTo(CommitResult.Committed), $"round {round}");
 
             using var page = await Inbox.ReadAsync(s_device, InboxPosition.Start, 1, int.MaxValue, default);

@@ -1,0 +1,17 @@
+using Microsoft.Extensions.Options;
+
+namespace Matrix.ToDevice;
+
+internal sealed class InMemoryOptionsValidator : IValidateOptions<InMemoryOptions>
+{
+    // Contents of every size have a block of their own; in less, a few sends would be all.
+    private const long LeastCapacity = 16 << 20;
+
+    public ValidateOptionsResult Validate(string? name, InMemoryOptions options)
+    {
+        var failures = new OptionFailures(nameof(InMemoryOptions));
+        if (options.CapacityBytes < LeastCapacity)
+            failures.Add(nameof(options.CapacityBytes), options.CapacityBytes, $"it must be at least {LeastCapacity}");
+        return failures.Result;
+    }
+}

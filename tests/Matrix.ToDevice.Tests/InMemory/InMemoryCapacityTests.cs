@@ -1,0 +1,147 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+
+namespace Matrix.ToDevice.Tests;
+
+/// <summary><see cref="InMemoryOptions.CapacityBytes"/> is what the store takes of memory at the most, whatever it is sent.</summary>
+public class InMemoryCapacityTests
+{
+    private const int Capacity = 16 << 20;
+
+    private static IReadOnlyList<object> Loads => MemoryLoads.All;
+
+    [TestCaseSource(nameof(Loads))]
+    [NonParallelizable]
+    public async Task The_store_takes_no_more_memory_than_its_capacity(object load)
+    {
+        var before = GC.GetTotalMemory(forceFullCollection: true);
+        await using var store = new MemoryLoad(Capacity);
+        var taken = await ((MemoryLoadKind)load).RunAsync(store);
+
+        var share = (GC.GetTotalMemory(forceFullCollection: true) - before) / (double)Capacity;
+        TestContext.Out.WriteLine($"{load}: {taken} sends, {share:F2} of the capacity");
+        Assert.That(taken, Is.Positive);
+        Assert.That(share, Is.LessThan(1.2));
+        if (((MemoryLoadKind)load).Fills) Assert.That(share, Is.GreaterThan(0.6), "it is full long before it takes that much");
+    }
+
+    [Test]
+    public async Task Room_of_contents_of_one_size_is_room_for_those_of_another()
+    {
+        await using var store = new MemoryLoad(Capacity);
+        foreach (var bytes in (int[])[60_000, 100, 700_000, 5_000, 60_000])
+        {
+            var taken = await store.FillAsync(bytes);
+            Assert.That((long)taken * bytes, Is.GreaterThan(bytes == 100 ? Capacity / 5 : Capacity / 2), $"{taken} contents of {bytes} bytes");
+
+            Assert.That(await store.AcknowledgeAsync(MemoryLoad.Bob), Is.EqualTo(taken));
+            await store.PurgeAsync();
+        }
+    }
+
+    [Test]
+    public async Task A_send_that_does_not_fit_is_refused_before_its_commit_and_gives_back_what_it_had_got()
+    {
+        await using var store = new MemoryLoad(Capacity);
+        var tooMuch = new byte[Capacity];
+        for (var n = 0; n < 100; n++)
+        {
+            await using var transaction = await store.BeginAsync(new());
+            Assert.That(await store.TryAppendAsync(transaction, new(Bytes: 300, Messages: 50)), "there is room for a small one");
+            Assert.That(
+                async () => await store.Inbox.AppendAsync(transaction, [Message(50_000), Message(900_000), Message(2) with { Content = tooMuch }], default),
+                Throws.InvalidOperationException.With.Message.Contains($"capacity of {Capacity} bytes"));
+            Assert.That(await store.TryAppendAsync(transaction, new(Messages: 50_000)), Is.False, "nor is there room for so many");
+            Assert.That(
+                async () => await store.Outbox.AppendAsync(transaction, [new OutboundEdu("hs2", "m1", tooMuch)], default),
+                Throws.InvalidOperationException.With.Message.Contains($"capacity of {Capacity} bytes"));
+        }
+
+        await ShouldHaveAllItsRoomAsync(store);
+    }
+
+    [Test]
+    public async Task D3_a_send_that_is_not_committed_gives_back_what_it_had_got()
+    {
+        await using var store = new MemoryLoad(Capacity);
+        for (var n = 0; n < 300; n++)
+        {
+            await store.OpenAsync(10, 20_000);
+            await store.AbandonAsync();
+            Assert.That(await CommitAsync("t", store.Transactions.KnownRemovals), Is.EqualTo(n == 0 ? CommitResult.Committed : CommitResult.AlreadyCommitted));
+
+            var known = store.Transactions.KnownRemovals;
+            await store.Inbox.RemoveDeviceAsync(new DeviceAddress("@carol:hs1", "C1"), default);
+            Assert.That(await CommitAsync($"t{n}", known), Is.EqualTo(CommitResult.DeviceRemoved));
+        }
+
+        await store.Inbox.RemoveDeviceAsync(MemoryLoad.Bob, default);
+        await ShouldHaveAllItsRoomAsync(store);
+
+        async Task<CommitResult> CommitAsync(string txnId, long knownRemovals)
+        {
+            var key = new TransactionKey("@carol:hs1", "C2", TransactionKey.SendToDevice, "m.test", txnId);
+            await using var transaction = (await store.Transactions.BeginAsync(key, knownRemovals, default))!;
+            await store.Inbox.AppendAsync(transaction, [Message(100_000), Message(2) with { Recipient = new("@carol:hs1", "C1") }], default);
+            await store.Outbox.AppendAsync(transaction, [new OutboundEdu("hs2", "m1", new byte[10_000])], default);
+            var result = await transaction.CommitAsync(default);
+            if (result == CommitResult.Committed) await store.Outbox.RemoveAsync("hs2", long.MaxValue, default);
+            return result;
+        }
+    }
+
+    [Test]
+    public async Task A_commit_that_finds_no_room_for_its_record_is_refused_and_over()
+    {
+        await using var store = new MemoryLoad(Capacity);
+        await using var transaction = await store.BeginAsync(new());
+        await store.TryAppendAsync(transaction, new(Bytes: 100));
+        await store.SendAsync(int.MaxValue, _ => new(Messages: 0));
+
+        Assert.That(async () => await transaction.CommitAsync(default), Throws.InvalidOperationException.With.Message.Contains("capacity"));
+        Assert.That(async () => await transaction.CommitAsync(default), Throws.InvalidOperationException.With.Message.Contains("over"));
+
+        await store.PurgeAsync();
+        Assert.That(async () => await transaction.CommitAsync(default), Throws.InvalidOperationException.With.Message.Contains("over"));
+        await ShouldHaveAllItsRoomAsync(store);
+    }
+
+    [Test]
+    public async Task D6_a_full_store_ends_devices_and_has_their_room_again()
+    {
+        await using var store = new MemoryLoad(Capacity);
+        Assert.That(await store.FillAsync(100), Is.GreaterThan(20_000), "they go in several steps");
+        await store.Inbox.RemoveDeviceAsync(MemoryLoad.Bob, default);
+        await store.SendAsync(int.MaxValue, _ => new(Messages: 0));
+        await store.Inbox.RemoveDeviceAsync(MemoryLoad.Alice, default);
+
+        await ShouldHaveAllItsRoomAsync(store);
+    }
+
+    [Test]
+    public async Task D6_a_send_that_was_open_over_thousands_of_removals_is_refused_once()
+    {
+        await using var store = new MemoryLoad(Capacity);
+        var transaction = await store.BeginAsync(new());
+        await store.TryAppendAsync(transaction, new());
+        for (var n = 0; n < 3000; n++) await store.Inbox.RemoveDeviceAsync(n == 0 ? MemoryLoad.Bob : new DeviceAddress("@carol:hs1", $"C{n}"), default);
+
+        Assert.That(await transaction.CommitAsync(default), Is.EqualTo(CommitResult.DeviceRemoved));
+        Assert.That(await store.SendAsync(1, _ => new()), Is.EqualTo(1));
+    }
+
+    [Test]
+    public void A_capacity_that_cannot_work_stops_the_host_at_its_start() => Assert.That(
+        () => TestHomeserver.StartAsync(builder => builder.UseInMemory(options => options.CapacityBytes = 1_000_000)),
+        Throws.TypeOf<OptionsValidationException>().With.Message.Contains("InMemoryOptions.CapacityBytes is 1000000; it must be at least 16777216."));
+
+    /// <summary>Nothing is pending and no record is kept: it takes as much as a new one.</summary>
+    private static async Task ShouldHaveAllItsRoomAsync(MemoryLoad store)
+    {
+        await using var other = new MemoryLoad(Capacity);
+        await store.PurgeAsync();
+        Assert.That(await store.FillAsync(3_000), Is.EqualTo(await other.FillAsync(3_000)));
+    }
+
+    private static ToDeviceMessage Message(int bytes) => new(MemoryLoad.Bob, MemoryLoad.Alice.UserId, "m.test", new byte[bytes], 1);
+}
