@@ -1,6 +1,6 @@
+using System.Net.Sockets;
+using System.Security.Cryptography;
 using Matrix.ToDevice;
-using Microsoft.Extensions.Options;
-using Npgsql;
 
 namespace LocalHomeserver;
 
@@ -18,11 +18,10 @@ public static class Program
             await RunAsync(args, TellWhereItListens, CancellationToken.None);
             return 0;
         }
-        catch (Exception e) when (e is SettingsException or SqliteStoreException or PostgreSqlStoreException
-            or OptionsValidationException or NpgsqlException or IOException or UnauthorizedAccessException)
+        catch (Exception e)
         {
-            // A wrong setting, an address or a file that is in use, no database: what to do about it is in the message.
-            await Console.Error.WriteLineAsync(e.Message.ReplaceLineEndings(" "));
+            // A wrong setting, a certificate, an address or a file that cannot be used, no database: what to do about it is in the message.
+            await Console.Error.WriteLineAsync(WhyItDoesNotRun(e).ReplaceLineEndings(" "));
             return 1;
         }
     }
@@ -41,7 +40,7 @@ public static class Program
             started(app);
 
             // A port that was free at the first start is this server's from then on.
-            args = [.. args, "--urls", string.Join(';', app.Urls)];
+            if (!Settings.HasEndpoints(app.Configuration)) args = [.. args, "--urls", string.Join(';', app.Urls)];
             await app.WaitForShutdownAsync(cancellationToken);
             again = app.Services.GetRequiredService<Restart>().IsRequested;
         }
@@ -54,6 +53,8 @@ public static class Program
     public static WebApplication Build(string[] args, TimeProvider? clock = null)
     {
         var builder = WebApplication.CreateSlimBuilder(args);
+        // What HTTPS takes is not in a slim builder. Addresses and certificates are ordinary configuration of Kestrel.
+        builder.WebHost.UseKestrelHttpsConfiguration();
         var settings = Settings.Read(builder.Configuration);
         var services = builder.Services;
         services.AddSingleton(settings);
@@ -107,7 +108,12 @@ public static class Program
         // The request line can hold an access token (R8), and this category logs request lines: not even on demand.
         builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.Warning);
 
+        // Why it does not start, Main says in one line; the host would say it before, with a stack trace.
+        var isStarted = false;
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", level => isStarted && level >= LogLevel.Warning);
+
         var app = builder.Build();
+        app.Lifetime.ApplicationStarted.Register(() => isStarted = true);
         app.UseMatrixErrors();
         app.UseExactPaths();
         app.UseTrialPage();
@@ -137,6 +143,14 @@ public static class Program
 
         return app;
     }
+
+    private static string WhyItDoesNotRun(Exception exception) => exception switch
+    {
+        SettingsException => exception.Message,
+        CryptographicException => $"The certificate that Kestrel's settings name for HTTPS cannot be used: {exception.Message}",
+        SocketException => $"The server cannot listen where its settings say: {exception.Message}",
+        _ => $"The server cannot run: {exception.Message}",
+    };
 
     private static void TellWhereItListens(WebApplication app)
     {

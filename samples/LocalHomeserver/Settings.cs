@@ -35,10 +35,12 @@ internal sealed record Settings(
     TimeSpan MaxPause,
     TimeSpan LeaseDuration)
 {
+    private const string Urls = "Urls";
+
     private static readonly Dictionary<string, string?> s_defaults = new()
     {
         // Loopback: whoever can reach the server can register.
-        ["Urls"] = "http://localhost:8008",
+        [Urls] = "http://localhost:8008",
         ["ServerName"] = "localhost",
         ["Store"] = "sqlite",
         ["Data"] = "data",
@@ -53,12 +55,16 @@ internal sealed record Settings(
 
     public static Settings Read(ConfigurationManager configuration)
     {
-        // First in the list, so that every other source overrides them.
-        configuration.Sources.Insert(0, new MemoryConfigurationSource { InitialData = s_defaults });
+        // First in the list, so that every other source overrides them. Addresses can be set in either of two ways, which Kestrel has.
+        var defaults = HasEndpoints(configuration) ? s_defaults.Where(setting => setting.Key != Urls) : s_defaults;
+        configuration.Sources.Insert(0, new MemoryConfigurationSource { InitialData = defaults });
+        CheckAddresses(configuration);
 
         var serverName = configuration["ServerName"]!;
         if (!IsServerName(serverName))
             throw new SettingsException($"ServerName is '{serverName}'. It must be a host name, with or without a port.");
+
+        if (string.IsNullOrWhiteSpace(configuration["Data"])) throw new SettingsException("Data is ''. It must be a folder.");
 
         var iterations = configuration["PasswordIterations"];
         if (!int.TryParse(iterations, NumberStyles.None, CultureInfo.InvariantCulture, out var passwordIterations)
@@ -83,6 +89,9 @@ internal sealed record Settings(
                 ? time
                 : throw new SettingsException($"{setting} is '{configuration[setting]}'. It must be a time such as 00:05:00.");
     }
+
+    /// <summary>Whether addresses are set as Kestrel's endpoints, and not as <c>Urls</c>.</summary>
+    public static bool HasEndpoints(IConfiguration configuration) => configuration.GetSection("Kestrel:Endpoints").GetChildren().Any();
 
     /// <summary>What is set of the sending to peers.</summary>
     public void Configure(FederationSenderOptions options)
@@ -114,9 +123,39 @@ internal sealed record Settings(
         }
     }
 
+    // What is no address, Kestrel takes for a name, and then listens on every address of the machine.
+    private static void CheckAddresses(ConfigurationManager configuration)
+    {
+        if (!HasEndpoints(configuration))
+        {
+            foreach (var url in configuration[Urls]!.Split(';')) CheckAddress(Urls, url.Trim());
+        }
+
+        foreach (var endpoint in configuration.GetSection("Kestrel:Endpoints").GetChildren())
+            CheckAddress($"{endpoint.Path}:Url", endpoint["Url"] ?? "");
+    }
+
+    private static void CheckAddress(string setting, string url)
+    {
+        if (url.StartsWith("http://unix:/", StringComparison.Ordinal)) return;
+
+        // The whole machine's addresses are written as a star or a plus.
+        var address = url.Replace("://*", "://0.0.0.0", StringComparison.Ordinal).Replace("://+", "://0.0.0.0", StringComparison.Ordinal);
+        if (!Uri.TryCreate(address, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https") || uri.PathAndQuery != "/"
+            || (uri.HostNameType == UriHostNameType.Dns && !uri.Host.Any(char.IsAsciiLetter)))
+        {
+            throw new SettingsException($"{setting} is '{url}'. It must be an address such as http://localhost:8008 or https://127.0.0.1:8448.");
+        }
+    }
+
     public static bool IsServerName(string name) =>
         name.Length is > 0 and <= 200 && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or ':' or '[' or ']');
 }
 
 /// <summary>A setting is wrong; the message says which, and what it can be.</summary>
-internal sealed class SettingsException(string message) : Exception(message);
+internal sealed class SettingsException(string message) : Exception(message)
+{
+    /// <summary>A file in the folder <c>Data</c> cannot be used.</summary>
+    public static SettingsException Of(string path, Exception reason) =>
+        new($"{path} cannot be used: {reason.Message} Name another folder with Data, or see to this one.");
+}

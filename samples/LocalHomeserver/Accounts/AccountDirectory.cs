@@ -8,10 +8,12 @@ internal sealed class AccountDirectory(IAccountStore store, UserIds users) : IDe
     // <federation-directory>
     public async ValueTask<IReadOnlyList<UserDevices>> FindAsync(IReadOnlyList<string> userIds, CancellationToken cancellationToken)
     {
-        var deviceIds = await store.FindDeviceIdsAsync(userIds, cancellationToken);
+        // One question, and only about this server's own: a send may name any number of users.
+        var deviceIds = await store.FindDeviceIdsAsync([.. userIds.Where(users.IsOwn)], cancellationToken);
+
         // Users of servers that are no peers have no devices here, and no way leads to them: they are as unknown as anybody else
         // without devices (D10).
-        return [.. userIds.Zip(deviceIds, (userId, ids) => users.IsOfPeer(userId) ? UserDevices.Remote : UserDevices.Local(ids))];
+        return [.. userIds.Select(userId => users.IsOfPeer(userId) ? UserDevices.Remote : UserDevices.Local(deviceIds[userId]))];
     }
     // </federation-directory>
 }

@@ -11,17 +11,16 @@ internal interface IAccountStore : ISigningKeyStore
     /// <summary>Null when there is no such user.</summary>
     ValueTask<string?> FindPasswordHashAsync(string userId, CancellationToken cancellationToken);
 
-    /// <summary>For each user the device IDs, in the order of <paramref name="userIds"/>; none for a user who does not exist.</summary>
-    ValueTask<IReadOnlyList<IReadOnlyCollection<string>>> FindDeviceIdsAsync(
-        IReadOnlyList<string> userIds, CancellationToken cancellationToken);
+    /// <summary>The devices of users of this server. One question to the database, whoever and however many they are.</summary>
+    ValueTask<DeviceIds> FindDeviceIdsAsync(IReadOnlyCollection<string> userIds, CancellationToken cancellationToken);
 
     ValueTask<IReadOnlyList<Device>> ListDevicesAsync(string userId, CancellationToken cancellationToken);
 
     /// <summary>Adds a device, or puts a new one in the place of the one with this ID; that one's tokens end.</summary>
     ValueTask SaveDeviceAsync(string userId, Device device, Tokens tokens, CancellationToken cancellationToken);
 
-    /// <summary>Changes a device's name, if one is given; false when there is no such device.</summary>
-    ValueTask<bool> RenameDeviceAsync(DeviceAddress device, string? displayName, CancellationToken cancellationToken);
+    /// <summary>Changes a device's name; false when there is no such device.</summary>
+    ValueTask<bool> RenameDeviceAsync(DeviceAddress device, string displayName, CancellationToken cancellationToken);
 
     /// <summary>Removes a device and its tokens. Harmless when it does not exist.</summary>
     ValueTask RemoveDeviceAsync(DeviceAddress device, CancellationToken cancellationToken);

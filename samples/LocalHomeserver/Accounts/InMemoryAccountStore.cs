@@ -21,10 +21,13 @@ internal sealed class InMemoryAccountStore : IAccountStore
         lock (_lock) return new(_users.GetValueOrDefault(userId)?.PasswordHash);
     }
 
-    public ValueTask<IReadOnlyList<IReadOnlyCollection<string>>> FindDeviceIdsAsync(
-        IReadOnlyList<string> userIds, CancellationToken cancellationToken)
+    public ValueTask<DeviceIds> FindDeviceIdsAsync(IReadOnlyCollection<string> userIds, CancellationToken cancellationToken)
     {
-        lock (_lock) return new([.. userIds.Select(id => _users.TryGetValue(id, out var user) ? user.Logins.Keys.ToArray() : [])]);
+        lock (_lock)
+        {
+            return new(new DeviceIds(userIds.SelectMany(
+                userId => _users.TryGetValue(userId, out var user) ? user.Logins.Values.Select(login => login.Address) : [])));
+        }
     }
 
     public ValueTask<IReadOnlyList<Device>> ListDevicesAsync(string userId, CancellationToken cancellationToken)
@@ -46,12 +49,12 @@ internal sealed class InMemoryAccountStore : IAccountStore
         return default;
     }
 
-    public ValueTask<bool> RenameDeviceAsync(DeviceAddress device, string? displayName, CancellationToken cancellationToken)
+    public ValueTask<bool> RenameDeviceAsync(DeviceAddress device, string displayName, CancellationToken cancellationToken)
     {
         lock (_lock)
         {
             if (!_users[device.UserId].Logins.TryGetValue(device.DeviceId, out var login)) return new(false);
-            login.Device = login.Device with { DisplayName = displayName ?? login.Device.DisplayName };
+            login.Device = login.Device with { DisplayName = displayName };
             return new(true);
         }
     }

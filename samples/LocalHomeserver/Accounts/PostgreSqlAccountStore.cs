@@ -42,15 +42,10 @@ internal sealed class PostgreSqlAccountStore(NpgsqlDataSource dataSource, Postgr
         (await QueryAsync("SELECT password_hash FROM local_homeserver.user WHERE user_id = $1", row => Text(row, 0), cancellationToken, userId))
             .SingleOrDefault();
 
-    public async ValueTask<IReadOnlyList<IReadOnlyCollection<string>>> FindDeviceIdsAsync(
-        IReadOnlyList<string> userIds, CancellationToken cancellationToken)
-    {
-        var devices = await QueryAsync(
+    public async ValueTask<DeviceIds> FindDeviceIdsAsync(IReadOnlyCollection<string> userIds, CancellationToken cancellationToken) =>
+        new(await QueryAsync(
             "SELECT user_id, device_id FROM local_homeserver.device WHERE user_id = ANY ($1)",
-            row => (UserId: Text(row, 0), DeviceId: Text(row, 1)), cancellationToken, userIds);
-        var byUser = devices.ToLookup(device => device.UserId, device => device.DeviceId);
-        return [.. userIds.Select(userId => byUser[userId].ToArray())];
-    }
+            row => new DeviceAddress(Text(row, 0), Text(row, 1)), cancellationToken, userIds));
 
     public async ValueTask<IReadOnlyList<Device>> ListDevicesAsync(string userId, CancellationToken cancellationToken) => await QueryAsync(
         """
@@ -74,10 +69,10 @@ internal sealed class PostgreSqlAccountStore(NpgsqlDataSource dataSource, Postgr
             },
             cancellationToken);
 
-    public async ValueTask<bool> RenameDeviceAsync(DeviceAddress device, string? displayName, CancellationToken cancellationToken) =>
+    public async ValueTask<bool> RenameDeviceAsync(DeviceAddress device, string displayName, CancellationToken cancellationToken) =>
         await InOneStepAsync(
             work => work.ExecuteAsync(
-                $"UPDATE local_homeserver.device SET display_name = coalesce($3, display_name) WHERE {ThisDevice}",
+                $"UPDATE local_homeserver.device SET display_name = $3 WHERE {ThisDevice}",
                 device.UserId, device.DeviceId, displayName),
             cancellationToken) == 1;
 
@@ -263,7 +258,7 @@ internal sealed class PostgreSqlAccountStore(NpgsqlDataSource dataSource, Postgr
                     Value = value switch
                     {
                         string text => Encoding.UTF8.GetBytes(text),
-                        IReadOnlyList<string> texts => texts.Select(text => Encoding.UTF8.GetBytes(text)).ToArray(),
+                        IReadOnlyCollection<string> texts => texts.Select(text => Encoding.UTF8.GetBytes(text)).ToArray(),
                         _ => value ?? DBNull.Value,
                     },
                 });

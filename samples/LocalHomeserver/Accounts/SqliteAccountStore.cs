@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Matrix.ToDevice;
 using Microsoft.Data.Sqlite;
 
@@ -31,8 +32,16 @@ internal sealed class SqliteAccountStore : IAccountStore, IDisposable
     public SqliteAccountStore(string path)
     {
         _connection = new SqliteConnection($"Data Source={path};Pooling=False");
-        _connection.Open();
-        Execute(Schema);
+        try
+        {
+            _connection.Open();
+            Execute(Schema);
+        }
+        catch (SqliteException e)
+        {
+            _connection.Dispose();
+            throw SettingsException.Of(path, e);
+        }
     }
 
     public ValueTask<bool> AddUserAsync(string userId, string passwordHash, CancellationToken cancellationToken)
@@ -45,11 +54,17 @@ internal sealed class SqliteAccountStore : IAccountStore, IDisposable
         lock (_lock) return new(Query("SELECT password_hash FROM user WHERE user_id = $1", row => row.GetString(0), userId).SingleOrDefault());
     }
 
-    public ValueTask<IReadOnlyList<IReadOnlyCollection<string>>> FindDeviceIdsAsync(
-        IReadOnlyList<string> userIds, CancellationToken cancellationToken)
+    public ValueTask<DeviceIds> FindDeviceIdsAsync(IReadOnlyCollection<string> userIds, CancellationToken cancellationToken)
     {
+        // SQLite takes no list, but reads one that is written as JSON.
+        var list = JsonSerializer.SerializeToUtf8Bytes([.. userIds], MatrixJson.Default.StringArray);
         lock (_lock)
-            return new([.. userIds.Select(userId => Query("SELECT device_id FROM device WHERE user_id = $1", row => row.GetString(0), userId))]);
+        {
+            return new(new DeviceIds(Query(
+                "SELECT user_id, device_id FROM device WHERE user_id IN (SELECT value FROM json_each(CAST($1 AS TEXT)))",
+                row => new DeviceAddress(row.GetString(0), row.GetString(1)),
+                list)));
+        }
     }
 
     public ValueTask<IReadOnlyList<Device>> ListDevicesAsync(string userId, CancellationToken cancellationToken)
@@ -72,12 +87,12 @@ internal sealed class SqliteAccountStore : IAccountStore, IDisposable
         Add(new DeviceAddress(userId, device.DeviceId), tokens, "current");
     });
 
-    public ValueTask<bool> RenameDeviceAsync(DeviceAddress device, string? displayName, CancellationToken cancellationToken)
+    public ValueTask<bool> RenameDeviceAsync(DeviceAddress device, string displayName, CancellationToken cancellationToken)
     {
         lock (_lock)
         {
             return new(Execute(
-                $"UPDATE device SET display_name = coalesce($3, display_name) WHERE {ThisDevice}",
+                $"UPDATE device SET display_name = $3 WHERE {ThisDevice}",
                 device.UserId, device.DeviceId, displayName) == 1);
         }
     }

@@ -23,6 +23,9 @@ internal sealed class UserIds(Settings settings)
     /// <summary>Logins name a user by the full user ID or by its localpart.</summary>
     public string FromLogin(string user) => user.StartsWith('@') ? user : FromLocalpart(user);
 
+    /// <summary>Whether the user would be one of this server.</summary>
+    public bool IsOwn(string userId) => ServerNameOf(userId) == settings.ServerName;
+
     /// <summary>Whether the user is one of a configured peer's: what follows the first colon is a server name.</summary>
     public bool IsOfPeer(string userId) =>
         settings.Peers.ContainsKey(userId[(userId.IndexOf(':', StringComparison.Ordinal) + 1)..]);

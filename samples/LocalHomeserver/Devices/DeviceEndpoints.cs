@@ -25,8 +25,12 @@ internal static class DeviceEndpoints
             DeviceLists lists,
             CancellationToken cancellationToken) =>
         {
-            var device = caller.Device with { DeviceId = deviceId };
-            if (!await store.RenameDeviceAsync(device, body.Value.DisplayName, cancellationToken)) throw NoSuchDevice();
+            var devices = await store.ListDevicesAsync(caller.UserId, cancellationToken);
+            var device = devices.FirstOrDefault(device => device.DeviceId == deviceId) ?? throw NoSuchDevice();
+
+            // A name that it has already is told to nobody: they would all ask for its keys again.
+            if (body.Value.DisplayName is not { } name || name == device.DisplayName) return new EmptyObject();
+            if (!await store.RenameDeviceAsync(caller.Device with { DeviceId = deviceId }, name, cancellationToken)) throw NoSuchDevice();
             await lists.ChangeAsync(caller.UserId, deviceId, cancellationToken);
             return new EmptyObject();
         });
@@ -52,8 +56,9 @@ internal static class DeviceEndpoints
             CancellationToken cancellationToken) =>
         {
             var deviceIds = body.Value.Devices ?? throw Errors.MissingParam("devices");
+            if (deviceIds.Contains(null)) throw Errors.BadJson("'devices' must be a list of device IDs");
             await UserInteractiveAuth.RequirePasswordAsync(body.Value.Auth, caller, passwords, cancellationToken);
-            await devices.EndAsync(caller.UserId, deviceIds, cancellationToken);
+            await devices.EndAsync(caller.UserId, deviceIds.OfType<string>(), cancellationToken);
             return new EmptyObject();
         });
     }
@@ -67,4 +72,4 @@ internal sealed record UpdateDeviceRequest(string? DisplayName);
 
 internal sealed record DeleteDeviceRequest(AuthData? Auth);
 
-internal sealed record DeleteDevicesRequest(AuthData? Auth, string[]? Devices);
+internal sealed record DeleteDevicesRequest(AuthData? Auth, string?[]? Devices);

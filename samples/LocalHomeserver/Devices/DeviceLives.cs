@@ -60,7 +60,7 @@ internal sealed class DeviceLives(
         return new LoginResponse(userId, deviceId, tokens.Access, tokens.Refresh, tokens.LifetimeMs(settings));
     }
 
-    /// <summary>Ends devices. Those that do not exist are passed over.</summary>
+    /// <summary>Ends devices. Those that do not exist are passed over, however many are named.</summary>
     public async ValueTask EndAsync(string userId, IEnumerable<string> deviceIds, CancellationToken cancellationToken)
     {
         await _oneAtATime.WaitAsync(cancellationToken);
@@ -68,7 +68,7 @@ internal sealed class DeviceLives(
         {
             await using var turn = await store.LockDevicesAsync(userId, cancellationToken);
             var known = (await store.ListDevicesAsync(userId, cancellationToken)).Select(device => device.DeviceId).ToHashSet();
-            foreach (var device in deviceIds.Select(deviceId => new DeviceAddress(userId, deviceId)))
+            foreach (var device in deviceIds.Where(known.Remove).Select(deviceId => new DeviceAddress(userId, deviceId)))
             {
                 // In this order: the library asks the directory for devices, and must not find this one again. And all,
                 // even if the client goes away in between; but not when it is another host's turn, which may have begun a new
@@ -76,7 +76,7 @@ internal sealed class DeviceLives(
                 await store.RemoveDeviceAsync(device, turn.Lost);
                 if (!store.RemovesMessagesToo) await toDevice.RemoveDeviceAsync(device, turn.Lost);
                 handOuts.Forget(device);
-                await keys.RemoveAsync(device, isChange: known.Contains(device.DeviceId), turn.Lost);
+                await keys.RemoveAsync(device, isChange: true, turn.Lost);
             }
         }
         finally

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 
 namespace LocalHomeserver;
 
@@ -9,6 +10,9 @@ namespace LocalHomeserver;
 internal sealed class Contacts(IKeyDatabase database)
 {
     private const int MaxRemembered = 100_000;
+
+    // A statement has only so many parameters.
+    private const int MaxRows = 1000;
 
     // Those that need not be written any more: a send to somebody whom the sender knows costs a look into memory.
     private readonly ConcurrentDictionary<(string UserId, string OtherId), bool> _remembered = [];
@@ -25,8 +29,13 @@ internal sealed class Contacts(IKeyDatabase database)
         await database.InOneStepAsync(
             async statements =>
             {
-                foreach (var otherId in unknown)
-                    await statements.ExecuteAsync("INSERT INTO local_homeserver.contact VALUES ($1, $2) ON CONFLICT DO NOTHING", userId, otherId);
+                foreach (var some in unknown.Chunk(MaxRows))
+                {
+                    var rows = string.Join(", ", some.Select((_, i) => string.Create(CultureInfo.InvariantCulture, $"($1, ${i + 2})")));
+                    await statements.ExecuteAsync(
+                        $"INSERT INTO local_homeserver.contact VALUES {rows} ON CONFLICT DO NOTHING", [userId, .. some]);
+                }
+
                 return unknown.Count;
             },
             cancellationToken);

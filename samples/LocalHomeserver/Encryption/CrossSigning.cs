@@ -19,11 +19,11 @@ internal sealed class CrossSigning(KeyChanges changes, IAccountStore accounts)
 
     /// <summary>Announces a new device; false when it cannot stay, since one of its user's keys has its ID (R74).</summary>
     public ValueTask<bool> TryAddDeviceAsync(DeviceAddress device, CancellationToken cancellationToken) => changes.MakeAsync(
-        async (statements, position) =>
+        async change =>
         {
-            var keys = await FindAsync(statements, device.UserId);
+            var keys = await FindAsync(change.Statements, device.UserId);
             return keys.Values.All(key => key.PublicKey != device.DeviceId)
-                && await DeviceLists.ChangeAsync(statements, position, device.UserId, deviceId: "") > 0;
+                && await DeviceLists.ChangeAsync(change, device.UserId, deviceId: "") > 0;
         },
         cancellationToken);
 
@@ -35,12 +35,13 @@ internal sealed class CrossSigning(KeyChanges changes, IAccountStore accounts)
     public async ValueTask SaveAsync(
         string userId, IReadOnlyList<CrossSigningKey> uploaded, Func<Dictionary<string, CrossSigningKey>, ValueTask> check,
         CancellationToken cancellationToken) => await changes.MakeAsync(
-        async (statements, position) =>
+        async change =>
         {
+            var statements = change.Statements;
             var existing = await FindAsync(statements, userId);
             await check(existing);
             var deviceIds = await accounts.FindDeviceIdsAsync([userId], cancellationToken);
-            if (uploaded.Any(key => deviceIds[0].Contains(key.PublicKey)))
+            if (uploaded.Any(key => deviceIds.Has(new DeviceAddress(userId, key.PublicKey))))
                 throw Errors.Forbidden("One of your devices has the name of this key");
 
             var changed = uploaded.Where(key => key.IsChangeOf(existing)).ToList();
@@ -63,7 +64,7 @@ internal sealed class CrossSigning(KeyChanges changes, IAccountStore accounts)
                     userId, key.Usage, key.PublicKey, key.Json);
             }
 
-            return await DeviceLists.ChangeAsync(statements, position, userId, deviceId: "");
+            return await DeviceLists.ChangeAsync(change, userId, deviceId: "");
         },
         cancellationToken);
 }

@@ -17,6 +17,9 @@ internal sealed record CrossSigningKey(string Usage, string PublicKey, byte[] Js
     /// <summary>Signs other users' master keys; only its user gets to see it.</summary>
     public const string UserSigning = "user_signing";
 
+    // With padding. Base64 may have white space in it, and there could be more of that than an index can hold.
+    private const int MaxKeyLength = 44;
+
     public string KeyId => SigningKey.Algorithm + PublicKey;
 
     public static CrossSigningKey? Read(JsonElement? json, string usage, string userId)
@@ -28,15 +31,15 @@ internal sealed record CrossSigningKey(string Usage, string PublicKey, byte[] Js
         if (!KeyJson.IsListOfTexts(key, "usage") || key.GetProperty("usage").EnumerateArray().All(item => item.GetString() != usage))
             throw Errors.InvalidParam($"{parameter}.usage", $"a list with '{usage}'");
         if (!KeyJson.IsMapOfTexts(key, "keys") || key.GetProperty("keys").EnumerateObject().ToList() is not [var only]
-            || only.Name != SigningKey.Algorithm + only.Value.GetString()
-            || UnpaddedBase64.Decode(only.Value.GetString()!)?.Length != Ed25519.KeyLength)
+            || only.Value.GetString() is not { Length: <= MaxKeyLength } publicKey || only.Name != SigningKey.Algorithm + publicKey
+            || UnpaddedBase64.Decode(publicKey)?.Length != Ed25519.KeyLength)
         {
             throw Errors.InvalidParam($"{parameter}.keys", "one Ed25519 key, under ed25519: and its own name");
         }
 
         if (KeyJson.Member(key, "signatures") is not null && !KeyJson.HasSignatures(key))
             throw Errors.BadJson($"'{parameter}.signatures' is not of the form of signatures");
-        return new CrossSigningKey(usage, only.Value.GetString()!, KeyJson.Canonical(key));
+        return new CrossSigningKey(usage, publicKey, KeyJson.Canonical(key));
     }
 
     /// <summary>Whether it is another key than the one with its usage. The same key with other signatures is the same key.</summary>

@@ -18,14 +18,14 @@ internal sealed class DeviceKeys(KeyChanges changes, IAccountStore accounts)
     public ValueTask<Dictionary<string, long>> UploadAsync(
         DeviceAddress device, KeyUpload upload, Func<ValueTask<Caller?>> authenticate, CancellationToken cancellationToken) =>
         changes.MakeAsync(
-            async (statements, position) =>
+            async change =>
             {
                 await authenticate();
-                if (upload.DeviceKeys is not null && await SaveIdentityAsync(statements, device, upload.DeviceKeys))
-                    await DeviceLists.ChangeAsync(statements, position, device.UserId, device.DeviceId);
+                if (upload.DeviceKeys is not null && await SaveIdentityAsync(change.Statements, device, upload.DeviceKeys))
+                    await DeviceLists.ChangeAsync(change, device.UserId, device.DeviceId);
 
-                await OneTimeKeys.AddAsync(statements, device, upload, position);
-                return await OneTimeKeys.CountAsync(statements, device);
+                await OneTimeKeys.AddAsync(change, device, upload);
+                return await OneTimeKeys.CountAsync(change.Statements, device);
             },
             cancellationToken);
 
@@ -35,10 +35,10 @@ internal sealed class DeviceKeys(KeyChanges changes, IAccountStore accounts)
     /// </summary>
     public ValueTask<List<NamedKey?>> ClaimAsync(
         IReadOnlyList<(DeviceAddress Device, string Algorithm)> questions, CancellationToken cancellationToken) => changes.MakeAsync(
-        async (statements, position) =>
+        async change =>
         {
             var claimed = new List<NamedKey?>();
-            foreach (var (device, algorithm) in questions) claimed.Add(await OneTimeKeys.ClaimAsync(statements, device, algorithm, position));
+            foreach (var (device, algorithm) in questions) claimed.Add(await OneTimeKeys.ClaimAsync(change, device, algorithm));
             return claimed;
         },
         cancellationToken);
@@ -52,20 +52,20 @@ internal sealed class DeviceKeys(KeyChanges changes, IAccountStore accounts)
     /// <param name="isChange">Whether it was on the user's list, which is another one now.</param>
     /// <param name="cancellationToken">Cancels what is not committed.</param>
     public async ValueTask RemoveAsync(DeviceAddress device, bool isChange, CancellationToken cancellationToken) => await changes.MakeAsync(
-        async (statements, position) =>
+        async change =>
         {
             // When there is such a device, another host has begun it, and has removed what was left of the one before it.
             var deviceIds = await accounts.FindDeviceIdsAsync([device.UserId], cancellationToken);
             var hadKeys = false;
-            if (!deviceIds[0].Contains(device.DeviceId))
+            if (!deviceIds.Has(device))
             {
-                hadKeys = await statements.ExecuteAsync(
+                hadKeys = await change.Statements.ExecuteAsync(
                     $"DELETE FROM local_homeserver.device_keys WHERE {ThisDevice}", device.UserId, device.DeviceId) > 0;
-                await OneTimeKeys.RemoveAsync(statements, device);
-                await Signatures.RemoveAsync(statements, device.UserId, device.DeviceId);
+                await OneTimeKeys.RemoveAsync(change.Statements, device);
+                await Signatures.RemoveAsync(change.Statements, device.UserId, device.DeviceId);
             }
 
-            return isChange ? await DeviceLists.ChangeAsync(statements, position, device.UserId, hadKeys ? device.DeviceId : "") : 0;
+            return isChange ? await DeviceLists.ChangeAsync(change, device.UserId, hadKeys ? device.DeviceId : "") : 0;
         },
         cancellationToken);
 
@@ -73,7 +73,7 @@ internal sealed class DeviceKeys(KeyChanges changes, IAccountStore accounts)
     {
         var before = await statements.QueryAsync(
             $"SELECT keys FROM local_homeserver.device_keys WHERE {ThisDevice}", row => row.Bytes(0), device.UserId, device.DeviceId);
-        if (before is [var same] && same.AsSpan().SequenceEqual(keys)) return false;
+        if (before is [var same] && KeyJson.IsSame(same, keys)) return false;
 
         // A client that logged in again with the same device ID (R72) and without its old keys: nobody can use what is left.
         if (before is [var old] && !KeyJson.SameMember(old, keys, "keys"))

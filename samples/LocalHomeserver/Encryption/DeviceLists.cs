@@ -8,16 +8,16 @@ internal sealed class DeviceLists(KeyChanges changes, IKeyDatabase database)
     /// <param name="deviceId">The device whose keys or name have changed; empty when it was something else.</param>
     /// <param name="cancellationToken">Cancels what is not committed.</param>
     public async ValueTask ChangeAsync(string userId, string deviceId, CancellationToken cancellationToken) =>
-        await changes.MakeAsync((statements, position) => ChangeAsync(statements, position, userId, deviceId), cancellationToken);
+        await changes.MakeAsync(change => ChangeAsync(change, userId, deviceId), cancellationToken);
 
     /// <summary>The same, as a part of another change.</summary>
-    public static Task<int> ChangeAsync(KeyStatements statements, long position, string userId, string deviceId) =>
-        statements.ExecuteAsync(
+    public static Task<int> ChangeAsync(KeyChange change, string userId, string deviceId) =>
+        change.Statements.ExecuteAsync(
             """
             INSERT INTO local_homeserver.device_list VALUES ($1, $2, 0, $3) ON CONFLICT (user_id) DO UPDATE
             SET previous = device_list.position, position = excluded.position, device_id = excluded.device_id
             """,
-            userId, position, deviceId);
+            userId, change.TakePosition(), deviceId);
 
     /// <summary>What another server has not been told yet, the oldest first: the last change of each list.</summary>
     public ValueTask<List<ListChange>> FindNewsAsync(string serverName, int limit, CancellationToken cancellationToken) => changes.ReadAsync(

@@ -1,7 +1,7 @@
 namespace LocalHomeserver;
 
 /// <summary>
-/// Changes of keys, one after the other, each with a position of its own. A client's sync token holds the last position that
+/// Changes of keys, one after the other, each that changes something with a position of its own. A client's sync token holds the last position that
 /// it has been told about.
 /// </summary>
 internal sealed class KeyChanges(IKeyDatabase database, TimeProvider clock) : IDisposable
@@ -14,20 +14,20 @@ internal sealed class KeyChanges(IKeyDatabase database, TimeProvider clock) : ID
     public Task Next => Volatile.Read(ref _next).Task;
 
     /// <summary>
-    /// Makes a change. It begins by taking the next position from its only row, which no other change on any host can do until
-    /// this one is over: so they are visible in the order of their positions, and no two of them give away the same key.
+    /// Makes a change. It begins by locking the only row of the last position, which no other change on any host can do until this
+    /// one is over: so they are visible in the order of their positions, and no two of them give away the same key.
     /// </summary>
     /// <remarks>
     /// So what a change finds in the accounts holds for keys until it is over: a device that ends meanwhile has its keys removed by
     /// a change behind this one, and a device that begins meanwhile has none before that either.
     /// </remarks>
-    public async ValueTask<T> MakeAsync<T>(Func<KeyStatements, long, Task<T>> change, CancellationToken cancellationToken)
+    public async ValueTask<T> MakeAsync<T>(Func<KeyChange, Task<T>> make, CancellationToken cancellationToken)
     {
         await _oneAtATime.WaitAsync(cancellationToken);
         try
         {
-            var result = await NextAsync(change, cancellationToken);
-            Signal();
+            var (result, isNews) = await database.InOneStepAsync(statements => MakeAsync(statements, make), cancellationToken);
+            if (isNews) Signal();
             return result;
         }
         finally
@@ -50,23 +50,17 @@ internal sealed class KeyChanges(IKeyDatabase database, TimeProvider clock) : ID
 
     public void Dispose() => _oneAtATime.Dispose();
 
-    private async ValueTask<T> NextAsync<T>(Func<KeyStatements, long, Task<T>> change, CancellationToken cancellationToken)
+    private async Task<(T Result, bool IsNews)> MakeAsync<T>(KeyStatements statements, Func<KeyChange, Task<T>> make)
     {
-        // Positions follow the clock: a database that has lost its last changes gives none of them out a second time, and
-        // PostgreSQL and SQLite have no common name for the greater one of two numbers.
-        var now = clock.GetUtcNow().ToUnixTimeMilliseconds();
-        return await database.InOneStepAsync(
-            async statements =>
-            {
-                var positions = await statements.QueryAsync(
-                    """
-                    UPDATE local_homeserver.key_position
-                    SET position = CASE WHEN position < $1 THEN $1 ELSE position + 1 END RETURNING position
-                    """,
-                    row => row.Number(0), now);
-                return await change(statements, positions.Single());
-            },
-            cancellationToken);
+        // Written as it is: that locks it in PostgreSQL and in SQLite.
+        var last = await statements.QueryAsync(
+            "UPDATE local_homeserver.key_position SET position = position RETURNING position", row => row.Number(0));
+
+        // Positions follow the clock: a database that has lost its last changes gives none of them out a second time.
+        var change = new KeyChange(statements, Math.Max(last.Single() + 1, clock.GetUtcNow().ToUnixTimeMilliseconds()));
+        var result = await make(change);
+        if (change.IsNews) await statements.ExecuteAsync("UPDATE local_homeserver.key_position SET position = $1", change.TakePosition());
+        return (result, change.IsNews);
     }
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -22,9 +22,9 @@ internal static class KeyClaimEndpoint
         // A device that has ended has no keys any more, even when they are still there for a moment.
         var deviceIds = await accounts.FindDeviceIdsAsync(userIds, cancellationToken);
         var questions = userIds
-            .SelectMany((userId, i) => wanted[userId]
-                .Where(device => deviceIds[i].Contains(device.Key))
+            .SelectMany(userId => wanted[userId]
                 .Select(device => (Device: new DeviceAddress(userId, device.Key), Algorithm: device.Value)))
+            .Where(question => deviceIds.Has(question.Device))
             .ToList();
         if (questions.Count == 0) return claimed;
 

@@ -22,7 +22,7 @@ internal static class KeyFederationEndpoints
             // Before the answer: what changes after it, that server is told. Who does not exist is not remembered, and who it
             // was that asked is not said: somebody of that server, who has no name here.
             var deviceIds = await accounts.FindDeviceIdsAsync(userIds, cancellationToken);
-            foreach (var userId in userIds.Where((_, i) => deviceIds[i].Count > 0))
+            foreach (var userId in userIds.Where(deviceIds.HasAny))
                 await contacts.AddAsync(userId, [$"@:{origin.ServerName}"], cancellationToken);
             foreach (var userId in userIds)
                 response.Add(userId, await UserKeys.FindAsync(changes, accounts, userId, asker: null, cancellationToken), users[userId]);
@@ -41,9 +41,10 @@ internal static class KeyFederationEndpoints
 
     private static T Read<T>(Origin origin, JsonTypeInfo<T> type)
     {
+        if (origin.Content is not { } content || !JsonText.IsGood(content)) throw Errors.BadJson();
         try
         {
-            return origin.Content is { } content && content.Deserialize(type) is { } request ? request : throw Errors.BadJson();
+            return content.Deserialize(type) ?? throw Errors.BadJson();
         }
         catch (JsonException)
         {

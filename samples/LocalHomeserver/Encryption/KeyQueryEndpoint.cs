@@ -17,7 +17,7 @@ internal static class KeyQueryEndpoint
 
         // Before the answer: what changes after it is told. Who does not exist is not remembered.
         var deviceIds = await accounts.FindDeviceIdsAsync(byServer.Local, cancellationToken);
-        await contacts.AddAsync(caller.UserId, byServer.Local.Where((_, i) => deviceIds[i].Count > 0), cancellationToken);
+        await contacts.AddAsync(caller.UserId, byServer.Local.Where(deviceIds.HasAny), cancellationToken);
 
         var response = KeyQueryResponse.Empty();
         foreach (var userId in byServer.Local)

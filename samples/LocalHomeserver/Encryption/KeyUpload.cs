@@ -9,12 +9,17 @@ namespace LocalHomeserver;
 /// <param name="FallbackKeys">Keys for when there are none of those left, one for each algorithm.</param>
 internal sealed record KeyUpload(byte[]? DeviceKeys, IReadOnlyList<NamedKey> OneTimeKeys, IReadOnlyList<NamedKey> FallbackKeys)
 {
+    // Both and the device they belong to fit into an index.
+    private const int MaxNameLength = 255;
+
     public static KeyUpload Read(KeyUploadRequest request, DeviceAddress device) => new(
         request.DeviceKeys is { } keys ? ReadDeviceKeys(keys, device) : null,
         ReadKeys(request.OneTimeKeys, "one_time_keys"),
         ReadKeys(request.FallbackKeys, "fallback_keys"));
 
-    private static byte[] ReadDeviceKeys(JsonElement keys, DeviceAddress device)
+    /// <summary>Identity keys, as they are kept.</summary>
+    /// <exception cref="MatrixErrorException">They are not this device's, or not of the form of keys.</exception>
+    public static byte[] ReadDeviceKeys(JsonElement keys, DeviceAddress device)
     {
         if (KeyJson.Text(keys, "user_id") != device.UserId) throw Errors.InvalidParam("device_keys.user_id", "your user ID");
         if (KeyJson.Text(keys, "device_id") != device.DeviceId) throw Errors.InvalidParam("device_keys.device_id", "your device ID");
@@ -23,14 +28,16 @@ internal sealed record KeyUpload(byte[]? DeviceKeys, IReadOnlyList<NamedKey> One
         return KeyJson.Canonical(keys);
     }
 
-    private static List<NamedKey> ReadKeys(Dictionary<string, JsonElement>? keys, string parameter)
+    /// <summary>One-time or fallback keys by their names.</summary>
+    /// <exception cref="MatrixErrorException">One of them is not of the form of a key.</exception>
+    public static List<NamedKey> ReadKeys(Dictionary<string, JsonElement>? keys, string parameter)
     {
         var read = new List<NamedKey>();
         foreach (var (name, key) in keys ?? [])
         {
-            if (name.Split(':') is not [{ Length: > 0 } algorithm, { Length: > 0 } keyId])
-                throw Errors.InvalidParam(parameter, "named <algorithm>:<key_id>");
-            if (key.ValueKind != JsonValueKind.String && KeyJson.Text(key, "key") is null)
+            if (name.Split(':') is not [{ Length: > 0 and <= MaxNameLength } algorithm, { Length: > 0 and <= MaxNameLength } keyId])
+                throw Errors.InvalidParam(parameter, "named <algorithm>:<key_id>, neither longer than 255 characters");
+            if (KeyJson.KeyOf(key) is null)
                 throw Errors.BadJson($"Each of '{parameter}' must be a key, or an object with one");
             read.Add(new NamedKey(algorithm, keyId, KeyJson.Canonical(key)));
         }

@@ -12,18 +12,18 @@ internal static class OneTimeKeys
     private const string Usual = "signed_curve25519";
 
     /// <summary>Adds keys, each once.</summary>
-    public static async Task AddAsync(KeyStatements statements, DeviceAddress device, KeyUpload upload, long position)
+    public static async Task AddAsync(KeyChange change, DeviceAddress device, KeyUpload upload)
     {
-        var isChange = false;
-        for (var i = 0; i < upload.OneTimeKeys.Count; i++)
-            isChange |= await AddAsync(statements, device, upload.OneTimeKeys[i], position, i);
-        foreach (var key in upload.FallbackKeys) isChange |= await SaveFallbackAsync(statements, device, key);
-        if (isChange) await ChangeAsync(statements, device, position);
+        var isNews = false;
+        for (var i = 0; i < upload.OneTimeKeys.Count; i++) isNews |= await AddAsync(change, device, upload.OneTimeKeys[i], i);
+        foreach (var key in upload.FallbackKeys) isNews |= await SaveFallbackAsync(change.Statements, device, key);
+        if (isNews) await ChangeAsync(change, device);
     }
 
     /// <summary>A one-time key, which nobody else gets, or the fallback key; null when there is neither.</summary>
-    public static async Task<NamedKey?> ClaimAsync(KeyStatements statements, DeviceAddress device, string algorithm, long position)
+    public static async Task<NamedKey?> ClaimAsync(KeyChange change, DeviceAddress device, string algorithm)
     {
+        var statements = change.Statements;
         // The oldest first: clients forget old ones.
         var oneTime = await statements.QueryAsync(
             $"""
@@ -34,7 +34,7 @@ internal static class OneTimeKeys
             row => new NamedKey(algorithm, row.Text(0), row.Bytes(1)), device.UserId, device.DeviceId, algorithm);
         if (oneTime is [var key])
         {
-            await ChangeAsync(statements, device, position);
+            await ChangeAsync(change, device);
             return key;
         }
 
@@ -48,7 +48,7 @@ internal static class OneTimeKeys
         {
             await statements.ExecuteAsync(
                 $"UPDATE local_homeserver.fallback_key SET is_used = 1 WHERE {ThisAlgorithm}", device.UserId, device.DeviceId, algorithm);
-            await ChangeAsync(statements, device, position);
+            await ChangeAsync(change, device);
         }
 
         return found.Key;
@@ -86,41 +86,53 @@ internal static class OneTimeKeys
         return changed.Count > 0;
     }
 
-    // A client that did not get the answer uploads the same keys again; one that has lost its memory uploads others under the same
-    // names, and who has got the first ones could not be understood.
-    private static async Task<bool> AddAsync(
-        KeyStatements statements, DeviceAddress device, NamedKey key, long position, int number)
+    // A client that did not get the answer uploads the same keys again, perhaps signed anew; one that has lost its memory uploads
+    // others under the same names, and who has got the first ones could not be understood.
+    private static async Task<bool> AddAsync(KeyChange change, DeviceAddress device, NamedKey key, int number)
     {
-        var before = await statements.QueryAsync(
+        var before = await change.Statements.QueryAsync(
             $"SELECT key FROM local_homeserver.one_time_key WHERE {ThisAlgorithm} AND key_id = $4", row => row.Bytes(0),
             device.UserId, device.DeviceId, key.Algorithm, key.KeyId);
         if (before is [var existing])
         {
-            return existing.AsSpan().SequenceEqual(key.Key)
-                ? false
-                : throw Errors.New(400, "M_INVALID_PARAM", $"One time key {key.Name} already exists, with another value");
+            if (!KeyJson.IsSameKey(existing, key.Key))
+                throw Errors.New(400, "M_INVALID_PARAM", $"One time key {key.Name} already exists, with another value");
+            if (!existing.AsSpan().SequenceEqual(key.Key))
+            {
+                await change.Statements.ExecuteAsync(
+                    $"UPDATE local_homeserver.one_time_key SET key = $5 WHERE {ThisAlgorithm} AND key_id = $4",
+                    device.UserId, device.DeviceId, key.Algorithm, key.KeyId, key.Key);
+            }
+
+            return false;
         }
 
-        await statements.ExecuteAsync(
+        await change.Statements.ExecuteAsync(
             "INSERT INTO local_homeserver.one_time_key VALUES ($1, $2, $3, $4, $5, $6, $7)",
-            device.UserId, device.DeviceId, key.Algorithm, key.KeyId, key.Key, position, (long)number);
+            device.UserId, device.DeviceId, key.Algorithm, key.KeyId, key.Key, change.TakePosition(), (long)number);
         return true;
     }
 
-    // The same one again is as used as before.
-    private static async Task<bool> SaveFallbackAsync(KeyStatements statements, DeviceAddress device, NamedKey key) =>
+    // The same one again is as used as before, however it is called and signed now.
+    private static async Task<bool> SaveFallbackAsync(KeyStatements statements, DeviceAddress device, NamedKey key)
+    {
+        var before = await statements.QueryAsync(
+            $"SELECT key, is_used FROM local_homeserver.fallback_key WHERE {ThisAlgorithm}",
+            row => (Key: row.Bytes(0), IsUsed: row.Number(1)), device.UserId, device.DeviceId, key.Algorithm);
+        var isSame = before is [var existing] && KeyJson.IsSameKey(existing.Key, key.Key);
         await statements.ExecuteAsync(
             """
-            INSERT INTO local_homeserver.fallback_key VALUES ($1, $2, $3, $4, $5, 0) ON CONFLICT (user_id, device_id, algorithm)
-            DO UPDATE SET key_id = excluded.key_id, key = excluded.key, is_used = 0
-            WHERE fallback_key.key_id <> excluded.key_id OR fallback_key.key <> excluded.key
+            INSERT INTO local_homeserver.fallback_key VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (user_id, device_id, algorithm)
+            DO UPDATE SET key_id = excluded.key_id, key = excluded.key, is_used = excluded.is_used
             """,
-            device.UserId, device.DeviceId, key.Algorithm, key.KeyId, key.Key) > 0;
+            device.UserId, device.DeviceId, key.Algorithm, key.KeyId, key.Key, isSame ? before[0].IsUsed : 0L);
+        return !isSame;
+    }
 
-    private static Task<int> ChangeAsync(KeyStatements statements, DeviceAddress device, long position) => statements.ExecuteAsync(
+    private static Task<int> ChangeAsync(KeyChange change, DeviceAddress device) => change.Statements.ExecuteAsync(
         """
         INSERT INTO local_homeserver.key_stock VALUES ($1, $2, $3)
         ON CONFLICT (user_id, device_id) DO UPDATE SET position = excluded.position
         """,
-        device.UserId, device.DeviceId, position);
+        device.UserId, device.DeviceId, change.TakePosition());
 }

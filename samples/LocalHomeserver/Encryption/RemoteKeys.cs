@@ -5,7 +5,10 @@ using Matrix.ToDevice;
 
 namespace LocalHomeserver;
 
-/// <summary>The keys of other servers' users, asked for when somebody wants them. They are not kept.</summary>
+/// <summary>
+/// The keys of other servers' users, asked for when somebody wants them. They are not kept. A server of which nothing can be used,
+/// or nothing of one of the users, is named in <c>failures</c>.
+/// </summary>
 internal sealed class RemoteKeys(FederationClient federation, KeyChanges changes, Settings settings)
 {
     private const int DefaultTimeout = 10_000;
@@ -18,7 +21,8 @@ internal sealed class RemoteKeys(FederationClient federation, KeyChanges changes
         var remote = new Dictionary<string, List<string>>();
         foreach (var userId in userIds)
         {
-            var serverName = UserIds.ServerNameOf(userId) ?? throw Errors.InvalidParam("user ID", "such as @alice:example.org");
+            if (!Identifiers.IsUserId(userId)) throw Errors.InvalidParam("user ID", "such as @alice:example.org, and not too long");
+            var serverName = UserIds.ServerNameOf(userId)!;
             if (serverName == settings.ServerName) local.Add(userId);
             else if (remote.TryGetValue(serverName, out var users)) users.Add(userId);
             else remote.Add(serverName, [userId]);
@@ -35,22 +39,33 @@ internal sealed class RemoteKeys(FederationClient federation, KeyChanges changes
         var answers = await AskAllAsync(
             servers,
             userIds => new KeyQueryRequest(userIds.ToDictionary(userId => userId, userId => deviceIds[userId]), null),
-            MatrixJson.Default.KeyQueryRequest, "query", timeout, response.Failures!, cancellationToken);
-        foreach (var (userId, answer) in answers)
+            MatrixJson.Default.KeyQueryRequest, "query", "device_keys", timeout, response.Failures!, cancellationToken);
+        foreach (var (serverName, answer) in answers)
         {
-            var signatures = await changes.ReadAsync(statements => Signatures.FindAsync(statements, userId, asker), cancellationToken);
-            var devices = Members(KeyJson.Member(answer, "device_keys"), userId)
-                .Where(device => IsOf(device.Value, userId) && KeyJson.Text(device.Value, "device_id") == device.Name)
-                .Select(device => (device.Name, Keys: Object(device.Value)))
-                .Where(device => device.Keys is not null)
-                .ToDictionary(device => device.Name, device => device.Keys!);
-            var master = Key(answer, CrossSigningKey.Master, userId);
-            if (master is { } key)
+            var devices = PeerJson.Members(answer["device_keys"]);
+            var masters = PeerJson.Members(answer.GetValueOrDefault("master_keys"));
+            var selfSignings = PeerJson.Members(answer.GetValueOrDefault("self_signing_keys"));
+            foreach (var userId in servers[serverName])
             {
-                foreach (var signature in signatures[key.PublicKey]) signature.AddTo(key.Json);
-            }
+                if (Devices(devices.GetValueOrDefault(userId), userId) is not { } ofUser)
+                {
+                    // Left out: an empty list would say that the user has no devices any more.
+                    response.Failures![serverName] = Unusable(serverName);
+                    continue;
+                }
 
-            response.Add(userId, new UserKeys(devices, master?.Json, Key(answer, CrossSigningKey.SelfSigning, userId)?.Json, null), deviceIds[userId]);
+                var (master, selfSigning) = PeerJson.CrossSigningKeys(
+                    masters.GetValueOrDefault(userId), selfSignings.GetValueOrDefault(userId), userId);
+                var masterKey = master is null ? null : PeerJson.Object(master.Json);
+                var signatures = await changes.ReadAsync(statements => Signatures.FindAsync(statements, userId, asker), cancellationToken);
+                if (master is not null)
+                {
+                    foreach (var signature in signatures[master.PublicKey]) signature.AddTo(masterKey!);
+                }
+
+                response.Add(
+                    userId, new UserKeys(ofUser, masterKey, selfSigning is null ? null : PeerJson.Object(selfSigning.Json), null), deviceIds[userId]);
+            }
         }
     }
 
@@ -62,31 +77,40 @@ internal sealed class RemoteKeys(FederationClient federation, KeyChanges changes
         var answers = await AskAllAsync(
             servers,
             userIds => new KeyClaimRequest(userIds.ToDictionary(userId => userId, userId => wanted[userId]), null),
-            MatrixJson.Default.KeyClaimRequest, "claim", timeout, response.Failures!, cancellationToken);
-        foreach (var (userId, answer) in answers)
+            MatrixJson.Default.KeyClaimRequest, "claim", "one_time_keys", timeout, response.Failures!, cancellationToken);
+        foreach (var (serverName, answer) in answers)
         {
-            foreach (var device in Members(KeyJson.Member(answer, "one_time_keys"), userId))
+            var users = PeerJson.Members(answer["one_time_keys"]);
+            foreach (var userId in servers[serverName])
             {
-                if (!wanted[userId].ContainsKey(device.Name) || device.Value.ValueKind != JsonValueKind.Object) continue;
-                if (!response.OneTimeKeys.TryGetValue(userId, out var devices)) response.OneTimeKeys[userId] = devices = [];
-                devices[device.Name] = device.Value.EnumerateObject().ToDictionary(key => key.Name, key => key.Value);
+                // Who is not there has no key left.
+                if (!users.TryGetValue(userId, out var devices)) continue;
+                if (devices.ValueKind != JsonValueKind.Object) response.Failures![serverName] = Unusable(serverName);
+                foreach (var (deviceId, keys) in PeerJson.Members(devices))
+                {
+                    if (!wanted[userId].TryGetValue(deviceId, out var algorithm) || PeerJson.OneTimeKey(keys, algorithm) is not { } key) continue;
+                    if (!response.OneTimeKeys.TryGetValue(userId, out var ofUser)) response.OneTimeKeys[userId] = ofUser = [];
+                    ofUser[deviceId] = new() { [key.Name] = JsonElement.Parse(key.Key) };
+                }
             }
         }
     }
 
     // All at once; a server that does not answer is a failure of its own, and the others' answers are given.
-    private async Task<List<(string UserId, JsonElement Answer)>> AskAllAsync<T>(
-        Dictionary<string, List<string>> servers, Func<List<string>, T> question, JsonTypeInfo<T> type, string what, long? timeout,
-        Dictionary<string, KeyFailure> failures, CancellationToken cancellationToken)
+    private async Task<List<(string ServerName, Dictionary<string, JsonElement> Answer)>> AskAllAsync<T>(
+        Dictionary<string, List<string>> servers, Func<List<string>, T> question, JsonTypeInfo<T> type, string what, string required,
+        long? timeout, Dictionary<string, KeyFailure> failures, CancellationToken cancellationToken)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter((int)Math.Clamp(timeout ?? DefaultTimeout, 0, MaxTimeout));
         var asked = servers.Select(server => AskAsync(server.Key, JsonSerializer.SerializeToElement(question(server.Value), type))).ToList();
-        var answers = new List<(string, JsonElement)>();
-        foreach (var ((serverName, userIds), answer) in servers.Zip(await Task.WhenAll(asked)))
+        var answers = new List<(string, Dictionary<string, JsonElement>)>();
+        foreach (var (serverName, answer) in servers.Keys.Zip(await Task.WhenAll(asked)))
         {
-            if (answer.Failure is null) answers.AddRange(userIds.Select(userId => (userId, answer.Json)));
-            else failures[serverName] = answer.Failure;
+            var members = PeerJson.Members(answer.Json);
+            if (answer.Failure is not null) failures[serverName] = answer.Failure;
+            else if (members.GetValueOrDefault(required).ValueKind != JsonValueKind.Object) failures[serverName] = Unusable(serverName);
+            else answers.Add((serverName, members));
         }
 
         cancellationToken.ThrowIfCancellationRequested();
@@ -110,37 +134,20 @@ internal sealed class RemoteKeys(FederationClient federation, KeyChanges changes
         }
     }
 
-    private static JsonElement.ObjectEnumerator Members(JsonElement? users, string userId) =>
-        users is { } all && KeyJson.Member(all, userId) is { ValueKind: JsonValueKind.Object } ofUser ? ofUser.EnumerateObject() : default;
-
-    // What one server says about another one's user is nothing.
-    private static bool IsOf(JsonElement key, string userId) => KeyJson.Text(key, "user_id") == userId;
-
-    private static (string PublicKey, JsonObject Json)? Key(JsonElement answer, string usage, string userId)
+    // One device that is not as it has to be is left out; but where there was something, and nothing of it can be used, nobody knows
+    // which devices there are.
+    private static Dictionary<string, JsonObject>? Devices(JsonElement devices, string userId)
     {
-        try
+        if (devices.ValueKind != JsonValueKind.Object) return null;
+        var usable = new Dictionary<string, JsonObject>();
+        foreach (var (deviceId, device) in PeerJson.Members(devices))
         {
-            var key = KeyJson.Member(answer, $"{usage}_keys") is { } keys
-                ? CrossSigningKey.Read(KeyJson.Member(keys, userId), usage, userId)
-                : null;
-            return key is null ? null : (key.PublicKey, JsonNode.Parse(key.Json)!.AsObject());
+            if (PeerJson.DeviceKeys(device, new DeviceAddress(userId, deviceId)) is { } keys) usable.Add(deviceId, keys);
         }
-        catch (MatrixErrorException)
-        {
-            return null;
-        }
+
+        return usable.Count > 0 || devices.GetPropertyCount() == 0 ? usable : null;
     }
 
-    private static JsonObject? Object(JsonElement json)
-    {
-        try
-        {
-            return JsonNode.Parse(KeyJson.Canonical(json)) as JsonObject;
-        }
-        catch (MatrixErrorException)
-        {
-            // Nobody could verify its signatures.
-            return null;
-        }
-    }
+    private static KeyFailure Unusable(string serverName) =>
+        new("M_UNKNOWN", $"{serverName} did not answer what was asked for in a form that can be used");
 }

@@ -13,7 +13,8 @@ internal static class SignatureEndpoint
         Caller caller, Body<Dictionary<string, Dictionary<string, JsonElement>>> body, KeyChanges changes, IAccountStore accounts,
         RemoteKeys remote, CancellationToken cancellationToken)
     {
-        if (body.Value.ContainsValue(null!)) throw Errors.BadJson();
+        if (body.Value.Values.Any(targets => targets is null || targets.Values.Any(signed => signed.ValueKind != JsonValueKind.Object)))
+            throw Errors.BadJson();
 
         // What the caller sees is what they have signed: their own keys, and the master keys of others.
         var seen = KeyQueryResponse.Empty();
@@ -48,16 +49,16 @@ internal static class SignatureEndpoint
     private static ValueTask<int> SaveAsync(
         KeyChanges changes, string signer, Dictionary<string, JsonObject> ownDevices,
         List<(string UserId, string Target, string KeyId, string Signature)> accepted, CancellationToken cancellationToken) => changes.MakeAsync(
-        async (statements, position) =>
+        async change =>
         {
-            foreach (var (userId, target, keyId, signature) in accepted)
-                await Signatures.SaveAsync(statements, position, signer, userId, target, keyId, signature);
-
             // Signatures on one's own keys are for everybody; those on others' keys are told to their signer alone.
-            var own = accepted.Where(signature => signature.UserId == signer).Select(signature => signature.Target).ToList();
-            return own.Count == 0
-                ? 0
-                : await DeviceLists.ChangeAsync(statements, position, signer, own.FirstOrDefault(ownDevices.ContainsKey, ""));
+            var own = new List<string>();
+            foreach (var (userId, target, keyId, signature) in accepted)
+            {
+                if (await Signatures.SaveAsync(change, signer, userId, target, keyId, signature) && userId == signer) own.Add(target);
+            }
+
+            return own.Count == 0 ? 0 : await DeviceLists.ChangeAsync(change, signer, own.FirstOrDefault(ownDevices.ContainsKey, ""));
         },
         cancellationToken);
 

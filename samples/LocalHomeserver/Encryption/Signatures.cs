@@ -8,22 +8,32 @@ namespace LocalHomeserver;
 /// </summary>
 internal static class Signatures
 {
-    /// <summary>Keeps a signature.</summary>
-    /// <param name="statements">Part of a change.</param>
-    /// <param name="position">The change.</param>
+    /// <summary>Keeps a signature; false when it is kept already.</summary>
+    /// <param name="change">The change.</param>
     /// <param name="signer">Who has signed.</param>
     /// <param name="userId">Whose key it is.</param>
     /// <param name="target">The device, or the public key.</param>
     /// <param name="keyId">What it was signed with.</param>
     /// <param name="signature">The signature.</param>
-    public static Task<int> SaveAsync(
-        KeyStatements statements, long position, string signer, string userId, string target, string keyId, string signature) =>
-        statements.ExecuteAsync(
+    public static async Task<bool> SaveAsync(
+        KeyChange change, string signer, string userId, string target, string keyId, string signature)
+    {
+        var before = await change.Statements.QueryAsync(
+            """
+            SELECT signature FROM local_homeserver.key_signature
+            WHERE signer_id = $1 AND user_id = $2 AND target = $3 AND key_id = $4
+            """,
+            row => row.Text(0), signer, userId, target, keyId);
+        if (before is [var same] && same == signature) return false;
+
+        await change.Statements.ExecuteAsync(
             """
             INSERT INTO local_homeserver.key_signature VALUES ($1, $2, $3, $4, $5, $6)
             ON CONFLICT (signer_id, user_id, target, key_id) DO UPDATE SET signature = excluded.signature, position = excluded.position
             """,
-            signer, userId, target, keyId, signature, position);
+            signer, userId, target, keyId, signature, change.TakePosition());
+        return true;
+    }
 
     /// <summary>The signatures by the user and by whoever asks, under the devices and the public keys that they are for.</summary>
     public static async Task<ILookup<string, Signature>> FindAsync(KeyStatements statements, string userId, string? asker)

@@ -15,14 +15,22 @@ internal sealed class SqliteKeyDatabase : IKeyDatabase, IDisposable
 
     private SqliteKeyDatabase(string file)
     {
-        _connection.Open();
-        using var attach = _connection.CreateCommand();
-        attach.CommandText = "ATTACH $1 AS local_homeserver";
-        attach.Parameters.AddWithValue("$1", file);
-        attach.ExecuteNonQuery();
-        using var schema = _connection.CreateCommand();
-        schema.CommandText = Settings + KeySchema.Tables;
-        schema.ExecuteNonQuery();
+        try
+        {
+            _connection.Open();
+            using var attach = _connection.CreateCommand();
+            attach.CommandText = "ATTACH $1 AS local_homeserver";
+            attach.Parameters.AddWithValue("$1", file);
+            attach.ExecuteNonQuery();
+            using var schema = _connection.CreateCommand();
+            schema.CommandText = Settings + KeySchema.Tables;
+            schema.ExecuteNonQuery();
+        }
+        catch (SqliteException e)
+        {
+            _connection.Dispose();
+            throw SettingsException.Of(file, e);
+        }
     }
 
     public bool IsShared => false;
@@ -62,6 +70,8 @@ internal sealed class SqliteKeyDatabase : IKeyDatabase, IDisposable
 
     public void Dispose()
     {
+        // What is under way ends first: SQLite's connection is not for two threads, not even to close it.
+        _oneAtATime.Wait();
         _connection.Dispose();
         _oneAtATime.Dispose();
     }

@@ -34,7 +34,7 @@ internal sealed record UserKeys(
         foreach (var (deviceId, keys) in deviceKeys.Where(device => names.ContainsKey(device.DeviceId)))
         {
             var device = Signed(keys, deviceId);
-            device["unsigned"] = names[deviceId] is { Length: > 0 } name ? new JsonObject { ["device_display_name"] = name } : [];
+            KeyJson.SetDisplayName(device, names[deviceId]);
             devices.Add(deviceId, device);
         }
 

@@ -1,6 +1,6 @@
 using System.Reflection;
-using System.Text.Json.Nodes;
 using Matrix.ToDevice;
+using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace LocalHomeserver;
 
@@ -21,12 +21,9 @@ internal static class FederationEndpoints
 
     public static void MapFederation(this IEndpointRouteBuilder app)
     {
-        app.MapGet("/_matrix/key/v2/server", async (
-            ServerKey key, Settings settings, TimeProvider clock, CancellationToken cancellationToken) =>
-        {
-            var document = KeyDocument.Of(settings.ServerName, await key.GetAsync(cancellationToken), clock);
-            return TypedResults.Text(document.ToJsonString(), "application/json");
-        });
+        // Servers used to ask for one key by its identifier; they get all of them, as the specification says.
+        app.MapGet("/_matrix/key/v2/server", GetKeysAsync);
+        app.MapGet("/_matrix/key/v2/server/{keyId}", GetKeysAsync);
 
         var federation = app.MapGroup("/_matrix/federation/v1");
         federation.MapSend();
@@ -50,25 +47,13 @@ internal static class FederationEndpoints
                 keys.SelfSigningKey);
         });
     }
-}
 
-/// <summary>The devices of a user, for another server.</summary>
-/// <param name="UserId">The user.</param>
-/// <param name="StreamId">The version of the list.</param>
-/// <param name="Devices">The devices.</param>
-/// <param name="MasterKey">The user's master key, if there is one.</param>
-/// <param name="SelfSigningKey">The user's self-signing key, if there is one.</param>
-public sealed record UserDeviceList(
-    string UserId, long StreamId, IReadOnlyList<UserDevice> Devices, JsonObject? MasterKey = null, JsonObject? SelfSigningKey = null);
-
-/// <summary>A device of another server's user.</summary>
-/// <param name="DeviceId">Its ID.</param>
-/// <param name="DeviceDisplayName">What its user calls it.</param>
-/// <param name="Keys">Its identity keys, if it has uploaded any.</param>
-public sealed record UserDevice(string DeviceId, string? DeviceDisplayName = null, JsonObject? Keys = null)
-{
-    internal static UserDevice Of(Device device, JsonObject? keys) =>
-        new(device.DeviceId, device.DisplayName.Length == 0 ? null : device.DisplayName, keys);
+    private static async Task<ContentHttpResult> GetKeysAsync(
+        ServerKey key, Settings settings, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        var document = KeyDocument.Of(settings.ServerName, await key.GetAsync(cancellationToken), clock);
+        return TypedResults.Text(document.ToJsonString(), "application/json");
+    }
 }
 
 internal sealed record ServerVersion(ServerVersion.Implementation Server)

@@ -5,6 +5,9 @@ namespace LocalHomeserver;
 /// <summary>Another server did not do what it was asked for.</summary>
 public sealed class FederationException(string message, Exception? inner = null) : Exception(message, inner)
 {
+    // It is shown to clients and written into logs.
+    private const int MaxCodeLength = 100;
+
     /// <summary>The status of its answer; null when there was none, or not one that could be read.</summary>
     public int? StatusCode { get; private init; }
 
@@ -29,7 +32,7 @@ public sealed class FederationException(string message, Exception? inner = null)
     {
         try
         {
-            return JsonElement.Parse(body).GetProperty("errcode").GetString();
+            return JsonElement.Parse(body).GetProperty("errcode").GetString() is { Length: <= MaxCodeLength } code ? code : null;
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
         {

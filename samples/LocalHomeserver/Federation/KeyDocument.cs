@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
@@ -12,6 +13,9 @@ internal sealed record KeyDocument(IReadOnlyDictionary<string, byte[]> Keys, Dat
 
     // "Servers MUST use the lesser of this field and 7 days into the future."
     private static readonly TimeSpan s_longestLifetime = TimeSpan.FromDays(7);
+
+    // For hundreds of keys; servers have one or two.
+    private const int MaxBytes = 64 * 1024;
 
     /// <summary>This server's document, signed.</summary>
     public static JsonObject Of(string serverName, SigningKey key, TimeProvider clock)
@@ -30,32 +34,33 @@ internal sealed record KeyDocument(IReadOnlyDictionary<string, byte[]> Keys, Dat
     /// <summary>Reads a peer's document; null when it is not that peer's, not signed by it, or not valid any more.</summary>
     public static KeyDocument? Read(JsonElement json, string serverName, TimeProvider clock)
     {
-        try
-        {
-            if (json.GetProperty("server_name").GetString() != serverName) return null;
+        // Signatures are verified over all of it, for each of its keys.
+        if (JsonMarshal.GetRawUtf8Value(json).Length > MaxBytes) return null;
 
-            var now = clock.GetUtcNow();
-            var validUntil = Math.Min(
-                json.GetProperty("valid_until_ts").GetInt64(), (now + s_longestLifetime).ToUnixTimeMilliseconds());
-            if (validUntil <= now.ToUnixTimeMilliseconds()) return null;
-
-            // Only a key that has signed the document is one that the server has.
-            var keys = new Dictionary<string, byte[]>();
-            foreach (var member in json.GetProperty("verify_keys").EnumerateObject())
-            {
-                if (member.Name.StartsWith(SigningKey.Algorithm, StringComparison.Ordinal)
-                    && UnpaddedBase64.Decode(member.Value.GetProperty("key").GetString() ?? "") is { } key
-                    && SignedJson.IsSigned(json, serverName, member.Name, key))
-                {
-                    keys[member.Name] = key;
-                }
-            }
-
-            return keys.Count == 0 ? null : new KeyDocument(keys, DateTimeOffset.FromUnixTimeMilliseconds(validUntil));
-        }
-        catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException or FormatException)
+        var members = PeerJson.Members(json);
+        if (PeerJson.Text(members.GetValueOrDefault("server_name")) != serverName
+            || members.GetValueOrDefault("valid_until_ts") is not { ValueKind: JsonValueKind.Number } number || !number.TryGetInt64(out var said))
         {
             return null;
         }
+
+        var now = clock.GetUtcNow();
+        var validUntil = Math.Min(said, (now + s_longestLifetime).ToUnixTimeMilliseconds());
+        if (validUntil <= now.ToUnixTimeMilliseconds()) return null;
+
+        // Only a key that has signed the document is one that the server has.
+        var keys = new Dictionary<string, byte[]>();
+        foreach (var (keyId, member) in PeerJson.Members(members.GetValueOrDefault("verify_keys")))
+        {
+            if (keyId.StartsWith(SigningKey.Algorithm, StringComparison.Ordinal)
+                && PeerJson.Text(PeerJson.Members(member).GetValueOrDefault("key")) is { } text
+                && UnpaddedBase64.Decode(text) is { Length: Ed25519.KeyLength } key
+                && SignedJson.IsSigned(json, serverName, keyId, key))
+            {
+                keys[keyId] = key;
+            }
+        }
+
+        return keys.Count == 0 ? null : new KeyDocument(keys, DateTimeOffset.FromUnixTimeMilliseconds(validUntil));
     }
 }

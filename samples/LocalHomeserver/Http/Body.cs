@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.Unicode;
 
 namespace LocalHomeserver;
 
@@ -16,7 +15,14 @@ internal sealed record Body<T>(T Value)
         var body = await RequestBody.ReadAsync(context, MaxBytes);
         // A DELETE has a body only to carry a password confirmation: without one there is nothing to send yet.
         var json = body.IsEmpty && HttpMethods.IsDelete(context.Request.Method) ? "{}"u8 : body.Span;
-        if (!IsJson(json)) throw Errors.NotJson();
+        // What is not JSON and what is JSON of a wrong shape are two different errors (R4): so this is looked at first.
+        switch (JsonText.FormOf(json))
+        {
+            case JsonForm.NotJson: throw Errors.NotJson();
+            case JsonForm.NotText: throw Errors.BadJson("The request body has half of a surrogate pair");
+            case JsonForm.TooDeep: throw Errors.BadJson("The request body is nested too deep");
+        }
+
         try
         {
             return JsonSerializer.Deserialize(json, MatrixJson.Default.GetTypeInfo(typeof(T))!) is T value
@@ -26,22 +32,6 @@ internal sealed record Body<T>(T Value)
         catch (JsonException)
         {
             throw Errors.BadJson();
-        }
-    }
-
-    // What is not JSON and what is JSON of a wrong shape are two different errors (R4): so the syntax is checked first.
-    private static bool IsJson(ReadOnlySpan<byte> json)
-    {
-        if (!Utf8.IsValid(json)) return false;
-        try
-        {
-            var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = MaxBytes });
-            while (reader.Read()) { }
-            return true;
-        }
-        catch (JsonException)
-        {
-            return false;
         }
     }
 }

@@ -95,6 +95,37 @@ internal sealed class DeviceListSenderTests
         Assert.That(_peer.Received.Max(transaction => transaction.Edus.Length), Is.LessThanOrEqualTo(100));
     }
 
+    [TestCase("memory")]
+    [TestCase("postgresql", Category = "Slow")]
+    public async Task A_server_is_not_told_what_it_knows(string store)
+    {
+        await using var server = await StartAsync(store);
+        var phone = await AskedForAsync(server);
+        var key = TestKeys.NewKey(phone);
+        var (keys, identity) = (TestKeys.DeviceKeys(phone, key), TestIdentity.Of(phone));
+        Func<Task<Reply>>[] changes =
+        [
+            () => phone.TryUploadAsync(keys),
+            () => phone.CallAsync("POST", "/keys/device_signing/upload", identity.Upload(phone.PasswordAuth())),
+            () => phone.TrySignAsync(phone.UserId, "PHONE", TestKeys.SignAnew(keys, phone.UserId, identity.SelfSigning)),
+            () => phone.CallAsync("PUT", "/devices/PHONE", new { display_name = "Phone" }),
+        ];
+        foreach (var change in changes) (await change()).Ok();
+        var tablet = await NewDeviceAsync(server, phone);
+        await Eventually.IsAsync(() => Told(_accepted, phone).Length == 1, "It has been told all of that");
+        _accepted.Clear();
+
+        foreach (var change in changes) (await change()).Ok();
+        (await phone.CallAsync("PUT", "/devices/PHONE", "{}")).Ok();
+        await tablet.LogoutAsync();
+        await Eventually.IsAsync(() => Told(_accepted, phone).Length == 1, "It has been told the next change");
+
+        // The user's master key goes with every change of a list.
+        Assert.That(
+            _accepted.SelectMany(transaction => transaction.Edus).Select(edu => edu.String("edu_type")),
+            Is.EquivalentTo(new[] { "m.signing_key_update", "m.device_list_update" }));
+    }
+
     [Test]
     public async Task A_server_that_asked_for_nobody_is_told_nothing()
     {

@@ -1,3 +1,5 @@
+using System.Text.Json.Nodes;
+
 namespace LocalHomeserver.Tests;
 
 /// <summary>What /sync and /keys/changes tell about keys.</summary>
@@ -49,6 +51,54 @@ internal sealed class DeviceListTests(string store) : HomeserverTests(store)
             Assert.That(told.Changed(), Is.EqualTo(new[] { _alice.UserId }));
             Assert.That(told.NextBatch, Is.Not.EqualTo(before));
             Assert.That((await _alice.SyncAsync(told.NextBatch)).Changed(), Is.Empty);
+        }
+    }
+
+    [Test]
+    public async Task A_write_that_changes_nothing_is_told_to_nobody()
+    {
+        var key = TestKeys.NewKey(_alice);
+        var keys = TestKeys.DeviceKeys(_alice, key);
+        var identity = TestIdentity.Of(_alice);
+        var oneTimeKeys = new JsonObject { [$"{TestKeys.Algorithm}:A"] = TestKeys.OneTimeKey(_alice, "A") };
+        var signedAnew = new JsonObject { [$"{TestKeys.Algorithm}:A"] = TestKeys.OneTimeKey(_alice, "A") };
+        var turned = new JsonObject(keys.Reverse().Select(member => KeyValuePair.Create(member.Key, member.Value?.DeepClone())));
+        var unsigned = keys.DeepClone().AsObject();
+        unsigned["unsigned"] = new JsonObject { ["device_display_name"] = "not for the device to say" };
+        Func<Task<Reply>>[] changes =
+        [
+            () => _alice.TryUploadAsync(keys, oneTimeKeys, oneTimeKeys),
+            () => _alice.CallAsync("POST", "/keys/device_signing/upload", identity.Upload()),
+            () => _alice.TrySignAsync(_alice.UserId, "PHONE", TestKeys.SignAnew(keys, _alice.UserId, identity.SelfSigning)),
+            () => _alice.TrySignAsync(_alice.UserId, identity.Master.PublicKey(), TestKeys.SignAnew(identity.MasterKey, _alice.UserId, key)),
+            () => _alice.CallAsync("PUT", "/devices/PHONE", new { display_name = "Phone" }),
+        ];
+        Func<Task<Reply>>[] others =
+        [
+            () => _alice.CallAsync("PUT", "/devices/PHONE", "{}"),
+            () => _alice.CallAsync("PUT", "/devices/PHONE", """{"display_name":null}"""),
+            () => _alice.CallAsync("POST", "/keys/upload", "{}"),
+            () => _alice.TryUploadAsync(turned),
+            () => _alice.TryUploadAsync(unsigned),
+            () => _alice.TryUploadAsync(null, signedAnew, signedAnew),
+            () => _bob.CallAsync("POST", "/keys/claim", $$$$"""{"one_time_keys":{"{{{{_alice.UserId}}}}":{"PHONE":"nothing of this","NONE":"x"}}}"""),
+            () => _alice.CallAsync("POST", "/delete_devices", new { devices = new[] { "NONE" }, auth = _alice.PasswordAuth() }),
+        ];
+        await _bob.QueryAsync(_alice.UserId);
+        foreach (var change in changes)
+        {
+            var before = (await _bob.SyncAsync()).NextBatch;
+            (await change()).Ok();
+            Assert.That((await _bob.SyncAsync()).NextBatch, Is.Not.EqualTo(before));
+        }
+
+        var (alice, bob) = ((await _alice.SyncAsync()).NextBatch, (await _bob.SyncAsync()).NextBatch);
+        foreach (var again in changes.Concat(others))
+        {
+            (await again()).Ok();
+            // No change has taken a position: so nobody was woken, on this host or another.
+            Assert.That(((await _alice.SyncAsync(alice)).NextBatch, (await _bob.SyncAsync(bob)).NextBatch), Is.EqualTo((alice, bob)));
+            Assert.That((await _bob.SyncAsync(bob)).Changed(), Is.Empty);
         }
     }
 

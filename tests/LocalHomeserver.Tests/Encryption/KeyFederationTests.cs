@@ -136,7 +136,7 @@ internal sealed class KeyFederationTests(string store)
         Assert.That(after.SelfSigningKey!["keys"]![identity.SelfSigning.KeyId], Is.Not.Null);
         Assert.That((await ListAsync()).StreamId, Is.EqualTo(after.StreamId));
 
-        Task<UserDeviceList> ListAsync() => _hs1.Federation.GetUserDevicesAsync("hs2.localhost:8448", _bob.UserId, default);
+        Task<UserDeviceList> ListAsync() => UserDeviceList.FetchAsync(_hs1.Federation, "hs2.localhost:8448", _bob.UserId, default);
     }
 
     [Test]

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace LocalHomeserver.Tests;
@@ -71,6 +72,51 @@ internal sealed class KeyUploadTests(string store) : HomeserverTests(store)
         (await _phone.TryUploadAsync(fallbackKeys: keys)).Ok();
 
         Assert.That((await _phone.SyncAsync()).UnusedFallbackKeys(), Is.Empty);
+    }
+
+    [Test]
+    public async Task A_one_time_key_is_the_same_however_it_is_signed_and_written()
+    {
+        var plain = new JsonObject { ["signed_curve25519:A"] = "value" };
+        var newest = TestKeys.OneTimeKey(_phone, "value");
+        newest["more"] = new JsonArray(1);
+        foreach (var key in (JsonObject[])[plain, new() { ["signed_curve25519:A"] = TestKeys.OneTimeKey(_phone, "value") }, new() { ["signed_curve25519:A"] = newest }])
+        {
+            var reply = (await _phone.TryUploadAsync(oneTimeKeys: key)).Ok();
+            Assert.That(reply.GetProperty("one_time_key_counts").GetProperty("signed_curve25519").GetInt64(), Is.EqualTo(1));
+        }
+
+        (await _phone.TryUploadAsync(oneTimeKeys: new() { ["signed_curve25519:A"] = TestKeys.OneTimeKey(_phone, "other") })).IsError(400, "M_INVALID_PARAM");
+        Assert.That(IsSame(await ClaimedAsync("signed_curve25519:A"), newest), Is.True, "The newest signature is given.");
+        Assert.That(await _phone.ClaimAsync(_phone), Is.Null);
+    }
+
+    [TestCase("A")]
+    [TestCase("B")]
+    public async Task A_used_fallback_key_is_still_used_when_it_is_signed_anew_or_has_another_name(string keyId)
+    {
+        await UploadAsync("A", TestKeys.OneTimeKey(_phone, "value", isFallback: true));
+        await _phone.ClaimAsync(_phone);
+
+        var again = TestKeys.OneTimeKey(_phone, "value", isFallback: true);
+        await UploadAsync(keyId, again);
+
+        Assert.That((await _phone.SyncAsync()).UnusedFallbackKeys(), Is.Empty);
+        Assert.That(IsSame(await ClaimedAsync($"signed_curve25519:{keyId}"), again), Is.True);
+
+        await UploadAsync(keyId, TestKeys.OneTimeKey(_phone, "new", isFallback: true));
+        Assert.That((await _phone.SyncAsync()).UnusedFallbackKeys(), Is.EqualTo(new[] { TestKeys.Algorithm }));
+
+        async Task UploadAsync(string name, JsonObject key) =>
+            (await _phone.TryUploadAsync(fallbackKeys: new() { [$"signed_curve25519:{name}"] = key.DeepClone() })).Ok();
+    }
+
+    [Test]
+    public async Task An_unused_fallback_key_is_still_unused_when_it_is_signed_anew()
+    {
+        await _phone.UploadFallbackKeyAsync("A");
+        await _phone.UploadFallbackKeyAsync("A");
+        Assert.That((await _phone.SyncAsync()).UnusedFallbackKeys(), Is.EqualTo(new[] { TestKeys.Algorithm }));
     }
 
     [Test]
@@ -183,6 +229,18 @@ internal sealed class KeyUploadTests(string store) : HomeserverTests(store)
         (await Call(method, path, "{}")).IsError(401, "M_MISSING_TOKEN");
         (await Server.SendAsync(method, "/_matrix/client/r0" + path, "{}")).IsError(401, "M_MISSING_TOKEN");
     }
+
+    /// <summary>A key of the phone, as somebody else gets it.</summary>
+    private async Task<JsonElement> ClaimedAsync(string name)
+    {
+        var users = (await _phone.CallAsync("POST", "/keys/claim", new
+        {
+            one_time_keys = new Dictionary<string, object> { [_phone.UserId] = new { PHONE = TestKeys.Algorithm } },
+        })).Ok().GetProperty("one_time_keys");
+        return users.GetProperty(_phone.UserId).GetProperty("PHONE").GetProperty(name);
+    }
+
+    private static bool IsSame(JsonElement one, JsonObject other) => JsonElement.DeepEquals(one, JsonElement.Parse(other.ToJsonString()));
 
     /// <summary>A body that is sent when something else has been done first.</summary>
     private sealed class LateContent(string text, Func<Task> first) : HttpContent

@@ -41,7 +41,7 @@ internal sealed class FederationTests(string store)
             await asked.LoginAsync(phone.UserId, "LAP/TOP");
             (await phone.CallAsync("PUT", "/devices/PHONE", new { display_name = "Téléphone" })).Ok();
 
-            var list = await asking.Federation.GetUserDevicesAsync(serverName, phone.UserId, default);
+            var list = await UserDeviceList.FetchAsync(asking.Federation, serverName, phone.UserId, default);
 
             Assert.That(list.UserId, Is.EqualTo(phone.UserId));
             Assert.That(list.Devices, Is.EquivalentTo(new[] { new UserDevice("PHONE", "Téléphone"), new UserDevice("LAP/TOP") }));
@@ -52,10 +52,10 @@ internal sealed class FederationTests(string store)
     public async Task The_version_of_a_device_list_grows()
     {
         var user = (await _hs2.RegisterAsync()).UserId;
-        var before = await _hs1.Federation.GetUserDevicesAsync("hs2.localhost:8448", user, default);
+        var before = await UserDeviceList.FetchAsync(_hs1.Federation, "hs2.localhost:8448", user, default);
         await _hs2.LoginAsync(user);
         _hs2.Clock.PutForward(TimeSpan.FromSeconds(1));
-        var after = await _hs1.Federation.GetUserDevicesAsync("hs2.localhost:8448", user, default);
+        var after = await UserDeviceList.FetchAsync(_hs1.Federation, "hs2.localhost:8448", user, default);
 
         Assert.That(after.StreamId, Is.GreaterThan(before.StreamId));
     }
@@ -67,7 +67,7 @@ internal sealed class FederationTests(string store)
     public void A_user_who_is_not_of_the_server_is_not_found(string userId)
     {
         var error = Assert.ThrowsAsync<FederationException>(
-            async () => await _hs1.Federation.GetUserDevicesAsync("hs2.localhost:8448", userId, default));
+            async () => await UserDeviceList.FetchAsync(_hs1.Federation, "hs2.localhost:8448", userId, default));
         Assert.That((error!.StatusCode, error.ErrorCode), Is.EqualTo((404, "M_NOT_FOUND")));
     }
 
@@ -86,7 +86,7 @@ internal sealed class FederationTests(string store)
 
     [Test]
     public void A_server_that_is_not_a_peer_is_not_asked() => Assert.That(
-        async () => await _hs1.Federation.GetUserDevicesAsync("hs3.localhost", "@alice:hs3.localhost", default),
+        async () => await UserDeviceList.FetchAsync(_hs1.Federation, "hs3.localhost", "@alice:hs3.localhost", default),
         Throws.TypeOf<FederationException>().With.Message.Contains("Federation:Peers"));
 
     [Test]
@@ -95,7 +95,7 @@ internal sealed class FederationTests(string store)
         await using var alone = await Homeserver.StartAsync(
             store, "--ServerName", "hs1.localhost", "--Federation:Peers:hs2.localhost", $"http://127.0.0.1:{LoopbackPort.Unused()}");
         var error = Assert.ThrowsAsync<FederationException>(
-            async () => await alone.Federation.GetUserDevicesAsync("hs2.localhost", "@alice:hs2.localhost", default));
+            async () => await UserDeviceList.FetchAsync(alone.Federation, "hs2.localhost", "@alice:hs2.localhost", default));
         Assert.That(error!.StatusCode, Is.Null);
         Assert.That(error.Message, Does.Contain("cannot be reached"));
     }
@@ -106,8 +106,22 @@ internal sealed class FederationTests(string store)
         using var gone = new CancellationTokenSource();
         await gone.CancelAsync();
         Assert.That(
-            async () => await _hs1.Federation.GetUserDevicesAsync("hs2.localhost:8448", "@alice:hs2.localhost", gone.Token),
+            async () => await UserDeviceList.FetchAsync(_hs1.Federation, "hs2.localhost:8448", "@alice:hs2.localhost", gone.Token),
             Throws.InstanceOf<OperationCanceledException>());
+    }
+
+    [TestCase("/ed25519:a1b2c3")]
+    [TestCase("/ed25519%3Aa1b2c3")]
+    [TestCase("/ed25519:auto?minimum_valid_until_ts=0")]
+    [TestCase("/")]
+    public async Task The_key_document_is_also_given_to_who_asks_for_one_key(string keyId)
+    {
+        var asked = (await _hs2.SendAsync("GET", "/_matrix/key/v2/server" + keyId)).Ok();
+        var all = (await _hs2.SendAsync("GET", "/_matrix/key/v2/server")).Ok();
+
+        var key = all.GetProperty("verify_keys").EnumerateObject().Single();
+        Assert.That(JsonElement.DeepEquals(asked.GetProperty("verify_keys"), all.GetProperty("verify_keys")), Is.True);
+        Assert.That(SignedJson.IsSigned(asked, "hs2.localhost:8448", key.Name, UnpaddedBase64.Decode(key.Value.String("key"))), Is.True);
     }
 
     [Test]

@@ -1,11 +1,30 @@
 using System.Diagnostics;
 using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
 
 namespace LocalHomeserver.Tests;
 
 internal sealed class SettingsTests
 {
     private static readonly string s_data = Directory.CreateTempSubdirectory("local-homeserver-tests-").FullName;
+
+    // What is not as a setting needs it.
+    private static readonly string s_files = Path.Combine(s_data, "files");
+
+    [OneTimeSetUp]
+    public void MakeFiles()
+    {
+        foreach (var folder in (string[])["accounts", "keys", "messages", "settings"]) Directory.CreateDirectory(Path.Combine(s_files, folder));
+        Directory.CreateDirectory(Path.Combine(s_files, "accounts", "accounts.db"));
+        var garbage = new string('x', 10_000);
+        File.WriteAllText(Path.Combine(s_files, "keys", "keys.db"), garbage);
+        File.WriteAllText(Path.Combine(s_files, "messages", "to-device.db"), garbage);
+        File.WriteAllText(Path.Combine(s_files, "settings", "appsettings.json"), "{");
+        File.WriteAllText(Path.Combine(s_files, "file"), garbage);
+        using var certificate = TestCertificate.New();
+        File.WriteAllBytes(Path.Combine(s_files, "good.pfx"), certificate.Export(X509ContentType.Pkcs12, "right"));
+    }
 
     [OneTimeTearDown]
     public void DeleteData() => Directory.Delete(s_data, recursive: true);
@@ -51,6 +70,33 @@ internal sealed class SettingsTests
     [TestCase("--Store postgresql --ConnectionStrings:PostgreSql Host=127.0.0.1;Port=1;Username=x", "cannot be reached")]
     [TestCase("--Store postgresql --ConnectionStrings:PostgreSql Host=127.0.0.1:1,127.0.0.1:2;Username=x", "cannot be reached")]
     [TestCase("--Data /dev/null", "/dev/null")]
+    [TestCase("--Data \"\"", "It must be a folder")]
+    [TestCase("--Data /proc/x", "/proc/x")]
+    [TestCase("--Data {files}/file/x", "/file/x")]
+    [TestCase("--Data {files}/accounts", "accounts.db cannot be used")]
+    [TestCase("--Data {files}/keys", "keys.db cannot be used")]
+    [TestCase("--Data {files}/messages", "to-device.db is not a SQLite database")]
+    [TestCase("--urls \"\"", "Urls is ''")]
+    [TestCase("--urls nonsense", "Urls is 'nonsense'. It must be an address such as")]
+    [TestCase("--urls ftp://127.0.0.1:8008", "Urls is 'ftp://127.0.0.1:8008'")]
+    [TestCase("--urls http://127.0.0.1:8008;http://127.0.0.1:port", "Urls is 'http://127.0.0.1:port'")]
+    [TestCase("--urls http://127.0.0.1:70000", "Urls is 'http://127.0.0.1:70000'")]
+    [TestCase("--urls http://127.0.0.256:8008", "Urls is 'http://127.0.0.256:8008'")]
+    [TestCase("--urls http://127.0.0.1:8008/matrix", "Urls is 'http://127.0.0.1:8008/matrix'")]
+    [TestCase("--urls http://192.0.2.1:8008", "cannot listen where its settings say")]
+    [TestCase("--urls http://127.0.0.1:{used}", "address already in use")]
+    [TestCase("--urls https://127.0.0.1:0", "No server certificate was specified")]
+    [TestCase("--urls https://127.0.0.1:0 --Kestrel:Certificates:Default:Path {files}/none.pfx", "none.pfx")]
+    [TestCase("--urls https://127.0.0.1:0 --Kestrel:Certificates:Default:Path {files}", "is denied")]
+    [TestCase("--urls https://127.0.0.1:0 --Kestrel:Certificates:Default:Path {files}/file", "certificate that Kestrel's settings name")]
+    [TestCase("--urls https://127.0.0.1:0 --Kestrel:Certificates:Default:Path {files}/good.pfx", "the password may be incorrect")]
+    [TestCase("--urls https://127.0.0.1:0 --Kestrel:Certificates:Default:Path {files}/good.pfx --Kestrel:Certificates:Default:Password x", "password may be")]
+    [TestCase("--Kestrel:Endpoints:A:Protocols Http1", "Kestrel:Endpoints:A:Url is ''")]
+    [TestCase("--Kestrel:Endpoints:A:Url nonsense", "Kestrel:Endpoints:A:Url is 'nonsense'")]
+    [TestCase("--Kestrel:Endpoints:A:Url http://127.0.0.1:0 --Kestrel:Endpoints:A:SslProtocols:0 Tls13", "HTTPS-only")]
+    [TestCase("--Logging:LogLevel:Default Nonsense", "'Nonsense' is not supported")]
+    [TestCase("--contentRoot {files}/none", "none")]
+    [TestCase("--contentRoot {files}/settings", "appsettings.json")]
     [TestCase("--ServerName \"not a name\"", "host name")]
     [TestCase("--PasswordIterations 0", "100000")]
     [TestCase("--AccessTokenLifetime never", "00:05:00")]
@@ -69,13 +115,39 @@ internal sealed class SettingsTests
     [TestCase("--Federation:Peers:hs2.localhost http://127.0.0.1:8009 --Federation:MaxPause 100.00:00:00", "less than 49 days")]
     public async Task A_wrong_setting_is_explained_and_the_server_does_not_start(string settings, string explanation)
     {
+        using var used = new TcpListener(IPAddress.Loopback, 0);
+        used.Start();
+        settings = settings
+            .Replace("{files}", s_files, StringComparison.Ordinal)
+            .Replace("{used}", $"{((IPEndPoint)used.LocalEndpoint).Port}", StringComparison.Ordinal);
         using var process = Start(settings);
+        var output = process.StandardOutput.ReadToEndAsync();
         var error = await process.StandardError.ReadToEndAsync();
         await process.WaitForExitAsync();
 
-        Assert.That(process.ExitCode, Is.EqualTo(1));
-        Assert.That(error, Does.Contain(explanation));
-        Assert.That(error.Trim(), Does.Not.Contain('\n'));
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(process.ExitCode, Is.EqualTo(1));
+            Assert.That(error, Does.Contain(explanation));
+            Assert.That(error.Trim(), Does.Not.Contain('\n'));
+            Assert.That(await output, Is.Empty);
+        }
+    }
+
+    [Test]
+    public async Task Addresses_as_Kestrels_endpoints_are_used_alone_and_told_in_one_line()
+    {
+        using var process = Start("--Store memory --Kestrel:Endpoints:A:Url http://127.0.0.1:0");
+        try
+        {
+            var line = await process.StandardOutput.ReadLineAsync();
+            Assert.That(line, Does.Match(@"^Homeserver localhost listens on http://127\.0\.0\.1:\d+\. For trials only"));
+        }
+        finally
+        {
+            process.Kill();
+            await process.WaitForExitAsync();
+        }
     }
 
     [Test]

@@ -37,6 +37,8 @@ internal sealed class FakePeer : IAsyncDisposable
             _received.Enqueue(transaction);
             return await Answer(transaction);
         });
+        _app.MapFallback("{**path}", (HttpContext context) =>
+            Answers.TryGetValue(context.Request.Path.Value!, out var answer) ? Results.Text(answer, "application/json") : Results.NotFound());
     }
 
     public string Url => _app.Urls.Single();
@@ -56,6 +58,9 @@ internal sealed class FakePeer : IAsyncDisposable
 
     /// <summary>What it answers to a transaction; 200 unless a test says otherwise.</summary>
     public Func<ReceivedTransaction, Task<IResult>> Answer { get; set; } = _ => Task.FromResult(Ok);
+
+    /// <summary>What it answers at other paths.</summary>
+    public ConcurrentDictionary<string, string> Answers { get; } = new();
 
     public static IResult Ok => Results.Text("""{"pdus":{}}""", "application/json");
 
