@@ -78,7 +78,7 @@ public class DeniedTests : SenderTests
         }
 
         Assert.That(received, Is.EqualTo(Enumerable.Range(31, 10)));
-        while (log.Entries.Count(entry => entry.Id.Id == 17) < 31) await Task.Yield();
+        while (log.Entries.Count(entry => entry.Id.Id == 17) < 31) await TimeLimit.OneMoreTurnAsync();
         Assert.That(log.Entries.Where(entry => entry.Id.Id == 17).Select(entry => entry.Text), Is.All.Contains("The answer was 401."));
     }
 
@@ -213,7 +213,7 @@ public class DeniedTests : SenderTests
         {
             if (!Peers.HasNext())
             {
-                await Task.Yield();
+                await TimeLimit.OneMoreTurnAsync();
                 continue;
             }
 

@@ -110,7 +110,7 @@ public class InboundTransactionTests : ReceiverTests
         var deep = new string('[', 4_900_000) + new string(']', 4_900_000);
         var body = Encoding.UTF8.GetBytes($$"""{"x":1,"edus":[{"edu_type":"m.direct_to_device","content":{"messages":{"@bob:hs1":{"B1":{"v":{{deep}}} } } } },{"edu_type":"m.direct_to_device","content":{{EduToBob("""{"good":1}""")}}}]}""");
 
-        var received = await Task.Run(async () => await Receiver.ReceiveTransactionAsync("hs2", body, default)).WaitAsync(TimeSpan.FromMinutes(2));
+        var received = await Task.Run(async () => await Receiver.ReceiveTransactionAsync("hs2", body, default)).WaitAsync(TimeLimit.OfOneWait);
 
         Assert.That(received, Is.EqualTo(new ReceivedTransaction(Delivered: 1, Duplicates: 0, Dropped: 1)));
         Assert.That(await BobsMailAsync(), Is.EqualTo(new[] { """{"good":1}""" }));
