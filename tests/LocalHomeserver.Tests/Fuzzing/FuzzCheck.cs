@@ -9,6 +9,15 @@ namespace LocalHomeserver.Tests;
 /// </summary>
 internal sealed class FuzzCheck : IDisposable
 {
+    // Where others, or another server, see what was said.
+    private static readonly (string? Caller, string Path)[] s_reads =
+    [
+        ("recipient", "/_trial/inbox"),
+        ("renamer", "/_matrix/client/v3/devices"),
+        (null, "/_matrix/federation/v1/user/devices/@fuzz-uploader:hs1.localhost"),
+        (null, "/_matrix/federation/v1/user/devices/@fuzz-renamer:hs1.localhost"),
+    ];
+
     private readonly FuzzServer _server;
     private readonly TimeSpan _limit;
     private readonly FuzzCounts _counts;
@@ -94,11 +103,18 @@ internal sealed class FuzzCheck : IDisposable
         var received = await _server.SendSignedAsync("PUT", $"/_matrix/federation/v1/send/good{_number}", Bytes(Transaction(text)), Canonical(Transaction(text)));
         if (received.Status != 200) return _counts.Stall($"the good message of a peer: {received}");
 
+        foreach (var (caller, path) in s_reads)
+        {
+            var read = caller is null ? await _server.SendSignedAsync("GET", path, null, null) : await _server.SendAsync("GET", path, caller, (byte[]?)null);
+            if (read.Problem(isBare: false, isMatrix: true) is not null || read.Status != 200) return $"GET {path}: {read}";
+        }
+
         for (var i = 0; i < _devices.Length; i++)
             if (await SyncProblemAsync(i, [text, $"{text} of a peer"]) is { } problem) return _counts.Stall($"{_devices[i].Caller}: {problem}");
         if (_received != Interlocked.Read(ref _accepted)) return _counts.Stall($"{_accepted} messages were accepted, and {_received} have come");
 
-        var keys = await _server.SendAsync("POST", "/_matrix/client/v3/keys/query", "other", """{"device_keys":{"@fuzz-other:hs1.localhost":[]}}""");
+        var keys = await _server.SendAsync("POST", "/_matrix/client/v3/keys/query", "other",
+            """{"device_keys":{"@fuzz-other:hs1.localhost":[],"@fuzz-uploader:hs1.localhost":[],"@fuzz-signer:hs1.localhost":[],"@fuzz-renamer:hs1.localhost":[]}}""");
         if (KeysProblem(keys) is { } wrong) return $"keys/query: {wrong}";
 
         await _server.Peer.ArrivalOf(FuzzPeer.Good, text).WaitAsync(_limit);

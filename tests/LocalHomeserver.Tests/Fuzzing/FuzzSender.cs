@@ -63,12 +63,27 @@ internal sealed class FuzzSender(FuzzServer server, FuzzCounts counts) : IDispos
     {
         var answer = await server.SendAsync(input.Method, input.Uri, input.Authorization, input.Body);
         if (Problem(input, answer, input.Uri) is { } problem) return problem;
-        if (input.Endpoint != "POST login" || answer.Status != 200) return null;
+        return answer.Status != 200 ? null : input.Endpoint switch
+        {
+            "POST login" => await LogoutProblemAsync(answer),
+            "POST user/{…}/filter" => await FilterProblemAsync(answer),
+            _ => null,
+        };
+    }
 
-        // Its device has a name that nobody knows, and goes again.
-        var token = JsonElement.Parse(answer.Body).String("access_token");
+    // A device with a name that nobody knows goes again.
+    private async Task<string?> LogoutProblemAsync(FuzzAnswer login)
+    {
+        var token = JsonElement.Parse(login.Body).String("access_token");
         var logout = await server.SendAsync("POST", "/_matrix/client/v3/logout", $"=Bearer {token}", (byte[]?)null);
         return logout.Status == 200 ? null : $"then logout: {logout}";
+    }
+
+    private async Task<string?> FilterProblemAsync(FuzzAnswer saved)
+    {
+        var id = JsonElement.Parse(saved.Body).String("filter_id");
+        var filter = await server.SendAsync("GET", $"/_matrix/client/v3/user/@fuzz-sender:hs1.localhost/filter/{id}", "sender", (byte[]?)null);
+        return filter.Status == 200 && FuzzAnswer.IsJson(filter.Body) ? null : $"then the filter: {filter}";
     }
 
     private async Task<string?> PeerProblemAsync(PeerInput input)

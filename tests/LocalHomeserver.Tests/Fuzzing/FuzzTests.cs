@@ -3,7 +3,7 @@ using System.Globalization;
 namespace LocalHomeserver.Tests;
 
 /// <summary>
-/// The long form: <c>FUZZ_INPUTS=1000000 dotnet test tests/LocalHomeserver.Tests --filter "FullyQualifiedName~Fuzz" --logger "console;verbosity=detailed"</c>.
+/// The long form: <c>FUZZ_INPUTS=1000000 TEST_MINUTES=60 dotnet test tests/LocalHomeserver.Tests --filter FullyQualifiedName~Fuzz --logger "console;verbosity=detailed"</c>.
 /// With <c>FUZZ_SEED</c> and <c>FUZZ_FIRST</c> it begins at an input that a failure names.
 /// </summary>
 [TestFixture("memory", 3000, 1)]

@@ -7,18 +7,25 @@ internal static class NastyText
 
     private static readonly string[] s_known =
     [
-        "", " ", "*", "@", ":", "@:", "@:hs1.localhost", "@:hs2.localhost", "a:b:c", "ed25519:", "signed_curve25519:", ":x", "__proto__",
+        "", " ", "*", "@", ":", "@:", "a:b:c", "ed25519:", "signed_curve25519:", ":x", "__proto__",
         ".", "..", "/", "\\", "\"", "%00", "%2F", "null", "{}", "0", "-1", "1e999",
-        "\0", "a\0b", "@\0:hs1.localhost", "@\0:hs2.localhost", "@a\0b:hs2.localhost", "\n", "a\nb", "\r\n", "\u000b", "\u007f", "\u0085", "\u2028", "a\u2029b",
-        "@a\nb:hs2.localhost", "@a\u2028b:hs2.localhost", "@a\u0085b:hs1.localhost", "@a b:hs2.localhost", "@\ud83d\ude00:hs2.localhost", "@\ud83d:hs2.localhost",
-        "@\udc00:hs1.localhost", "@a:hs2.localhost:1", "@a:hs2.localhost\0", "@a:", "a:hs1.localhost", "@fuzz-recipient:hs1.localhost\0",
+        "\0", "a\0b", "\n", "a\nb", "\r\n", "\u000b", "\u007f", "\u0085", "\u2028", "a\u2029b",
         "\ufffe", "\uffff", "\ufeff", "\ufdd0", "\ufffd", "\u202e", "e\u0301", "\ud83d\ude00", "\udbff\udfff", "\ud800\udc00",
         "\ud800", "\udbff", "\udc00", "\udfff", "\udc00\ud800", "\ud800\ud800\udc00", "\ud800\udc00\udc00",
+    ];
+
+    // Few, so that the same comes again: in a message, and in what is said about its sender.
+    private static readonly string[] s_userIds =
+    [
+        "@\0:hs2.localhost", "@a\0b:hs1.localhost", "@a\nb:hs2.localhost", "@a\u2028b:hs2.localhost", "@a\u0085b:hs2.localhost", "@a b:hs2.localhost",
+        "@\ud83d\ude00:hs2.localhost", "@\ud83d:hs2.localhost", "@\udc00:hs1.localhost", "@:hs2.localhost", "@a:hs2.localhost:1", "@a:hs2.localhost\0",
+        "@fuzz-recipient:hs1.localhost\0", "@a:", "a:hs1.localhost", "@" + new string('a', 300) + ":hs2.localhost",
     ];
 
     /// <summary>Something else than a text that was there, or something close to it.</summary>
     public static string InsteadOf(string text, Random random) => random.Next(8) switch
     {
+        <= 3 when text.StartsWith('@') => s_userIds[random.Next(s_userIds.Length)],
         0 or 1 => s_known[random.Next(s_known.Length)],
         2 => text.Insert(random.Next(text.Length + 1), Half(random)),
         3 => text.Insert(random.Next(text.Length + 1), Any(random)),
