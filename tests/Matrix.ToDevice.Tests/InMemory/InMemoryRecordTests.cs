@@ -65,6 +65,23 @@ public class InMemoryRecordTests
         }
     }
 
+    /// <summary>They go in steps, and a later device with the same ID sends meanwhile.</summary>
+    [Test]
+    public async Task D6_the_records_of_a_removed_device_count_no_more_while_they_go()
+    {
+        for (var n = 0; n < 100_000; n++) await SendAsync("A1", $"t{n}");
+        var known = _store.Transactions.KnownRemovals;
+        var removal = Task.Run(async () => await _store.Inbox.RemoveDeviceAsync(Device("A1"), default));
+        Assert.That(SpinWait.SpinUntil(() => _store.Transactions.KnownRemovals > known, TimeSpan.FromSeconds(30)));
+
+        Assert.That(await SendAsync("A1", "t0"), Is.EqualTo(CommitResult.Committed), "the later device's own");
+        await removal.WaitAsync(TimeSpan.FromSeconds(30));
+        Assert.That(await SendAsync("A1", "t0"), Is.EqualTo(CommitResult.AlreadyCommitted));
+        Assert.That(await SendAsync("A1", "t1"), Is.EqualTo(CommitResult.Committed));
+        _time.Advance(s_retention + TimeSpan.FromTicks(1));
+        Assert.That(await PurgeAsync(), Is.EqualTo(2), "nothing is left of the earlier one");
+    }
+
     [Test]
     public async Task A_purge_forgets_as_many_as_it_is_told_in_the_order_of_their_last_use()
     {

@@ -2,7 +2,7 @@ namespace Matrix.ToDevice.Tests;
 
 /// <summary>A way to fill an in-memory store.</summary>
 /// <param name="Name">What it is made of.</param>
-/// <param name="Fills">Whether the store is full at the end, so that what it reckons can be compared with what it takes.</param>
+/// <param name="Fills">Whether the store is full at the end, so that what it reckons can be compared with what it takes; otherwise, little is left.</param>
 /// <param name="RunAsync">Runs it, and returns how many sends the store took.</param>
 internal sealed record MemoryLoadKind(string Name, bool Fills, Func<MemoryLoad, Task<int>> RunAsync)
 {
