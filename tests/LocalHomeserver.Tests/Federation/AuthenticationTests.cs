@@ -203,6 +203,59 @@ internal sealed class AuthenticationTests
         (await SendAsync(_peer.Sign(_uri))).Ok();
     }
 
+    [TestCase("ed25519:bad", "null")]
+    [TestCase("ed25519:bad", "[]")]
+    [TestCase("ed25519:bad", "7")]
+    [TestCase("ed25519:bad", "{}")]
+    [TestCase("ed25519:bad", """{"key":null}""")]
+    [TestCase("ed25519:bad", """{"key":7}""")]
+    [TestCase("ed25519:bad", """{"key":"AAAA"}""")]
+    [TestCase("ed25519:bad", """{"key":"no Base64"}""")]
+    [TestCase("curve25519:bad", "true")]
+    [TestCase("", "null")]
+    public async Task A_bad_key_in_a_document_hurts_no_other(string keyId, string key)
+    {
+        var document = _peer.NewDocument();
+        document.Remove("signatures");
+        document["verify_keys"]![keyId] = JsonNode.Parse(key);
+        SignedJson.Sign(document, FakePeer.Name, _peer.Key);
+        _peer.Document = document;
+
+        (await SendAsync(_peer.Sign(_uri))).Ok();
+        Refused(await SendAsync(_peer.Sign(_uri) with { Key = keyId.Length == 0 ? "ed25519:none" : keyId }));
+    }
+
+    [TestCase("{}")]
+    [TestCase("[]")]
+    [TestCase("null")]
+    [TestCase("\"x\"")]
+    [TestCase("""{"server_name":"hs2.localhost","valid_until_ts":null,"verify_keys":{}}""")]
+    [TestCase("""{"server_name":"hs2.localhost","valid_until_ts":1e300,"verify_keys":{}}""")]
+    [TestCase("""{"server_name":"hs2.localhost","valid_until_ts":9000000000000,"verify_keys":[]}""")]
+    [TestCase("""{"server_name":"hs2.localhost","valid_until_ts":9000000000000,"verify_keys":null}""")]
+    [TestCase("""{"server_name":"hs2.localhost","valid_until_ts":9000000000000}""")]
+    [TestCase("""{"server_name":"hs2.localhost","valid_until_ts":9000000000000,"verify_keys":{"ed25519:\ud800":{"key":"x"}}}""")]
+    [TestCase("""{"server_name":"hs2.localhost","valid_until_ts":9000000000000,"verify_keys":{"ed25519:a":{"key":"\ud800"}}}""")]
+    [TestCase("""{"server_name":"\ud800","valid_until_ts":9000000000000,"verify_keys":{}}""")]
+    [TestCase("""{"server_name\ud800xxxxxxxxxxxxxxxx":1,"\ud800":2}""")]
+    public async Task What_is_no_document_of_keys_is_not_believed(string text)
+    {
+        _peer.Answers[FakePeer.KeyPath] = text;
+        Refused(await SendAsync(_peer.Sign(_uri)));
+    }
+
+    [Test]
+    public async Task A_document_with_thousands_of_keys_is_not_believed()
+    {
+        var document = _peer.NewDocument();
+        document.Remove("signatures");
+        for (var n = 0; n < 1000; n++) document["verify_keys"]![$"ed25519:{n}"] = new JsonObject { ["key"] = _peer.Key.PublicKey() };
+        SignedJson.Sign(document, FakePeer.Name, _peer.Key);
+        _peer.Document = document;
+
+        Refused(await SendAsync(_peer.Sign(_uri)));
+    }
+
     [Test]
     public async Task A_key_that_has_not_signed_the_document_is_not_the_servers()
     {

@@ -14,6 +14,9 @@ internal sealed class FakePeer : IAsyncDisposable
 {
     public const string Name = "hs2.localhost";
 
+    /// <summary>Where it says which keys it has.</summary>
+    public const string KeyPath = "/_matrix/key/v2/server";
+
     // A server that does not want a large body says so in its own time.
     private readonly HttpClient _http = new(new SocketsHttpHandler { Expect100ContinueTimeout = TimeSpan.FromMinutes(1) });
     private readonly WebApplication _app;
@@ -26,10 +29,11 @@ internal sealed class FakePeer : IAsyncDisposable
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         _app = builder.Build();
-        _app.MapGet("/_matrix/key/v2/server", () =>
+        _app.MapGet(KeyPath, () =>
         {
             Interlocked.Increment(ref _fetches);
-            return IsDown ? Results.StatusCode(502) : Results.Text((Document ?? NewDocument()).ToJsonString(), "application/json");
+            var text = Answers.GetValueOrDefault(KeyPath) ?? (Document ?? NewDocument()).ToJsonString();
+            return IsDown ? Results.StatusCode(502) : Results.Text(text, "application/json");
         });
         _app.MapPut("/_matrix/federation/v1/send/{txnId}", async (HttpContext context, string txnId) =>
         {

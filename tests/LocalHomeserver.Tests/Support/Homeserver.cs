@@ -17,7 +17,11 @@ internal sealed class Homeserver : IAsyncDisposable
     private static int s_users;
 
     // Longer than any poll that a test asks for: a poll that is not woken fails the test instead of ending by itself.
-    private readonly HttpClient _http = new() { Timeout = TimeSpan.FromMinutes(1) };
+    private readonly HttpClient _http = new(new SocketsHttpHandler { Expect100ContinueTimeout = TimeSpan.FromMinutes(1) })
+    {
+        Timeout = TimeSpan.FromMinutes(1),
+    };
+
     private readonly WebApplication _app;
     private readonly string? _temporary;
 
@@ -96,6 +100,8 @@ internal sealed class Homeserver : IAsyncDisposable
         if (token is not null) request.Headers.Authorization = new("Bearer", token);
         if (body is not null) request.Content = new ByteArrayContent(body as byte[] ?? Encoding.UTF8.GetBytes(Text(body)));
 
+        // What the server does not want, it says before it has got it, and closes the connection.
+        request.Headers.ExpectContinue = request.Content?.Headers.ContentLength > 1024 * 1024;
         using var response = await _http.SendAsync(request);
         return await Reply.ReadAsync(response);
 

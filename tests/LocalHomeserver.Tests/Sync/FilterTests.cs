@@ -10,7 +10,7 @@ internal sealed class FilterTests(string store) : HomeserverTests(store)
     [Test]
     public async Task A_filter_is_given_back_as_it_came()
     {
-        var filter = """{"room": {"timeline": {"limit": 10, "x": 1e2}}, "\ud800": "\u00e9\udfff"}""";
+        var filter = """{"room": {"timeline": {"limit": 10, "x": 1e2}}, "\ud83d\ude00": "\u00e9"}""";
         var filterId = (await Upload(filter)).Ok().String("filter_id");
         var reply = await _device.CallAsync("GET", $"/user/{_device.UserId}/filter/{filterId}");
 
