@@ -42,7 +42,9 @@ internal sealed class FakePeer : IAsyncDisposable
             return await Answer(transaction);
         });
         _app.MapFallback("{**path}", (HttpContext context) =>
-            Answers.TryGetValue(context.Request.Path.Value!, out var answer) ? Results.Text(answer, "application/json") : Results.NotFound());
+            Answers.TryGetValue(context.Request.Path.Value!, out var answer)
+                ? Results.Bytes(AnswersIn.GetBytes(answer), "application/json")
+                : Results.NotFound());
     }
 
     public string Url => _app.Urls.Single();
@@ -59,6 +61,9 @@ internal sealed class FakePeer : IAsyncDisposable
 
     /// <summary>The transactions that it was sent, each as often as it came.</summary>
     public IReadOnlyCollection<ReceivedTransaction> Received => _received;
+
+    /// <summary>How its answers are encoded; in anything but UTF-8 they should not be.</summary>
+    public Encoding AnswersIn { get; set; } = Encoding.UTF8;
 
     /// <summary>What it answers to a transaction; 200 unless a test says otherwise.</summary>
     public Func<ReceivedTransaction, Task<IResult>> Answer { get; set; } = _ => Task.FromResult(Ok);
