@@ -26,19 +26,15 @@ internal sealed class Contacts(IKeyDatabase database)
             .Distinct().Order(StringComparer.Ordinal).ToList();
         if (unknown.Count == 0) return;
 
-        await database.InOneStepAsync(
-            async statements =>
-            {
-                foreach (var some in unknown.Chunk(MaxRows))
-                {
-                    var rows = string.Join(", ", some.Select((_, i) => string.Create(CultureInfo.InvariantCulture, $"($1, ${i + 2})")));
-                    await statements.ExecuteAsync(
-                        $"INSERT INTO local_homeserver.contact VALUES {rows} ON CONFLICT DO NOTHING", [userId, .. some]);
-                }
-
-                return unknown.Count;
-            },
-            cancellationToken);
+        // Some at a time: whoever else has something to write does not wait for all of them.
+        foreach (var some in unknown.Chunk(MaxRows))
+        {
+            var rows = string.Join(", ", some.Select((_, i) => string.Create(CultureInfo.InvariantCulture, $"($1, ${i + 2})")));
+            await database.InOneStepAsync(
+                statements => statements.ExecuteAsync(
+                    $"INSERT INTO local_homeserver.contact VALUES {rows} ON CONFLICT DO NOTHING", [userId, .. some]),
+                cancellationToken);
+        }
 
         if (_remembered.Count > MaxRemembered) _remembered.Clear();
         foreach (var otherId in unknown) _remembered[(userId, otherId)] = true;
