@@ -12,7 +12,8 @@ public sealed class PostgreSqlStoreOptions
     public NpgsqlDataSource? DataSource { get; set; }
 
     /// <summary>
-    /// The database schema of the tables, whose names start with <c>to_device_</c>. At most 50 bytes. Default: <c>to_device</c>.
+    /// The database schema of the tables, whose names start with <c>to_device_</c>. At most 50 bytes, and not one of
+    /// PostgreSQL's own, which begin with <c>pg_</c>. Default: <c>to_device</c>.
     /// </summary>
     public string Schema { get; set; } = "to_device";
 
