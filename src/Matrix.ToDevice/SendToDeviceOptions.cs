@@ -3,7 +3,10 @@ namespace Matrix.ToDevice;
 /// <summary>The module's limits and times.</summary>
 public sealed class SendToDeviceOptions
 {
-    /// <summary>The largest request body, in bytes; a larger one is answered 413 <c>M_TOO_LARGE</c>. Default: 13,107,200; at most 1 GiB (D8).</summary>
+    /// <summary>
+    /// The largest request body, in bytes, and the most that the messages of one send may have together, when <c>*</c> stands for many
+    /// devices; more is answered 413 <c>M_TOO_LARGE</c>. Default: 13,107,200; at most 1 GiB (D8, D21).
+    /// </summary>
     public int MaxBodyBytes { get; set; } = 13_107_200;
 
     /// <summary>
@@ -25,8 +28,8 @@ public sealed class SendToDeviceOptions
     public int MaxUsers { get; set; } = 10_000;
 
     /// <summary>
-    /// How many devices one send may name, those of all users together; <c>*</c> is one. More are answered as with
-    /// <see cref="MaxUsers"/>. Default: 20,000 (D21).
+    /// How many devices one send may name and how many it may reach, those of all users together: <c>*</c> is one of the first, and all
+    /// that it stands for of the second. More are answered as with <see cref="MaxUsers"/>. Default: 20,000 (D21).
     /// </summary>
     public int MaxDevices { get; set; } = 20_000;
 

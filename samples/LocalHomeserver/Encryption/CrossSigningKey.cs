@@ -27,6 +27,7 @@ internal sealed record CrossSigningKey(string Usage, string PublicKey, byte[] Js
         if (json is not { } key) return null;
 
         var parameter = $"{usage}_key";
+        var canonical = KeyJson.Canonical(key);
         if (KeyJson.Text(key, "user_id") != userId) throw Errors.InvalidParam($"{parameter}.user_id", "your user ID");
         if (!KeyJson.IsListOfTexts(key, "usage") || key.GetProperty("usage").EnumerateArray().All(item => item.GetString() != usage))
             throw Errors.InvalidParam($"{parameter}.usage", $"a list with '{usage}'");
@@ -39,7 +40,7 @@ internal sealed record CrossSigningKey(string Usage, string PublicKey, byte[] Js
 
         if (KeyJson.Member(key, "signatures") is not null && !KeyJson.HasSignatures(key))
             throw Errors.BadJson($"'{parameter}.signatures' is not of the form of signatures");
-        return new CrossSigningKey(usage, publicKey, KeyJson.Canonical(key));
+        return new CrossSigningKey(usage, publicKey, canonical);
     }
 
     /// <summary>Whether it is another key than the one with its usage. The same key with other signatures is the same key.</summary>

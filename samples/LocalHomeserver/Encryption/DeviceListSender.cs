@@ -25,13 +25,20 @@ internal sealed partial class DeviceListSender(
     private async Task SendAllAsync(string serverName, CancellationToken stoppingToken)
     {
         var pause = s_minPause;
+        var limit = MaxChanges;
         while (true)
         {
             var next = changes.Next;
             try
             {
-                while (await SendSomeAsync(serverName, stoppingToken)) pause = s_minPause;
+                while (await SendSomeAsync(serverName, limit, stoppingToken)) (pause, limit) = (s_minPause, Math.Min(2 * limit, MaxChanges));
                 await next.WaitAsync(stoppingToken);
+            }
+            catch (FederationException e) when (IsRefusal(e) && limit > 1)
+            {
+                // One of them it does not take: the others are not to wait for that, and not to go with it.
+                LogFailed(logger, serverName, e.Message);
+                limit /= 2;
             }
             catch (Exception e) when (!stoppingToken.IsCancellationRequested)
             {
@@ -44,9 +51,9 @@ internal sealed partial class DeviceListSender(
     }
 
     /// <summary>False when there was nothing to tell.</summary>
-    private async Task<bool> SendSomeAsync(string serverName, CancellationToken cancellationToken)
+    private async Task<bool> SendSomeAsync(string serverName, int limit, CancellationToken cancellationToken)
     {
-        var news = await lists.FindNewsAsync(serverName, MaxChanges, cancellationToken);
+        var news = await lists.FindNewsAsync(serverName, limit, cancellationToken);
         if (news.Count == 0) return false;
 
         var edus = new JsonArray();
@@ -58,7 +65,16 @@ internal sealed partial class DeviceListSender(
         }
 
         // Who has no keys, and has had none, has nothing to tell.
-        if (edus.Count > 0) await SendAsync(serverName, edus, cancellationToken);
+        try
+        {
+            if (edus.Count > 0) await SendAsync(serverName, edus, cancellationToken);
+        }
+        catch (FederationException e) when (IsRefusal(e) && limit == 1)
+        {
+            // It would refuse that again, and everything behind it would wait for ever.
+            LogFailed(logger, serverName, e.Message);
+        }
+
         await lists.RememberToldAsync(serverName, news[^1].Version, cancellationToken);
         return true;
     }
@@ -72,18 +88,12 @@ internal sealed partial class DeviceListSender(
             ["pdus"] = new JsonArray(),
             ["edus"] = edus,
         };
-        try
-        {
-            await federation.SendAsync(
-                HttpMethod.Put, serverName, $"/_matrix/federation/v1/send/{RandomNumberGenerator.GetHexString(16)}",
-                JsonElement.Parse(Encoding.UTF8.GetBytes(transaction.ToJsonString())), cancellationToken);
-        }
-        catch (FederationException e) when (e.StatusCode is 400 or 413)
-        {
-            // It would refuse that again, and everything behind it would wait for ever.
-            LogFailed(logger, serverName, e.Message);
-        }
+        await federation.SendAsync(
+            HttpMethod.Put, serverName, $"/_matrix/federation/v1/send/{RandomNumberGenerator.GetHexString(16)}",
+            JsonElement.Parse(Encoding.UTF8.GetBytes(transaction.ToJsonString())), cancellationToken);
     }
+
+    private static bool IsRefusal(FederationException exception) => exception.StatusCode is 400 or 413;
 
     private async Task AddEdusAsync(JsonArray edus, ListChange change, CancellationToken cancellationToken)
     {

@@ -10,12 +10,16 @@ internal sealed class DeviceLists(KeyChanges changes, IKeyDatabase database)
     public async ValueTask ChangeAsync(string userId, string deviceId, CancellationToken cancellationToken) =>
         await changes.MakeAsync(change => ChangeAsync(change, userId, deviceId), cancellationToken);
 
-    /// <summary>The same, as a part of another change.</summary>
+    /// <summary>
+    /// The same, as a part of another change. What names no device leaves the latest one that was named: another server may not have
+    /// been told about it yet.
+    /// </summary>
     public static Task<int> ChangeAsync(KeyChange change, string userId, string deviceId) =>
         change.Statements.ExecuteAsync(
             """
             INSERT INTO local_homeserver.device_list VALUES ($1, $2, 0, $3) ON CONFLICT (user_id) DO UPDATE
-            SET previous = device_list.position, position = excluded.position, device_id = excluded.device_id
+            SET previous = device_list.position, position = excluded.position,
+                device_id = CASE WHEN length(excluded.device_id) = 0 THEN device_list.device_id ELSE excluded.device_id END
             """,
             userId, change.TakePosition(), deviceId);
 

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Matrix.ToDevice;
@@ -10,6 +11,9 @@ internal static class KeyJson
     // Keys have four levels; and what is around them in an answer has to fit too.
     private const int MaxDepth = 32;
 
+    // As much as an EDU may have: it is told to other servers.
+    private const int MaxBytes = 65_536;
+
     /// <summary>Whether it can be read, and is not nested deeper than any key.</summary>
     public static bool IsGood(JsonElement json) => JsonText.IsGood(json, MaxDepth);
 
@@ -21,11 +25,11 @@ internal static class KeyJson
         Member(json, name) is { ValueKind: JsonValueKind.Array } list && list.EnumerateArray().All(IsText);
 
     public static bool IsMapOfTexts(JsonElement json, string name) =>
-        Member(json, name) is { ValueKind: JsonValueKind.Object } map && map.EnumerateObject().All(member => IsText(member.Value));
+        Member(json, name) is { } map && IsMapOfTexts(map);
 
     public static bool HasSignatures(JsonElement json) =>
         Member(json, "signatures") is { ValueKind: JsonValueKind.Object } signatures
-        && signatures.EnumerateObject().All(member => IsMapOfTexts(signatures, member.Name));
+        && signatures.EnumerateObject().All(member => IsMapOfTexts(member.Value));
 
     /// <summary>The keys that have signed for a user, and their signatures.</summary>
     public static Dictionary<string, string> SignaturesOf(JsonElement json, string userId)
@@ -33,13 +37,14 @@ internal static class KeyJson
         var signatures = new Dictionary<string, string>();
         if (Member(json, "signatures") is not { } all || Member(all, userId) is not { ValueKind: JsonValueKind.Object } ofUser)
             return signatures;
-        foreach (var member in ofUser.EnumerateObject()) signatures[member.Name] = Text(ofUser, member.Name) ?? "";
+        foreach (var member in ofUser.EnumerateObject()) signatures[member.Name] = IsText(member.Value) ? member.Value.GetString()! : "";
         return signatures;
     }
 
     /// <summary>The form in which keys are kept.</summary>
     public static byte[] Canonical(JsonElement json)
     {
+        if (JsonMarshal.GetRawUtf8Value(json).Length > MaxBytes) throw Errors.New(413, "M_TOO_LARGE", $"A key has {MaxBytes} bytes at most");
         if (!IsGood(json)) throw Errors.BadJson("A key is nested too deep");
         try
         {
@@ -93,6 +98,9 @@ internal static class KeyJson
 
     public static JsonElement? Member(JsonElement json, string name) =>
         json.ValueKind == JsonValueKind.Object && json.TryGetProperty(name, out var member) ? member : null;
+
+    private static bool IsMapOfTexts(JsonElement json) =>
+        json.ValueKind == JsonValueKind.Object && json.EnumerateObject().All(member => IsText(member.Value));
 
     private static bool IsText(JsonElement json) => json.ValueKind == JsonValueKind.String;
 }

@@ -12,6 +12,9 @@ internal sealed record KeyUpload(byte[]? DeviceKeys, IReadOnlyList<NamedKey> One
     // Both and the device they belong to fit into an index.
     private const int MaxNameLength = 255;
 
+    /// <summary>The most keys that a device may have to give away, and the most in one upload: clients have a hundred.</summary>
+    public const int MaxKeys = 1000;
+
     public static KeyUpload Read(KeyUploadRequest request, DeviceAddress device) => new(
         request.DeviceKeys is { } keys ? ReadDeviceKeys(keys, device) : null,
         ReadKeys(request.OneTimeKeys, "one_time_keys"),
@@ -21,17 +24,19 @@ internal sealed record KeyUpload(byte[]? DeviceKeys, IReadOnlyList<NamedKey> One
     /// <exception cref="MatrixErrorException">They are not this device's, or not of the form of keys.</exception>
     public static byte[] ReadDeviceKeys(JsonElement keys, DeviceAddress device)
     {
+        var canonical = KeyJson.Canonical(keys);
         if (KeyJson.Text(keys, "user_id") != device.UserId) throw Errors.InvalidParam("device_keys.user_id", "your user ID");
         if (KeyJson.Text(keys, "device_id") != device.DeviceId) throw Errors.InvalidParam("device_keys.device_id", "your device ID");
         if (!KeyJson.IsListOfTexts(keys, "algorithms") || !KeyJson.IsMapOfTexts(keys, "keys") || !KeyJson.HasSignatures(keys))
             throw Errors.BadJson("'device_keys' must have algorithms, keys and signatures");
-        return KeyJson.Canonical(keys);
+        return canonical;
     }
 
     /// <summary>One-time or fallback keys by their names.</summary>
     /// <exception cref="MatrixErrorException">One of them is not of the form of a key.</exception>
     public static List<NamedKey> ReadKeys(Dictionary<string, JsonElement>? keys, string parameter)
     {
+        if (keys?.Count > MaxKeys) throw Errors.InvalidParam(parameter, $"at most {MaxKeys} keys");
         var read = new List<NamedKey>();
         foreach (var (name, key) in keys ?? [])
         {

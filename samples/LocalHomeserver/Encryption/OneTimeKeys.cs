@@ -17,7 +17,17 @@ internal static class OneTimeKeys
         var isNews = false;
         for (var i = 0; i < upload.OneTimeKeys.Count; i++) isNews |= await AddAsync(change, device, upload.OneTimeKeys[i], i);
         foreach (var key in upload.FallbackKeys) isNews |= await SaveFallbackAsync(change.Statements, device, key);
-        if (isNews) await ChangeAsync(change, device);
+        if (!isNews) return;
+
+        // Every sync of the device counts them.
+        var stock = await change.Statements.QueryAsync(
+            $"""
+            SELECT (SELECT count(*) FROM local_homeserver.one_time_key WHERE {ThisDevice})
+                + (SELECT count(*) FROM local_homeserver.fallback_key WHERE {ThisDevice})
+            """,
+            row => row.Number(0), device.UserId, device.DeviceId);
+        if (stock.Single() > KeyUpload.MaxKeys) throw Errors.InvalidParam("one_time_keys", $"at most {KeyUpload.MaxKeys} keys with those of before");
+        await ChangeAsync(change, device);
     }
 
     /// <summary>A one-time key, which nobody else gets, or the fallback key; null when there is neither.</summary>

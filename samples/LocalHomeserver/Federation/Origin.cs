@@ -14,6 +14,9 @@ internal sealed record Origin(string ServerName, ReadOnlyMemory<byte> Body)
     // 50 PDUs and 100 EDUs of 65,536 bytes, as many as a transaction may have (R83), and what is around them.
     private const int MaxBytes = 10 * 1024 * 1024;
 
+    // A body takes several times its size while its signature is looked at.
+    private static readonly SemaphoreSlim s_verifying = new(Environment.ProcessorCount);
+
     /// <summary>The body, which is a JSON object; null when there is none. Not for transactions: what one part of them holds fails all.</summary>
     public JsonElement? Content => Body.IsEmpty ? null : Parse(Body);
 
@@ -36,6 +39,9 @@ internal sealed record Origin(string ServerName, ReadOnlyMemory<byte> Body)
             ?? throw Errors.Unauthorized("Your server has no such key");
         var body = await RequestBody.ReadAsync(context, MaxBytes);
         var target = context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
+
+        // Whose request it is, is known behind this: until then, anybody can have it done.
+        await s_verifying.WaitAsync(context.RequestAborted);
         try
         {
             return authorization.IsSigned(key, serverName, context.Request.Method, target, body.Span)
@@ -45,6 +51,10 @@ internal sealed record Origin(string ServerName, ReadOnlyMemory<byte> Body)
         catch (JsonException)
         {
             throw Errors.NotJson();
+        }
+        finally
+        {
+            s_verifying.Release();
         }
     }
 

@@ -1,4 +1,4 @@
-using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 
 namespace Matrix.ToDevice;
 
@@ -10,11 +10,14 @@ internal sealed class SendCommit(
     InboxSignals signals,
     OutboxSignal outboxSignal,
     ToDeviceMetrics metrics,
+    IOptions<SendToDeviceOptions> options,
     QuietLogger<SendCommit> logger,
     IFederationOutbox? outbox = null)
 {
     /// <summary>Each further attempt needs another removal of one of the send's devices at just that moment.</summary>
     public const int MaxAttempts = 16;
+
+    private readonly SendToDeviceOptions _options = options.Value;
 
     /// <inheritdoc cref="ITransactionStore.KnownRemovals"/>
     public long KnownRemovals => transactions.KnownRemovals;
@@ -27,7 +30,7 @@ internal sealed class SendCommit(
     /// <param name="remoteUsers">What becomes of messages for users of other servers.</param>
     /// <param name="knownRemovals">The <see cref="KnownRemovals"/> from before anybody was looked up.</param>
     /// <param name="cancellationToken">Cancels everything up to the commit, which is not interrupted.</param>
-    /// <exception cref="MatrixErrorException">A content cannot go to another server.</exception>
+    /// <exception cref="MatrixErrorException">A content cannot go to another server, or <c>*</c> stands for too many devices.</exception>
     public async ValueTask<CommitResult> TryAsync(
         TransactionKey key, string sender, string eventType, SendBody body, RemoteUsers remoteUsers, long knownRemovals,
         CancellationToken cancellationToken)
@@ -35,6 +38,7 @@ internal sealed class SendCommit(
         var send = new Send(sender, eventType, Send.NewId());
         using var recipients = await Recipients.ResolveAsync(
             directory, body, send, remoteUsers, outbox is not null, logger, cancellationToken);
+        ThrowIfTooMuch(recipients.Messages);
 
         await using var transaction = await transactions.BeginAsync(key, knownRemovals, cancellationToken);
         if (transaction is null) return CommitResult.AlreadyCommitted;
@@ -55,5 +59,19 @@ internal sealed class SendCommit(
         }
 
         return result;
+    }
+
+    /// <summary>
+    /// <c>*</c> is short, and a user may have many devices: what a send puts into inboxes is bounded as if it had named them all (D21).
+    /// </summary>
+    private void ThrowIfTooMuch(List<ToDeviceMessage> messages)
+    {
+        if (messages.Count > _options.MaxDevices)
+            throw new MatrixErrorException(MatrixError.BadJson($"The body is for more than {_options.MaxDevices} devices"));
+
+        var bytes = 0L;
+        foreach (var message in messages) bytes += message.Content.Length;
+        if (bytes > _options.MaxBodyBytes)
+            throw new MatrixErrorException(MatrixError.TooLarge($"The messages for all devices are larger than {_options.MaxBodyBytes} bytes"));
     }
 }

@@ -110,7 +110,16 @@ public sealed class FederationReceiver
             if (body.LeftOut > 0) Log.ContentsLeftOut(_logger, body.LeftOut, origin);
             if (body.LeftOut > 0 && body.TargetCount == 0) return ReceivedEdu.Malformed;
 
-            return await CommitAsync(TransactionKey.OfEdu(origin, edu.MessageId), edu, body, cancellationToken);
+            try
+            {
+                return await CommitAsync(TransactionKey.OfEdu(origin, edu.MessageId), edu, body, cancellationToken);
+            }
+            catch (MatrixErrorException exception) when (exception.Error.StatusCode is 400 or 413)
+            {
+                // For more devices than one send may be.
+                Log.EduMalformed(_logger, origin, exception.Error.Error);
+                return ReceivedEdu.Malformed;
+            }
         }
     }
 

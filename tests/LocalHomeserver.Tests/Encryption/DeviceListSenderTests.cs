@@ -126,6 +126,53 @@ internal sealed class DeviceListSenderTests
             Is.EquivalentTo(new[] { "m.signing_key_update", "m.device_list_update" }));
     }
 
+    [TestCase(400)]
+    [TestCase(413)]
+    public async Task What_a_server_refuses_of_one_user_keeps_no_other_from_being_told(int status)
+    {
+        await using var server = await StartAsync("memory");
+        Answer(503);
+        var phones = new List<TestDevice>();
+        for (var n = 0; n < 5; n++) phones.Add(await AskedForAsync(server));
+        foreach (var phone in phones) await NewDeviceAsync(server, phone);
+        var refused = phones[2];
+
+        _peer.Answer = transaction =>
+        {
+            var isRefused = Told([transaction], refused).Length > 0;
+            if (!isRefused) _accepted.Enqueue(transaction);
+            return Task.FromResult(isRefused ? Results.StatusCode(status) : FakePeer.Ok);
+        };
+
+        foreach (var phone in phones.Where(phone => phone != refused))
+            await Eventually.IsAsync(() => Told(_accepted, phone).Length > 0, "It has been told");
+    }
+
+    /// <summary>A later change that has nothing to tell by itself: a device without keys begins.</summary>
+    [TestCase("memory")]
+    [TestCase("sqlite")]
+    [TestCase("postgresql")]
+    public async Task A_device_without_keys_hides_no_change_of_another_one(string store)
+    {
+        await using var server = await StartAsync(store);
+        var phone = await AskedForAsync(server);
+        Answer(503);
+        var tablet = await NewDeviceAsync(server, phone);
+        await server.LoginAsync(phone.UserId, "WITHOUT1");
+        Answer(200);
+        await Eventually.IsAsync(() => Told(_accepted, phone).Length > 0, "It has been told that a device began");
+
+        _accepted.Clear();
+        Answer(503);
+        await tablet.LogoutAsync();
+        await server.LoginAsync(phone.UserId, "WITHOUT2");
+        Answer(200);
+        await Eventually.IsAsync(() => Told(_accepted, phone).Length > 0, "It has been told that a device ended");
+
+        Assert.That(Told(_accepted, phone)[^1].GetProperty("device_id").GetString(), Is.EqualTo("TABLET"));
+        Assert.That(Told(_accepted, phone)[^1].GetProperty("deleted").GetBoolean(), Is.True);
+    }
+
     [Test]
     public async Task A_server_that_asked_for_nobody_is_told_nothing()
     {

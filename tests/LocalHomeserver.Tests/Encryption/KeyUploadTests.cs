@@ -38,6 +38,32 @@ internal sealed class KeyUploadTests(string store) : HomeserverTests(store)
     }
 
     [Test]
+    public async Task A_key_that_no_EDU_could_hold_is_refused()
+    {
+        var keys = TestKeys.DeviceKeys(_phone, TestKeys.NewKey(_phone));
+        keys["signatures"] = new JsonObject(
+            Enumerable.Range(0, 5000).Select(n => KeyValuePair.Create<string, JsonNode?>($"@user-{n}:example.org", new JsonObject())));
+        (await _phone.TryUploadAsync(keys)).IsError(413, "M_TOO_LARGE");
+
+        var oneTime = new JsonObject { ["key"] = "A", ["pad"] = new string('x', 65_536) };
+        (await _phone.TryUploadAsync(oneTimeKeys: new() { ["signed_curve25519:A"] = oneTime })).IsError(413, "M_TOO_LARGE");
+    }
+
+    [Test]
+    public async Task A_device_has_a_thousand_keys_to_give_away_at_most()
+    {
+        (await _phone.TryUploadAsync(oneTimeKeys: Keys(0, 1001))).IsError(400, "M_INVALID_PARAM");
+        (await _phone.TryUploadAsync(oneTimeKeys: Keys(0, 1000))).Ok();
+        (await _phone.TryUploadAsync(oneTimeKeys: Keys(1000, 1))).IsError(400, "M_INVALID_PARAM");
+
+        var counts = (await _phone.TryUploadAsync(oneTimeKeys: Keys(0, 1000))).Ok().GetProperty("one_time_key_counts");
+        Assert.That(counts.GetProperty("curve25519").GetInt64(), Is.EqualTo(1000));
+
+        static JsonObject Keys(int first, int count) => new(
+            Enumerable.Range(first, count).Select(n => KeyValuePair.Create<string, JsonNode?>($"curve25519:{n}", "A")));
+    }
+
+    [Test]
     public async Task Another_value_for_a_one_time_key_is_refused_with_all_of_its_request()
     {
         await _phone.UploadOneTimeKeysAsync("A");

@@ -1,3 +1,4 @@
+using System.Text;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Matrix.ToDevice.Tests;
@@ -7,11 +8,13 @@ public class TargetLimitTests : HttpTests
 {
     private const int MaxUsers = 3;
     private const int MaxDevices = 5;
+    private const int MaxBodyBytes = 10_000;
 
     private protected override void Configure(ISendToDeviceBuilder builder) => builder.Services.Configure<SendToDeviceOptions>(options =>
     {
         options.MaxUsers = MaxUsers;
         options.MaxDevices = MaxDevices;
+        options.MaxBodyBytes = MaxBodyBytes;
     });
 
     [TestCase("""{"messages":{"@bob:hs1":{"B1":{}},"@u1:hs1":{},"@u2:hs1":{}}}""")]
@@ -40,6 +43,32 @@ public class TargetLimitTests : HttpTests
     }
 
     [Test]
+    public async Task D21_all_devices_that_a_star_stands_for_are_counted()
+    {
+        for (var device = 2; device <= MaxDevices; device++) Server.Login("@bob:hs1", $"B{device}");
+        (await Alice.PutAsync("m.test", "t1", """{"messages":{"@bob:hs1":{"*":{}}}}""")).ShouldBeAccepted();
+
+        Server.Login("@bob:hs1", "B6");
+        (await Alice.PutAsync("m.test", "t2", """{"messages":{"@bob:hs1":{"*":{}}}}""")).ShouldBe(400, "M_BAD_JSON");
+        Assert.That(await ReceiveAsync("m1", """{"@bob:hs1":{"*":{}}}"""), Is.EqualTo(ReceivedEdu.Malformed));
+        Assert.That(await ReceiveAsync("m2", """{"@bob:hs1":{"B1":{}}}"""), Is.EqualTo(ReceivedEdu.Delivered));
+        Assert.That(await CountBobsMailAsync(), Is.EqualTo(2));
+    }
+
+    [Test]
+    public async Task D21_what_a_star_multiplies_is_no_more_than_a_body_may_have()
+    {
+        for (var device = 2; device <= 4; device++) Server.Login("@bob:hs1", $"B{device}");
+        (await Alice.PutAsync("m.test", "t1", Star(MaxBodyBytes / 4))).ShouldBeAccepted();
+        (await Alice.PutAsync("m.test", "t2", Star((MaxBodyBytes / 4) + 1))).ShouldBe(413, "M_TOO_LARGE");
+
+        Assert.That(await CountBobsMailAsync(), Is.EqualTo(1));
+
+        static string Star(int bytes) =>
+            """{"messages":{"@bob:hs1":{"*":""" + $$"""{"k":"{{new string('x', bytes - """{"k":""}""".Length)}}"}""" + "}}}";
+    }
+
+    [Test]
     public async Task R4_a_body_that_names_too_many_and_breaks_off_is_M_NOT_JSON()
     {
         var users = string.Join(",", Enumerable.Range(0, 10).Select(user => $"\"@u{user}:hs1\":{{}}"));
@@ -50,20 +79,17 @@ public class TargetLimitTests : HttpTests
     [Test]
     public async Task D15_an_EDU_that_names_too_many_is_dropped_and_the_next_one_delivered()
     {
-        var receiver = Server.Services.GetRequiredService<FederationReceiver>();
-
-        Assert.That(await ReceiveAsync("m1", MaxDevices + 1), Is.EqualTo(ReceivedEdu.Malformed));
-        Assert.That(await ReceiveAsync("m2", MaxDevices), Is.EqualTo(ReceivedEdu.Delivered));
+        Assert.That(await ReceiveAsync("m1", Devices(MaxDevices + 1)), Is.EqualTo(ReceivedEdu.Malformed));
+        Assert.That(await ReceiveAsync("m2", Devices(MaxDevices)), Is.EqualTo(ReceivedEdu.Delivered));
         Assert.That(await CountBobsMailAsync(), Is.EqualTo(1));
 
-        ValueTask<ReceivedEdu> ReceiveAsync(string messageId, int devices)
-        {
-            var targets = string.Join(",", Enumerable.Range(1, devices).Select(device => $$"""  "B{{device}}":{}"""));
-            return receiver.ReceiveAsync(
-                "hs2",
-                System.Text.Encoding.UTF8.GetBytes(
-                    $$$"""{"sender":"@carol:hs2","type":"m.test","message_id":"{{{messageId}}}","messages":{"@bob:hs1":{ {{{targets}}} } } }"""),
-                default);
-        }
+        static string Devices(int count) =>
+            "{\"@bob:hs1\":{" + string.Join(",", Enumerable.Range(1, count).Select(device => $"\"B{device}\":{{}}")) + "}}";
     }
+
+    private ValueTask<ReceivedEdu> ReceiveAsync(string messageId, string messages) =>
+        Server.Services.GetRequiredService<FederationReceiver>().ReceiveAsync(
+            "hs2",
+            Encoding.UTF8.GetBytes($$"""{"sender":"@carol:hs2","type":"m.test","message_id":"{{messageId}}","messages":{{messages}} }"""),
+            default);
 }
