@@ -198,7 +198,7 @@ internal sealed class InMemoryStore : ITransactionStore, IDeviceInbox, IFederati
     internal CommitResult Commit(InMemoryTransaction transaction)
     {
         var now = _time.GetUtcNow();
-        var fingerprint = transaction.Key.Fingerprint();
+        var fingerprint = transaction.Fingerprint;
         CommitResult? result;
         lock (_lock)
         {

@@ -10,6 +10,9 @@ internal sealed class InMemoryTransaction(InMemoryStore store, TransactionKey ke
 
     public InMemoryStore Store => store;
     public TransactionKey Key => key;
+
+    /// <summary>Made at the beginning: a key that is no text has none, and what was appended by then would stay.</summary>
+    public UInt128 Fingerprint { get; } = key.Fingerprint();
     public long KnownRemovals => knownRemovals;
 
     /// <summary>The messages of the first append.</summary>

@@ -21,6 +21,19 @@ public class InMemoryStoreTests
     public async Task TearDownAsync() => await _services.DisposeAsync();
 
     [Test]
+    public async Task D24_a_key_that_is_no_text_is_refused_and_keeps_nothing()
+    {
+        await using var services = Build(options => options.CapacityBytes = 16 << 20);
+        _services = services;
+
+        for (var n = 0; n < 100; n++)
+            Assert.That(async () => await SendAsync("half a pair: \ud800", new string('x', 500_000)), Throws.InstanceOf<ArgumentException>());
+
+        await SendAsync("good", new string('x', 500_000));
+        Assert.That(await ReadAsync(), Has.Count.EqualTo(1));
+    }
+
+    [Test]
     public async Task D3_a_full_store_refuses_a_send_and_takes_it_when_there_is_room_again()
     {
         await using var services = Build(options => options.CapacityBytes = 16 << 20);
