@@ -18,7 +18,7 @@ public sealed class PostgreSqlStoreOptions
     public string Schema { get; set; } = "to_device";
 
     /// <summary>
-    /// Whether the tables are made and brought up to date at start. When false, run the package's numbered <c>schema/*.sql</c>
+    /// Whether the tables are made and brought up to date at start. When false, run the package's <c>schema/*.sql</c>
     /// files yourself, with <c>search_path</c> set to the schema; the start then only checks. Default: true.
     /// </summary>
     public bool Migrate { get; set; } = true;

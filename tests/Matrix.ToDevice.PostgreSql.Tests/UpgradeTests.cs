@@ -6,6 +6,7 @@ namespace Matrix.ToDevice.Tests;
 public class UpgradeTests
 {
     private static readonly string s_schema = Path.Combine(Repository.Folder, "src", "Matrix.ToDevice.PostgreSql", "Schema");
+    private static readonly string s_versions = Path.Combine(Repository.Folder, "tests", "Matrix.ToDevice.PostgreSql.Tests", "Versions");
 
     private string _database = null!;
     private DatabaseView _view = null!;
@@ -15,7 +16,7 @@ public class UpgradeTests
     {
         _database = TestCluster.NewDatabase();
         _view = new DatabaseView(_database);
-        _view.Execute($"CREATE SCHEMA to_device; SET search_path TO to_device; {Sql("001.sql")}");
+        _view.Execute($"CREATE SCHEMA to_device; SET search_path TO to_device; {Sql(s_versions, "1.sql")}");
         var key = new TransactionKey("@alice:hs1", "A1", TransactionKey.SendToDevice, "m.test", "t1").Fingerprint().ToString("x32", null);
         _view.Execute($$"""
             SELECT to_device.to_device_commit(
@@ -33,7 +34,7 @@ public class UpgradeTests
         await using var host = new Host(_database);
 
         Assert.That(await host.ReadAsync("B1"), Is.EqualTo(new[] { "one" }));
-        Assert.That(_view.Count("SELECT max(version) FROM to_device.to_device_schema"), Is.EqualTo(2));
+        Assert.That(_view.Count("SELECT max(version) FROM to_device.to_device_schema"), Is.EqualTo(3));
         var edus = await host.Outbox.ReadAsync("hs2", 10, default);
         Assert.That(edus.Select(edu => (edu.Position, edu.MessageId, Encoding.UTF8.GetString(edu.Content.Span))), Is.EqualTo(new[] { (1L, "m1", "{}"), (2L, "m2", "{}") }));
         // An age that nobody knows counts from the upgrade.
@@ -59,11 +60,11 @@ public class UpgradeTests
                 Throws.TypeOf<PostgreSqlStoreException>().With.Message.Contains("has version 1").And.Message.Contains("Run 002.sql"));
         }
 
-        _view.Execute($"SET search_path TO to_device; {Sql("002.sql")}");
+        _view.Execute($"SET search_path TO to_device; {Sql(s_schema, "002.sql")}; {Sql(s_schema, "003.sql")}; {Sql(s_schema, "functions.sql")}");
         await using var again = new Host(_database, options => options.Migrate = false);
         Assert.That(await again.SendAsync("t2", "2", "B1"), Is.EqualTo(CommitResult.Committed));
         Assert.That(await again.Outbox.AcquireAsync("one", TimeSpan.FromHours(1), 10, default), Has.Count.EqualTo(1));
     }
 
-    private static string Sql(string file) => File.ReadAllText(Path.Combine(s_schema, file));
+    private static string Sql(string folder, string file) => File.ReadAllText(Path.Combine(folder, file));
 }

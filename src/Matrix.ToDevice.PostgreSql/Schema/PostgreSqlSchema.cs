@@ -4,15 +4,20 @@ using Npgsql;
 
 namespace Matrix.ToDevice;
 
-/// <summary>Brings the tables up to this version of the package, one numbered file after the other; or checks that they are.</summary>
+/// <summary>
+/// Brings the tables up to this version of the package, one numbered file after the other, and then the functions; or checks that
+/// they are.
+/// </summary>
 internal static class PostgreSqlSchema
 {
     // Hosts that start at the same moment take turns. Any number that nobody else in the database is likely to use.
     private const long MigrationLock = 0x6d61_7472_6978_7464;
     private const int OldestServer = 13;
 
+    // The functions' file comes last.
     private static readonly string[] s_files =
         [.. typeof(PostgreSqlSchema).Assembly.GetManifestResourceNames().Where(name => name.EndsWith(".sql", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
+    private static readonly int s_version = s_files.Length - 1;
 
     /// <summary>The schema's name as SQL.</summary>
     public static string Quote(string schema) => $"\"{schema.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
@@ -26,7 +31,7 @@ internal static class PostgreSqlSchema
 
         await RefuseReadOnlyAsync(connection, database, cancellationToken);
         var version = await VersionAsync(connection, options.Schema, database, cancellationToken);
-        if (version == s_files.Length) return;
+        if (version == s_version) return;
         if (!options.Migrate)
         {
             throw new PostgreSqlStoreException(
@@ -37,6 +42,7 @@ internal static class PostgreSqlSchema
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         await ExecuteAsync(connection, string.Create(CultureInfo.InvariantCulture, $"SELECT pg_advisory_xact_lock({MigrationLock})"), cancellationToken);
         version = await VersionAsync(connection, options.Schema, database, cancellationToken);
+        if (version == s_version) return;
         // IF NOT EXISTS asks for the right to create schemas, also when there is nothing to create.
         if (await ExecuteAsync(connection, "SELECT 1 FROM pg_namespace WHERE nspname = $1", cancellationToken, options.Schema) is null)
             await ExecuteAsync(connection, $"CREATE SCHEMA {Quote(options.Schema)}", cancellationToken);
@@ -48,7 +54,7 @@ internal static class PostgreSqlSchema
         }
 
         await transaction.CommitAsync(cancellationToken);
-        if (version < s_files.Length) Log.Migrated(logger, options.Schema, version, s_files.Length);
+        Log.Migrated(logger, options.Schema, version, s_version);
     }
 
     /// <summary>The tables' version, 0 when there are none.</summary>
@@ -64,8 +70,8 @@ internal static class PostgreSqlSchema
 
         var version = Convert.ToInt32(
             await ExecuteAsync(connection, $"SELECT coalesce(max(version), 0) FROM {Quote(schema)}.to_device_schema", cancellationToken), CultureInfo.InvariantCulture);
-        return version <= s_files.Length ? version : throw new PostgreSqlStoreException(
-            $"The schema {schema} in {database} has version {version}; this version of Matrix.ToDevice.PostgreSql knows up to {s_files.Length}. "
+        return version <= s_version ? version : throw new PostgreSqlStoreException(
+            $"The schema {schema} in {database} has version {version}; this version of Matrix.ToDevice.PostgreSql knows up to {s_version}. "
             + "A newer one has made it: use that, or restore a backup.");
     }
 
@@ -73,7 +79,7 @@ internal static class PostgreSqlSchema
     public static async Task CheckAsync(NpgsqlConnection connection, string schema, string database, CancellationToken cancellationToken)
     {
         await RefuseReadOnlyAsync(connection, database, cancellationToken);
-        if (await VersionAsync(connection, schema, database, cancellationToken) < s_files.Length)
+        if (await VersionAsync(connection, schema, database, cancellationToken) < s_version)
             throw new PostgreSqlStoreException($"Tables of the schema {schema} are missing in {database}. Restart the server to make them.");
     }
 

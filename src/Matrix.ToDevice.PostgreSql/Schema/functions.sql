@@ -1,0 +1,160 @@
+-- Run it behind the numbered files, with search_path set to the schema that holds the tables. Each function stands here as it is
+-- now: one that takes other parameters than before is another one, and hosts of an earlier version go on with theirs.
+
+-- Whoever has run this file has run all of them.
+INSERT INTO to_device_schema (version) VALUES (3);
+
+-- Commits a batch of sends, or does nothing and returns false: when one of them is recorded already, or a device was
+-- removed after removal number known_removals. The caller then finds out which, and comes again with the others.
+--
+-- lock_*: every sending device and every recipient, once, sorted, with the number of messages that it gets.
+-- message_device: the place of its recipient among these, from 1. message_later: how many messages of this batch come
+-- behind it in the same inbox. The same for EDUs and their destinations.
+CREATE OR REPLACE FUNCTION to_device_commit(
+    known_removals bigint, used_at timestamptz,
+    lock_user_ids text[], lock_device_ids text[], lock_counts bigint[],
+    sender_user_ids text[], sender_device_ids text[], sender_keys uuid[], sender_commit_ids bigint[],
+    message_device integer[], message_later integer[], message_user_ids text[], message_device_ids text[],
+    message_send_ids bigint[], message_senders text[], message_event_types text[], message_contents bytea[],
+    destinations text[], destination_counts bigint[],
+    edu_destination integer[], edu_later integer[], edu_destinations text[], edu_message_ids text[], edu_contents bytea[]
+) RETURNS boolean
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+SET jit = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    lasts bigint[];
+    recorded bigint;
+BEGIN
+    -- What was answered 200 is on the disk, whatever the default of this database.
+    IF current_setting('synchronous_commit') = 'off' THEN
+        PERFORM set_config('synchronous_commit', 'on', true);
+    END IF;
+
+    -- Locks until the end of the transaction. Everybody does it in the same order, and first: no deadlock.
+    WITH locked AS (
+        INSERT INTO to_device_device AS device (user_id, device_id, last_sequence)
+        SELECT unnest(lock_user_ids), unnest(lock_device_ids), unnest(lock_counts)
+        ON CONFLICT (user_id, device_id) DO UPDATE SET last_sequence = device.last_sequence + excluded.last_sequence
+        RETURNING device.last_sequence AS last)
+    SELECT array_agg(locked.last) INTO lasts FROM locked;
+
+    -- A statement of its own, behind the locks: it sees every removal that had one of these locks before.
+    IF (SELECT removals.last FROM to_device_removals removals) > known_removals THEN
+        RAISE SQLSTATE 'TD001';
+    END IF;
+
+    INSERT INTO to_device_transaction (user_id, device_id, key, commit_id, last_used)
+    SELECT unnest(sender_user_ids), unnest(sender_device_ids), unnest(sender_keys), unnest(sender_commit_ids), used_at
+    ON CONFLICT (user_id, device_id, key) DO NOTHING;
+    GET DIAGNOSTICS recorded = ROW_COUNT;
+    IF recorded < cardinality(sender_keys) THEN
+        RAISE SQLSTATE 'TD001';
+    END IF;
+
+    INSERT INTO to_device_message (user_id, device_id, sequence, send_id, sender, event_type, content)
+    SELECT m.user_id, m.device_id, lasts[m.device] - m.later, m.send_id, m.sender, m.event_type, m.content
+    FROM (SELECT unnest(message_device) AS device, unnest(message_later) AS later,
+                 unnest(message_user_ids) AS user_id, unnest(message_device_ids) AS device_id,
+                 unnest(message_send_ids) AS send_id, unnest(message_senders) AS sender,
+                 unnest(message_event_types) AS event_type, unnest(message_contents) AS content) m;
+
+    IF cardinality(destinations) > 0 THEN
+        WITH locked AS (
+            INSERT INTO to_device_destination AS d (destination, last_position)
+            SELECT unnest(destinations), unnest(destination_counts)
+            ON CONFLICT (destination) DO UPDATE SET last_position = d.last_position + excluded.last_position
+            RETURNING d.last_position AS last)
+        SELECT array_agg(locked.last) INTO lasts FROM locked;
+
+        INSERT INTO to_device_edu (destination, position, message_id, content, committed_at)
+        SELECT e.destination, lasts[e.place] - e.later, e.message_id, e.content, used_at
+        FROM (SELECT unnest(edu_destination) AS place, unnest(edu_later) AS later, unnest(edu_destinations) AS destination,
+                     unnest(edu_message_ids) AS message_id, unnest(edu_contents) AS content) e;
+
+        -- Only where nothing was waiting: a commit holds no row that a sender looks for. The locks on the counters keep out
+        -- whoever else would change is_waiting.
+        INSERT INTO to_device_lease AS l (destination, is_waiting, taken_until)
+        SELECT d.destination, true, clock_timestamp() FROM unnest(destinations) AS d (destination)
+        WHERE NOT EXISTS (SELECT FROM to_device_lease w WHERE w.destination = d.destination AND w.is_waiting)
+        ON CONFLICT (destination) DO UPDATE SET is_waiting = true, taken_until = greatest(l.taken_until, excluded.taken_until);
+    END IF;
+
+    RETURN true;
+EXCEPTION WHEN SQLSTATE 'TD001' THEN
+    -- Everything above is undone.
+    RETURN false;
+END
+$$;
+
+-- Ends a device; returns the number of the removal. The number comes last, so that its row is locked only briefly; it
+-- follows the clock, so that a database that lost its last transactions never gives one out again.
+CREATE OR REPLACE FUNCTION to_device_remove(removed_user_id text, removed_device_id text, removal_time timestamptz) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+AS $$
+DECLARE
+    number bigint;
+BEGIN
+    IF current_setting('synchronous_commit') = 'off' THEN
+        PERFORM set_config('synchronous_commit', 'on', true);
+    END IF;
+
+    INSERT INTO to_device_device AS device (user_id, device_id, last_sequence)
+    VALUES (removed_user_id, removed_device_id, 0)
+    ON CONFLICT (user_id, device_id) DO UPDATE SET last_sequence = 0;
+
+    DELETE FROM to_device_message m WHERE m.user_id = removed_user_id AND m.device_id = removed_device_id;
+    -- In the order in which retries lock them.
+    WITH records AS MATERIALIZED (
+        SELECT t.key FROM to_device_transaction t
+        WHERE t.user_id = removed_user_id AND t.device_id = removed_device_id ORDER BY t.key FOR UPDATE)
+    DELETE FROM to_device_transaction t USING records
+    WHERE t.user_id = removed_user_id AND t.device_id = removed_device_id AND t.key = records.key;
+
+    UPDATE to_device_removals SET last = greatest(last + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
+    RETURNING last INTO number;
+    UPDATE to_device_device d SET removal = number, removed_at = removal_time
+    WHERE d.user_id = removed_user_id AND d.device_id = removed_device_id;
+    RETURN number;
+END
+$$;
+
+-- Removes the EDUs of a destination up to a position. If none is left, nothing waits any more; whether one is left is known
+-- when the commits that are under way have ended. The counter is written, and not only locked, for isolation levels that
+-- tell a commit about changes alone.
+CREATE OR REPLACE FUNCTION to_device_remove_edus(to_destination text, up_to bigint) RETURNS void
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+AS $$
+BEGIN
+    DELETE FROM to_device_edu e WHERE e.destination = to_destination AND e.position <= up_to;
+    IF EXISTS (SELECT FROM to_device_edu e WHERE e.destination = to_destination) THEN
+        RETURN;
+    END IF;
+
+    UPDATE to_device_destination d SET last_position = d.last_position WHERE d.destination = to_destination;
+    UPDATE to_device_lease l SET is_waiting = false
+    WHERE l.destination = to_destination AND l.is_waiting
+        AND NOT EXISTS (SELECT FROM to_device_edu e WHERE e.destination = to_destination);
+END
+$$;
+
+-- Keeps a destination for longer, and notes what is being sent to it; false when it has another holder or none. The note is
+-- on the disk, whatever the default of this database: a sender that starts again repeats what it may have sent.
+CREATE OR REPLACE FUNCTION to_device_renew(to_destination text, by_holder text, duration interval, up_to bigint) RETURNS boolean
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+AS $$
+BEGIN
+    IF current_setting('synchronous_commit') = 'off' THEN
+        PERFORM set_config('synchronous_commit', 'on', true);
+    END IF;
+
+    UPDATE to_device_lease l SET taken_until = clock_timestamp() + duration, sending_up_to = up_to
+    WHERE l.destination = to_destination AND l.holder = by_holder;
+    RETURN FOUND;
+END
+$$;

@@ -1,0 +1,175 @@
+-- Run it with search_path set to the schema that is to hold the tables.
+
+CREATE TABLE to_device_schema (
+    version integer PRIMARY KEY
+);
+INSERT INTO to_device_schema (version) VALUES (1);
+
+-- A device that has sent or was sent something. Its row is what commits and removals lock, always in one order.
+-- last_sequence: the number of the newest message that ever was in its inbox.
+-- removal: the number of its last removal, 0 when there was none or it is forgotten.
+CREATE TABLE to_device_device (
+    user_id       text COLLATE "C" NOT NULL,
+    device_id     text COLLATE "C" NOT NULL,
+    last_sequence bigint NOT NULL,
+    removal       bigint NOT NULL DEFAULT 0,
+    removed_at    timestamptz,
+    PRIMARY KEY (user_id, device_id)
+) WITH (fillfactor = 60); -- Its rows are updated again and again: with room in their page, no index has to follow.
+CREATE INDEX to_device_device_by_removal ON to_device_device (removal) WHERE removal > 0;
+
+-- The number of the last removal of a device. Removals become visible in the order of their numbers.
+CREATE TABLE to_device_removals (
+    the_only_row boolean PRIMARY KEY DEFAULT true CHECK (the_only_row),
+    last         bigint NOT NULL
+);
+INSERT INTO to_device_removals (last) VALUES (0);
+
+CREATE TABLE to_device_message (
+    user_id    text COLLATE "C" NOT NULL,
+    device_id  text COLLATE "C" NOT NULL,
+    sequence   bigint NOT NULL,
+    send_id    bigint NOT NULL,
+    sender     text NOT NULL,
+    event_type text NOT NULL,
+    content    bytea NOT NULL,
+    PRIMARY KEY (user_id, device_id, sequence)
+) WITH (toast_tuple_target = 8160);
+-- Contents are ciphertext: compressing them costs time and saves nothing. Up to a page they stay in the row.
+ALTER TABLE to_device_message ALTER COLUMN content SET STORAGE EXTERNAL;
+
+-- key: the fingerprint of the transaction key. commit_id: which attempt it was, for one that never got its answer.
+CREATE TABLE to_device_transaction (
+    user_id   text COLLATE "C" NOT NULL,
+    device_id text COLLATE "C" NOT NULL,
+    key       uuid NOT NULL,
+    commit_id bigint NOT NULL,
+    last_used timestamptz NOT NULL,
+    PRIMARY KEY (user_id, device_id, key)
+);
+CREATE INDEX to_device_transaction_by_age ON to_device_transaction (last_used);
+
+CREATE TABLE to_device_destination (
+    destination   text COLLATE "C" PRIMARY KEY,
+    last_position bigint NOT NULL
+) WITH (fillfactor = 60);
+
+CREATE TABLE to_device_edu (
+    destination text COLLATE "C" NOT NULL,
+    position    bigint NOT NULL,
+    message_id  text NOT NULL,
+    content     bytea NOT NULL,
+    PRIMARY KEY (destination, position)
+) WITH (toast_tuple_target = 8160);
+ALTER TABLE to_device_edu ALTER COLUMN content SET STORAGE EXTERNAL;
+
+-- Commits a batch of sends, or does nothing and returns false: when one of them is recorded already, or a device was
+-- removed after removal number known_removals. The caller then finds out which, and comes again with the others.
+--
+-- lock_*: every sending device and every recipient, once, sorted, with the number of messages that it gets.
+-- message_device: the place of its recipient among these, from 1. message_later: how many messages of this batch come
+-- behind it in the same inbox. The same for EDUs and their destinations.
+CREATE FUNCTION to_device_commit(
+    known_removals bigint, used_at timestamptz,
+    lock_user_ids text[], lock_device_ids text[], lock_counts bigint[],
+    sender_user_ids text[], sender_device_ids text[], sender_keys uuid[], sender_commit_ids bigint[],
+    message_device integer[], message_later integer[], message_user_ids text[], message_device_ids text[],
+    message_send_ids bigint[], message_senders text[], message_event_types text[], message_contents bytea[],
+    destinations text[], destination_counts bigint[],
+    edu_destination integer[], edu_later integer[], edu_destinations text[], edu_message_ids text[], edu_contents bytea[]
+) RETURNS boolean
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+SET jit = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    lasts bigint[];
+    recorded bigint;
+BEGIN
+    -- What was answered 200 is on the disk, whatever the default of this database.
+    IF current_setting('synchronous_commit') = 'off' THEN
+        PERFORM set_config('synchronous_commit', 'on', true);
+    END IF;
+
+    -- Locks until the end of the transaction. Everybody does it in the same order, and first: no deadlock.
+    WITH locked AS (
+        INSERT INTO to_device_device AS device (user_id, device_id, last_sequence)
+        SELECT unnest(lock_user_ids), unnest(lock_device_ids), unnest(lock_counts)
+        ON CONFLICT (user_id, device_id) DO UPDATE SET last_sequence = device.last_sequence + excluded.last_sequence
+        RETURNING device.last_sequence AS last)
+    SELECT array_agg(locked.last) INTO lasts FROM locked;
+
+    -- A statement of its own, behind the locks: it sees every removal that had one of these locks before.
+    IF (SELECT removals.last FROM to_device_removals removals) > known_removals THEN
+        RAISE SQLSTATE 'TD001';
+    END IF;
+
+    INSERT INTO to_device_transaction (user_id, device_id, key, commit_id, last_used)
+    SELECT unnest(sender_user_ids), unnest(sender_device_ids), unnest(sender_keys), unnest(sender_commit_ids), used_at
+    ON CONFLICT (user_id, device_id, key) DO NOTHING;
+    GET DIAGNOSTICS recorded = ROW_COUNT;
+    IF recorded < cardinality(sender_keys) THEN
+        RAISE SQLSTATE 'TD001';
+    END IF;
+
+    INSERT INTO to_device_message (user_id, device_id, sequence, send_id, sender, event_type, content)
+    SELECT m.user_id, m.device_id, lasts[m.device] - m.later, m.send_id, m.sender, m.event_type, m.content
+    FROM (SELECT unnest(message_device) AS device, unnest(message_later) AS later,
+                 unnest(message_user_ids) AS user_id, unnest(message_device_ids) AS device_id,
+                 unnest(message_send_ids) AS send_id, unnest(message_senders) AS sender,
+                 unnest(message_event_types) AS event_type, unnest(message_contents) AS content) m;
+
+    IF cardinality(destinations) > 0 THEN
+        WITH locked AS (
+            INSERT INTO to_device_destination AS d (destination, last_position)
+            SELECT unnest(destinations), unnest(destination_counts)
+            ON CONFLICT (destination) DO UPDATE SET last_position = d.last_position + excluded.last_position
+            RETURNING d.last_position AS last)
+        SELECT array_agg(locked.last) INTO lasts FROM locked;
+
+        INSERT INTO to_device_edu (destination, position, message_id, content)
+        SELECT e.destination, lasts[e.place] - e.later, e.message_id, e.content
+        FROM (SELECT unnest(edu_destination) AS place, unnest(edu_later) AS later, unnest(edu_destinations) AS destination,
+                     unnest(edu_message_ids) AS message_id, unnest(edu_contents) AS content) e;
+    END IF;
+
+    RETURN true;
+EXCEPTION WHEN SQLSTATE 'TD001' THEN
+    -- Everything above is undone.
+    RETURN false;
+END
+$$;
+
+-- Ends a device; returns the number of the removal. The number comes last, so that its row is locked only briefly; it
+-- follows the clock, so that a database that lost its last transactions never gives one out again.
+CREATE FUNCTION to_device_remove(removed_user_id text, removed_device_id text, removal_time timestamptz) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+AS $$
+DECLARE
+    number bigint;
+BEGIN
+    IF current_setting('synchronous_commit') = 'off' THEN
+        PERFORM set_config('synchronous_commit', 'on', true);
+    END IF;
+
+    INSERT INTO to_device_device AS device (user_id, device_id, last_sequence)
+    VALUES (removed_user_id, removed_device_id, 0)
+    ON CONFLICT (user_id, device_id) DO UPDATE SET last_sequence = 0;
+
+    DELETE FROM to_device_message m WHERE m.user_id = removed_user_id AND m.device_id = removed_device_id;
+    -- In the order in which retries lock them.
+    WITH records AS MATERIALIZED (
+        SELECT t.key FROM to_device_transaction t
+        WHERE t.user_id = removed_user_id AND t.device_id = removed_device_id ORDER BY t.key FOR UPDATE)
+    DELETE FROM to_device_transaction t USING records
+    WHERE t.user_id = removed_user_id AND t.device_id = removed_device_id AND t.key = records.key;
+
+    UPDATE to_device_removals SET last = greatest(last + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
+    RETURNING last INTO number;
+    UPDATE to_device_device d SET removal = number, removed_at = removal_time
+    WHERE d.user_id = removed_user_id AND d.device_id = removed_device_id;
+    RETURN number;
+END
+$$;
