@@ -55,7 +55,6 @@ public class SignalTests
 
         Assert.That(heard.Devices.Take(devices.Length), Is.EquivalentTo(devices.Select(Host.Bob)));
         Assert.That(heard.Removed, Is.EqualTo(new[] { Host.Bob("B1") }));
-        Assert.That(two.Transactions.KnownRemovals, Is.EqualTo(one.Transactions.KnownRemovals), "the other host has learned of it");
         Assert.That(own.Devices.Concat(elsewhere.Devices), Is.Empty);
     }
 
@@ -173,6 +172,46 @@ public class SignalTests
         await two.SendAsync("t1", "1", "B1");
 
         await signals.ReachesAsync(1);
+    }
+
+    /// <summary>Anybody with rights in the database may send a notification, and say any number in it.</summary>
+    [Test]
+    public async Task D6_a_forged_notification_lets_no_commit_pass_a_removal()
+    {
+        var database = TestCluster.NewDatabase();
+        var signals = new HeardSignals();
+        await using var one = new Host(database, services: signals.Add);
+        await using var two = new Host(database);
+        await one.SendAsync("t1", "1", "B1");
+
+        new DatabaseView(database).Execute(
+            $$"""SELECT pg_notify('to_device to_device', '{"from":"x","removals":{{long.MaxValue}},"arrived":[["@bob:hs1","B1"]]}')""");
+        await signals.ReachesAsync(1);
+        var before = one.Transactions.KnownRemovals;
+        await two.Inbox.RemoveDeviceAsync(Host.Bob("B1"), default);
+
+        Assert.That(await one.SendAsync("t2", "2", ["B1"], knownRemovals: before), Is.EqualTo(CommitResult.DeviceRemoved));
+        Assert.That(await one.ReadAsync("B1"), Is.Empty);
+    }
+
+    [Test]
+    public async Task D13_a_commit_whose_answer_was_lost_is_notified_when_it_is_found()
+    {
+        var database = TestCluster.NewDatabase();
+        using var proxy = new TestProxy(TestCluster.Cluster.Port);
+        var signals = new HeardSignals();
+        await using var one = new Host($"{database};Port={proxy.Port}", options => options.PrepareStatements = false);
+        await one.ReadAsync("B1");
+        await using var two = new Host(database, services: signals.Add);
+        await two.ReadAsync("B1");
+        await signals.MissedAsync();
+        proxy.LoseAnswerTo = "to_device_commit";
+
+        Assert.That(await one.SendAsync("t1", "1", "B1"), Is.EqualTo(CommitResult.Committed));
+
+        Assert.That(proxy.LostAnswers, Is.EqualTo(1));
+        await signals.ReachesAsync(1);
+        Assert.That(signals.Devices, Is.EqualTo(new[] { Host.Bob("B1") }));
     }
 
     /// <summary>What a store tells the module.</summary>

@@ -5,14 +5,16 @@
 INSERT INTO to_device_schema (version) VALUES (3);
 
 -- Commits a batch of sends, or does nothing and returns false: when one of them is recorded already, or a device was
--- removed after removal number known_removals. The caller then finds out which, and comes again with the others.
+-- removed after the removal that a send which names it knows of. The caller then finds out which, and comes again with the
+-- others.
 --
--- lock_*: every sending device and every recipient, once, sorted, with the number of messages that it gets.
+-- lock_*: every sending device and every recipient, once, sorted, with the number of messages that it gets and the smallest
+-- number of a removal that a send which names it knows of.
 -- message_device: the place of its recipient among these, from 1. message_later: how many messages of this batch come
 -- behind it in the same inbox. The same for EDUs and their destinations.
 CREATE OR REPLACE FUNCTION to_device_commit(
-    known_removals bigint, used_at timestamptz,
-    lock_user_ids text[], lock_device_ids text[], lock_counts bigint[],
+    used_at timestamptz,
+    lock_user_ids text[], lock_device_ids text[], lock_counts bigint[], lock_known bigint[],
     sender_user_ids text[], sender_device_ids text[], sender_keys uuid[], sender_commit_ids bigint[],
     message_device integer[], message_later integer[], message_user_ids text[], message_device_ids text[],
     message_send_ids bigint[], message_senders text[], message_event_types text[], message_contents bytea[],
@@ -26,6 +28,7 @@ SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     lasts bigint[];
+    removals bigint[];
     recorded bigint;
 BEGIN
     -- What was answered 200 is on the disk, whatever the default of this database.
@@ -33,16 +36,16 @@ BEGIN
         PERFORM set_config('synchronous_commit', 'on', true);
     END IF;
 
-    -- Locks until the end of the transaction. Everybody does it in the same order, and first: no deadlock.
+    -- Locks until the end of the transaction. Everybody does it in the same order, and first: no deadlock. What comes back is
+    -- as it is behind the locks: whoever had one of them before has left the number of a removal.
     WITH locked AS (
         INSERT INTO to_device_device AS device (user_id, device_id, last_sequence)
         SELECT unnest(lock_user_ids), unnest(lock_device_ids), unnest(lock_counts)
         ON CONFLICT (user_id, device_id) DO UPDATE SET last_sequence = device.last_sequence + excluded.last_sequence
-        RETURNING device.last_sequence AS last)
-    SELECT array_agg(locked.last) INTO lasts FROM locked;
+        RETURNING device.last_sequence AS last, device.removal)
+    SELECT array_agg(locked.last), array_agg(locked.removal) INTO lasts, removals FROM locked;
 
-    -- A statement of its own, behind the locks: it sees every removal that had one of these locks before.
-    IF (SELECT removals.last FROM to_device_removals removals) > known_removals THEN
+    IF EXISTS (SELECT FROM unnest(removals, lock_known) AS device (removal, known) WHERE device.removal > device.known) THEN
         RAISE SQLSTATE 'TD001';
     END IF;
 

@@ -146,7 +146,6 @@ internal sealed class PostgreSqlListener(
         try
         {
             var notification = Notification.Parse(payload);
-            knownRemovals.Learn(notification.Removals);
             if (notification.From == notifier.Name)
             {
                 // It hears itself, and has heard nobody else: until that changes, it is alone.
