@@ -3,8 +3,7 @@ using Npgsql;
 namespace Matrix.ToDevice.Tests;
 
 /// <summary>
-/// Whoever locks several records begins with the smallest key, whatever the plan: somebody holds that one, and has all others to
-/// take.
+/// Whoever locks several rows does it in one order, whatever the plan: somebody holds the first one, and has all others to take.
 /// </summary>
 public class LockOrderTests : TwoHostsTests
 {
@@ -62,6 +61,26 @@ public class LockOrderTests : TwoHostsTests
 
         await removal;
         Assert.That(View.Count("SELECT count(*) FROM to_device.to_device_transaction"), Is.EqualTo(1));
+    }
+
+    /// <summary>A commit and a removal have the device's row before any message of it: so has an acknowledgement that writes to it.</summary>
+    [Test]
+    public async Task An_acknowledgement_locks_its_device_before_the_messages()
+    {
+        const string Messages = "SELECT count(*) FROM (SELECT FROM to_device.to_device_message WHERE device_id = 'B3' FOR UPDATE SKIP LOCKED) free";
+        const int Count = 1000;
+        await _host.SendAsync("many", "x", Enumerable.Repeat("B3", Count));
+        using var page = await _host.Inbox.ReadAsync(Host.Bob("B3"), InboxPosition.Start, Count, int.MaxValue, default);
+        Task<int> acknowledgement;
+        using (Lock("SELECT FROM to_device.to_device_device WHERE device_id = 'B3' FOR UPDATE"))
+        {
+            acknowledgement = _host.Inbox.AcknowledgeAsync(Host.Bob("B3"), page.Messages[^1].Position, default).AsTask();
+            await View.ReachesAsync(Waiting, 1);
+            Assert.That(View.Count(Messages), Is.EqualTo(Count));
+        }
+
+        Assert.That(await acknowledgement, Is.EqualTo(Count));
+        Assert.That(View.Count("SELECT acknowledged FROM to_device.to_device_device WHERE device_id = 'B3'"), Is.EqualTo(Count));
     }
 
     /// <summary>A connection of its own, whose locks end with it.</summary>
