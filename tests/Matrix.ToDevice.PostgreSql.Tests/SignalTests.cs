@@ -137,6 +137,65 @@ public class SignalTests
     }
 
     [Test]
+    public async Task D13_a_host_that_was_alone_notifies_as_soon_as_its_listener_is_broken()
+    {
+        var database = TestCluster.NewDatabase();
+        using var proxy = new TestProxy(TestCluster.Cluster.Port);
+        var signals = new HeardSignals();
+        await using var one = new Host($"{database};Port={proxy.Port}");
+        Assert.That((await one.HealthAsync()).Status, Is.EqualTo(HealthStatus.Healthy));
+        proxy.Cut(Listening);
+        await using var two = new Host(database, services: signals.Add);
+        await two.ReadAsync("B1");
+
+        using var limit = new CancellationTokenSource(TimeLimit.OfOneWait);
+        for (var n = 0; signals.Devices.Count == 0; n++)
+        {
+            Assert.That(limit.IsCancellationRequested, Is.False, "it cannot know who listens");
+            await one.SendAsync($"t{n}", $"{n}", "B1");
+        }
+    }
+
+    [Test]
+    public async Task B11_a_host_that_is_alone_after_its_listener_was_broken_notifies_nobody()
+    {
+        var database = TestCluster.NewDatabase();
+        var view = new DatabaseView(database);
+        using var connection = view.Open();
+        var heard = new List<string>();
+        connection.Notification += (_, notification) => heard.Add(notification.Payload);
+        using var proxy = new TestProxy(TestCluster.Cluster.Port);
+        var (own, other) = (new HeardSignals(), new HeardSignals());
+        await using var one = new Host($"{database};Port={proxy.Port}", services: own.Add);
+        await one.ReadAsync("B1");
+        view.Execute("""SELECT pg_notify('to_device to_device', '{"from":"x","removals":0,"arrived":[["@bob:hs1","B1"]]}')""");
+        await own.ReachesAsync(1);
+
+        proxy.Cut(Listening);
+        using (var command = connection.CreateCommand())
+        {
+            command.CommandText = "LISTEN \"to_device to_device\"";
+            command.ExecuteNonQuery();
+        }
+
+        proxy.Mend();
+        using var limit = new CancellationTokenSource(TimeLimit.OfOneWait);
+        while (!heard.Any(payload => payload.Contains("\"presence\":1", StringComparison.Ordinal))) await connection.WaitAsync(limit.Token);
+        // Behind its question who else listens.
+        Assert.That((await one.HealthAsync()).Status, Is.EqualTo(HealthStatus.Healthy));
+        for (var n = 0; n < 100; n++) await one.SendAsync($"t{n}", $"{n}", "alone");
+        await using var two = new Host(database, services: other.Add);
+        await two.ReadAsync("B1");
+        await other.MissedAsync();
+        await one.SendAsync("last", "x", "together");
+        await other.ReachesAsync(1);
+        while (!heard.Any(payload => payload.Contains("together", StringComparison.Ordinal))) await connection.WaitAsync(limit.Token);
+
+        Assert.That(heard, Has.None.Contains("alone"));
+        Assert.That(other.Devices, Is.EqualTo(new[] { Host.Bob("together") }));
+    }
+
+    [Test]
     public async Task Hosts_without_notifications_send_none_and_are_healthy()
     {
         var database = TestCluster.NewDatabase();
