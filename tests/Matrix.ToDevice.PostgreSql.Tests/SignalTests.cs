@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Npgsql;
 
 namespace Matrix.ToDevice.Tests;
 
@@ -110,30 +111,30 @@ public class SignalTests
     public async Task B11_a_host_that_is_alone_notifies_nobody_until_another_one_comes()
     {
         var database = TestCluster.NewDatabase();
-        using var connection = new DatabaseView(database).Open();
-        var heard = new List<string>();
-        connection.Notification += (_, notification) => heard.Add(notification.Payload);
+        using var heard = new HeardNotifications(database);
         await using var one = new Host(database);
-        await one.ReadAsync("B1");
-        // A notification of its own comes back behind its question who else listens.
-        await one.HealthAsync();
-        using (var command = connection.CreateCommand())
-        {
-            command.CommandText = "LISTEN \"to_device to_device\"";
-            command.ExecuteNonQuery();
-        }
+        await IsAloneAsync(one, heard);
 
-        for (var n = 0; n < 100; n++) await one.SendAsync($"t{n}", $"{n}", "alone");
+        await SendAloneAndTogetherAsync(one, database, heard);
+    }
+
+    [Test]
+    public async Task B11_a_host_that_is_alone_after_its_listener_was_broken_notifies_nobody()
+    {
+        var database = TestCluster.NewDatabase();
+        using var proxy = new TestProxy(TestCluster.Cluster.Port);
         var signals = new HeardSignals();
-        await using var two = new Host(database, services: signals.Add);
-        await two.ReadAsync("B1");
-        await signals.MissedAsync();
-        await one.SendAsync("last", "x", "together");
+        await using var one = new Host($"{database};Port={proxy.Port}", services: signals.Add);
+        await one.ReadAsync("B1");
+        new DatabaseView(database).Execute("""SELECT pg_notify('to_device to_device', '{"from":"x","removals":0,"arrived":[["@bob:hs1","B1"]]}')""");
         await signals.ReachesAsync(1);
-        await connection.WaitAsync();
 
-        Assert.That(heard, Has.None.Contains("alone"));
-        Assert.That(signals.Devices, Is.EqualTo(new[] { Host.Bob("together") }));
+        proxy.Cut(Listening);
+        using var heard = new HeardNotifications(database);
+        proxy.Mend();
+        await IsAloneAsync(one, heard);
+
+        await SendAloneAndTogetherAsync(one, database, heard);
     }
 
     [Test]
@@ -143,7 +144,7 @@ public class SignalTests
         using var proxy = new TestProxy(TestCluster.Cluster.Port);
         var signals = new HeardSignals();
         await using var one = new Host($"{database};Port={proxy.Port}");
-        Assert.That((await one.HealthAsync()).Status, Is.EqualTo(HealthStatus.Healthy));
+        using (var heard = new HeardNotifications(database)) await IsAloneAsync(one, heard);
         proxy.Cut(Listening);
         await using var two = new Host(database, services: signals.Add);
         await two.ReadAsync("B1");
@@ -154,45 +155,6 @@ public class SignalTests
             Assert.That(limit.IsCancellationRequested, Is.False, "it cannot know who listens");
             await one.SendAsync($"t{n}", $"{n}", "B1");
         }
-    }
-
-    [Test]
-    public async Task B11_a_host_that_is_alone_after_its_listener_was_broken_notifies_nobody()
-    {
-        var database = TestCluster.NewDatabase();
-        var view = new DatabaseView(database);
-        using var connection = view.Open();
-        var heard = new List<string>();
-        connection.Notification += (_, notification) => heard.Add(notification.Payload);
-        using var proxy = new TestProxy(TestCluster.Cluster.Port);
-        var (own, other) = (new HeardSignals(), new HeardSignals());
-        await using var one = new Host($"{database};Port={proxy.Port}", services: own.Add);
-        await one.ReadAsync("B1");
-        view.Execute("""SELECT pg_notify('to_device to_device', '{"from":"x","removals":0,"arrived":[["@bob:hs1","B1"]]}')""");
-        await own.ReachesAsync(1);
-
-        proxy.Cut(Listening);
-        using (var command = connection.CreateCommand())
-        {
-            command.CommandText = "LISTEN \"to_device to_device\"";
-            command.ExecuteNonQuery();
-        }
-
-        proxy.Mend();
-        using var limit = new CancellationTokenSource(TimeLimit.OfOneWait);
-        while (!heard.Any(payload => payload.Contains("\"presence\":1", StringComparison.Ordinal))) await connection.WaitAsync(limit.Token);
-        // Behind its question who else listens.
-        Assert.That((await one.HealthAsync()).Status, Is.EqualTo(HealthStatus.Healthy));
-        for (var n = 0; n < 100; n++) await one.SendAsync($"t{n}", $"{n}", "alone");
-        await using var two = new Host(database, services: other.Add);
-        await two.ReadAsync("B1");
-        await other.MissedAsync();
-        await one.SendAsync("last", "x", "together");
-        await other.ReachesAsync(1);
-        while (!heard.Any(payload => payload.Contains("together", StringComparison.Ordinal))) await connection.WaitAsync(limit.Token);
-
-        Assert.That(heard, Has.None.Contains("alone"));
-        Assert.That(other.Devices, Is.EqualTo(new[] { Host.Bob("together") }));
     }
 
     [Test]
@@ -271,6 +233,54 @@ public class SignalTests
         Assert.That(proxy.LostAnswers, Is.EqualTo(1));
         await signals.ReachesAsync(1);
         Assert.That(signals.Devices, Is.EqualTo(new[] { Host.Bob("B1") }));
+    }
+
+    /// <summary>Waits until a host has asked who else listens, and has heard it: a notification of its own comes back behind it.</summary>
+    private static async Task IsAloneAsync(Host host, HeardNotifications heard)
+    {
+        var opening = host.ReadAsync("nobody");
+        await heard.ReachesAsync("\"presence\":1");
+        await opening;
+        Assert.That((await host.HealthAsync()).Status, Is.EqualTo(HealthStatus.Healthy));
+    }
+
+    private static async Task SendAloneAndTogetherAsync(Host one, string database, HeardNotifications heard)
+    {
+        for (var n = 0; n < 100; n++) await one.SendAsync($"t{n}", $"{n}", "alone");
+        var signals = new HeardSignals();
+        await using var two = new Host(database, services: signals.Add);
+        await two.ReadAsync("B1");
+        await signals.MissedAsync();
+        await one.SendAsync("last", "x", "together");
+        await signals.ReachesAsync(1);
+        await heard.ReachesAsync("together");
+
+        Assert.That(heard.Payloads, Has.None.Contains("alone"));
+        Assert.That(signals.Devices, Is.EqualTo(new[] { Host.Bob("together") }));
+    }
+
+    /// <summary>What is notified, as somebody else hears it.</summary>
+    private sealed class HeardNotifications : IDisposable
+    {
+        private readonly NpgsqlConnection _connection;
+
+        public HeardNotifications(string database)
+        {
+            _connection = new DatabaseView(database).Open();
+            _connection.Notification += (_, notification) => Payloads.Add(notification.Payload);
+            using var command = new NpgsqlCommand("LISTEN \"to_device to_device\"", _connection);
+            command.ExecuteNonQuery();
+        }
+
+        public List<string> Payloads { get; } = [];
+
+        public async Task ReachesAsync(string words)
+        {
+            using var limit = new CancellationTokenSource(TimeLimit.OfOneWait);
+            while (!Payloads.Any(payload => payload.Contains(words, StringComparison.Ordinal))) await _connection.WaitAsync(limit.Token);
+        }
+
+        public void Dispose() => _connection.Dispose();
     }
 
     /// <summary>What a store tells the module.</summary>
