@@ -28,6 +28,9 @@ internal static class Program
                 await PostgreSqlBench.RunAsync(rest is [var few] ? int.Parse(few, null) : 3, Body.All, [1, 64]);
                 await SyncBench.RunOnPostgreSqlAsync();
                 return 0;
+            case ["outbox-drain", .. var rest]:
+                await OutboxDrain.RunAsync(rest is [var edus] ? int.Parse(edus, null) : 1_000_000);
+                return 0;
             case ["host", var database, var notifications, var name, var senders, var requests, var recipients, var firstSender]:
                 await HostProcess.ServeAsync(
                     new PostgreSqlLoad(
@@ -50,7 +53,7 @@ internal static class Program
             default:
                 await Console.Error.WriteLineAsync(
                     "usage: http [ROUNDS [BODY]] | sqlite|slow-disk|postgresql [ROUNDS [BODY [SENDERS]]] | postgresql-budgets [ROUNDS] | "
-                    + "memory | sync sqlite|postgresql");
+                    + "outbox-drain [EDUS] | memory | sync sqlite|postgresql");
                 return 2;
         }
     }
