@@ -34,6 +34,9 @@ internal static class Program
             case ["inbox", .. var rest]:
                 await InboxBench.RunAsync(rest is [var messages] ? int.Parse(messages, null) : 1_000_000);
                 return 0;
+            case ["outbox-drain", .. var rest]:
+                await OutboxDrain.RunAsync(rest is [var edus] ? int.Parse(edus, null) : 1_000_000);
+                return 0;
             case ["host", var database, var notifications, var name, var senders, var requests, var recipients, var firstSender]:
                 await HostProcess.ServeAsync(
                     new PostgreSqlLoad(
@@ -56,7 +59,7 @@ internal static class Program
             default:
                 await Console.Error.WriteLineAsync(
                     "usage: http [ROUNDS [BODY]] | sqlite|slow-disk|postgresql [ROUNDS [BODY [SENDERS]]] | postgresql-budgets [ROUNDS] | "
-                    + "postgresql-removals [ROUNDS] | inbox [MESSAGES] | memory | sync sqlite|postgresql");
+                    + "postgresql-removals [ROUNDS] | inbox [MESSAGES] | outbox-drain [EDUS] | memory | sync sqlite|postgresql");
                 return 2;
         }
     }

@@ -82,10 +82,13 @@ BEGIN
                      unnest(edu_message_ids) AS message_id, unnest(edu_contents) AS content) e;
 
         -- Only where nothing was waiting: a commit holds no row that a sender looks for. The locks on the counters keep out
-        -- whoever else would change is_waiting.
+        -- whoever else would change is_waiting. A counter that is new has no lease, whatever an older snapshot shows. A subquery of
+        -- its own: a join would be planned without knowing how few they are, and read the whole table.
         INSERT INTO to_device_lease AS l (destination, is_waiting, taken_until)
-        SELECT d.destination, true, clock_timestamp() FROM unnest(destinations) AS d (destination)
-        WHERE NOT EXISTS (SELECT FROM to_device_lease w WHERE w.destination = d.destination AND w.is_waiting)
+        SELECT d.destination, true, clock_timestamp()
+        FROM (SELECT unnest(destinations) AS destination, unnest(lasts) AS last, unnest(destination_counts) AS count) d
+        WHERE d.last = first_position + d.count
+            OR (SELECT w.is_waiting FROM to_device_lease w WHERE w.destination = d.destination) IS NOT TRUE
         ON CONFLICT (destination) DO UPDATE SET is_waiting = true, taken_until = greatest(l.taken_until, excluded.taken_until);
     END IF;
 
@@ -161,44 +164,56 @@ BEGIN
 END
 $$;
 
--- Removes EDUs of a destination: those that are at these positions, in ascending order, with these message IDs.
+-- Removes EDUs of a destination: those that are at these positions with these message IDs. What is left begins behind a mark. A
+-- commit gives out positions behind all that are visible, so the mark never passes one that is still to come.
 CREATE OR REPLACE FUNCTION to_device_remove_edus(to_destination text, edu_positions bigint[], edu_message_ids text[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path FROM CURRENT
+SET enable_seqscan = off
 AS $$
 DECLARE
-    up_to bigint := edu_positions[cardinality(edu_positions)];
+    next_position bigint;
 BEGIN
     DELETE FROM to_device_edu e
     WHERE e.destination = to_destination AND e.position = ANY (edu_positions)
         AND e.message_id = edu_message_ids[array_position(edu_positions, e.position)];
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
 
-    UPDATE to_device_lease l SET removed_up_to = up_to
-    WHERE l.destination = to_destination AND l.is_waiting AND l.removed_up_to < up_to AND NOT EXISTS (
-        SELECT FROM to_device_edu e WHERE e.destination = to_destination AND e.position > l.removed_up_to AND e.position <= up_to);
-
-    IF EXISTS (SELECT FROM to_device_lease l WHERE l.destination = to_destination AND l.is_waiting AND NOT EXISTS (
-            SELECT FROM to_device_edu e WHERE e.destination = to_destination AND e.position > l.removed_up_to)) THEN
+    SELECT e.position INTO next_position FROM to_device_edu e
+    WHERE e.destination = to_destination
+        AND e.position > coalesce((SELECT l.removed_up_to FROM to_device_lease l WHERE l.destination = to_destination), 0)
+    ORDER BY e.position LIMIT 1;
+    IF next_position IS NULL THEN
         PERFORM to_device_forget(to_destination);
+    ELSE
+        UPDATE to_device_lease l SET removed_up_to = next_position - 1
+        WHERE l.destination = to_destination AND l.removed_up_to < next_position - 1;
     END IF;
 END
 $$;
 
 -- Forgets a destination for which nothing waits, unless it is taken. Whether something waits is known when the commits that are
 -- under way have ended. The counter is written, and not only locked, for isolation levels that tell a commit about changes
--- alone.
+-- alone; whoever finds none would act on a destination that comes back just then.
 CREATE OR REPLACE FUNCTION to_device_forget(to_destination text) RETURNS void
 LANGUAGE plpgsql
 SET search_path FROM CURRENT
+SET enable_seqscan = off
 AS $$
+DECLARE
+    last bigint;
 BEGIN
-    UPDATE to_device_destination d SET last_position = d.last_position WHERE d.destination = to_destination;
-    IF EXISTS (SELECT FROM to_device_lease l JOIN to_device_edu e USING (destination)
-            WHERE l.destination = to_destination AND e.position > l.removed_up_to) THEN
+    UPDATE to_device_destination d SET last_position = d.last_position WHERE d.destination = to_destination
+    RETURNING d.last_position INTO last;
+    IF NOT FOUND OR EXISTS (
+        SELECT FROM to_device_edu e WHERE e.destination = to_destination
+            AND e.position > coalesce((SELECT l.removed_up_to FROM to_device_lease l WHERE l.destination = to_destination), 0)) THEN
         RETURN;
     END IF;
 
-    UPDATE to_device_lease l SET is_waiting = false WHERE l.destination = to_destination AND l.is_waiting;
+    UPDATE to_device_lease l SET is_waiting = false, removed_up_to = last WHERE l.destination = to_destination AND l.is_waiting;
     DELETE FROM to_device_lease l WHERE l.destination = to_destination AND l.holder IS NULL;
     IF FOUND THEN
         DELETE FROM to_device_destination d WHERE d.destination = to_destination;
@@ -207,27 +222,40 @@ END
 $$;
 
 -- Takes destinations that are free, those that have not failed first. What another host is just taking, renewing or releasing is
--- passed over: nobody waits. EDUs may have been deleted by hand. The rows are updated by an array of their keys: a join would be
--- planned without knowing how few they are, and read the whole table.
+-- passed over: nobody waits. EDUs may have been deleted by hand. Every row is found by an index, in its order, whatever a plan that
+-- does not know how few they are would prefer; and updated by an array of their keys, for the same reason.
 CREATE OR REPLACE FUNCTION to_device_acquire(
     by_holder text, duration interval, most integer, most_failing integer, longest_pause interval
 ) RETURNS TABLE (destination text, sending_up_to bigint, failures integer)
 LANGUAGE plpgsql
 SET search_path FROM CURRENT
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_sort = off
 AS $$
 #variable_conflict use_column
 DECLARE
     started timestamptz := clock_timestamp();
+    emptied text;
     free text[];
     free_failing text[];
 BEGIN
-    -- The clock was set back.
+    -- Nothing waits for them, and their holders have not come back. A commit that is under way to one is not waited for.
+    FOR emptied IN SELECT l.destination FROM to_device_lease l WHERE NOT l.is_waiting AND l.taken_until <= started LIMIT 100 LOOP
+        PERFORM FROM to_device_destination d WHERE d.destination = emptied FOR UPDATE SKIP LOCKED;
+        IF FOUND THEN
+            UPDATE to_device_lease l SET holder = NULL WHERE l.destination = emptied AND NOT l.is_waiting AND l.taken_until <= started;
+            PERFORM to_device_forget(emptied);
+        END IF;
+    END LOOP;
+
+    -- The clock was set back. Asked for anew: somebody may have taken one since this call began.
     UPDATE to_device_lease l SET taken_until = started WHERE l.destination = ANY (ARRAY (
         SELECT w.destination FROM to_device_lease w
-        WHERE w.is_waiting AND w.failures = 0 AND w.taken_until > started + longest_pause FOR UPDATE SKIP LOCKED));
+        WHERE w.is_waiting AND w.failures = 0 AND w.taken_until > (SELECT clock_timestamp() + longest_pause) FOR UPDATE SKIP LOCKED));
     UPDATE to_device_lease l SET taken_until = started WHERE l.destination = ANY (ARRAY (
         SELECT w.destination FROM to_device_lease w
-        WHERE w.is_waiting AND w.failures > 0 AND w.taken_until > started + longest_pause FOR UPDATE SKIP LOCKED));
+        WHERE w.is_waiting AND w.failures > 0 AND w.taken_until > (SELECT clock_timestamp() + longest_pause) FOR UPDATE SKIP LOCKED));
 
     free := ARRAY (
         SELECT l.destination FROM to_device_lease l

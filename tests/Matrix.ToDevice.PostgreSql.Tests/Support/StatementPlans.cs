@@ -43,4 +43,30 @@ internal static class StatementPlans
         TestContext.Out.WriteLine(plan);
         return plan.ToString();
     }
+
+    /// <summary>How many buffers a statement touches, with all that the functions in it do. What it changes is rolled back.</summary>
+    public static int Buffers(DatabaseView view, string planCacheMode, string sql, int rows)
+    {
+        using var connection = view.Open();
+        using var command = new NpgsqlCommand($"SET plan_cache_mode = {planCacheMode}; SET jit = off", connection);
+        command.ExecuteNonQuery();
+        var plan = "";
+        // What the session has to learn first is not counted.
+        for (var run = 0; run < 2; run++)
+        {
+            using var transaction = connection.BeginTransaction();
+            command.CommandText = $"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF) {sql}";
+            using (var reader = command.ExecuteReader())
+            {
+                plan = "";
+                while (reader.Read()) plan += reader.GetString(0) + "\n";
+            }
+
+            transaction.Rollback();
+        }
+
+        TestContext.Out.WriteLine(plan);
+        Assert.That(plan, Does.Contain($"rows={rows} "));
+        return Regex.Matches(Regex.Match(plan, "Buffers: shared(.*)").Groups[1].Value, @"(?:hit|read)=(\d+)").Sum(match => int.Parse(match.Groups[1].Value));
+    }
 }
