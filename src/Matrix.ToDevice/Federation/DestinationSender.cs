@@ -163,12 +163,14 @@ internal sealed class DestinationSender(
     {
         // The note names what stands at the head: an EDU behind a refused one is no part of that.
         var sendingUpTo = waiting[first == 0 ? count - 1 : 0].Position;
+        // It begins before the store is asked for it: the store's own is never over earlier.
+        using var held = new CancellationTokenSource(options.LeaseDuration, time);
         if (!await outbox.RenewAsync(_destination, holder, options.LeaseDuration, sendingUpTo, stopping)) throw new LeaseLostException();
 
         var started = time.GetTimestamp();
         using var timeout = new CancellationTokenSource(options.SendTimeout, time);
-        using var ending = CancellationTokenSource.CreateLinkedTokenSource(stopping, timeout.Token);
-        var keeping = KeepAsync(sendingUpTo, ending);
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(stopping, timeout.Token, held.Token);
+        var keeping = KeepAsync(sendingUpTo, held, ending.Token);
         FederationSendResult result;
         try
         {
@@ -178,6 +180,10 @@ internal sealed class DestinationSender(
         catch (Exception) when (stopping.IsCancellationRequested)
         {
             throw;
+        }
+        catch (Exception) when (held.IsCancellationRequested)
+        {
+            throw new LeaseLostException();
         }
         catch (Exception exception)
         {
@@ -194,24 +200,34 @@ internal sealed class DestinationSender(
     }
 
     /// <summary>Keeps the destination while its answer is waited for, and ends the wait when it cannot be kept.</summary>
-    private async Task KeepAsync(long sendingUpTo, CancellationTokenSource ending)
+    private async Task KeepAsync(long sendingUpTo, CancellationTokenSource held, CancellationToken ending)
     {
         using var timer = new PeriodicTimer(options.LeaseDuration / 3, time);
-        try
+        while (true)
         {
-            while (await timer.WaitForNextTickAsync(ending.Token))
+            try
             {
-                if (await outbox.RenewAsync(_destination, holder, options.LeaseDuration, sendingUpTo, ending.Token)) continue;
-                await ending.CancelAsync();
+                await timer.WaitForNextTickAsync(ending);
+                var asked = time.GetTimestamp();
+                if (await outbox.RenewAsync(_destination, holder, options.LeaseDuration, sendingUpTo, ending))
+                {
+                    var left = options.LeaseDuration - time.GetElapsedTime(asked);
+                    held.CancelAfter(left > TimeSpan.Zero ? left : TimeSpan.Zero);
+                }
+                else
+                {
+                    await held.CancelAsync();
+                }
             }
-        }
-        catch (OperationCanceledException)
-        {
-        }
-        catch (Exception exception)
-        {
-            // Another host may take over; it repeats this very transaction, and the destination takes that once.
-            Log.OutboxUnavailable(logger, exception);
+            catch (Exception) when (ending.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception exception)
+            {
+                // The store may be back before the lease is over.
+                Log.OutboxUnavailable(logger, exception);
+            }
         }
     }
 

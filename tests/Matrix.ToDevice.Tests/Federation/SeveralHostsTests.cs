@@ -140,38 +140,6 @@ public class SeveralHostsTests : SenderTests
         Assert.That(TestTransport.Of(server).HasNext(), Is.False);
     }
 
-    [Test]
-    public async Task D16_a_slow_answer_does_not_cost_a_host_its_destination()
-    {
-        var time = new TestTime();
-        await using var server = await TestHomeserver.StartAsync(builder =>
-        {
-            builder.Services.AddSingleton<TimeProvider>(time);
-            TestTransport.Add(builder, options => options.LeaseDuration = TimeSpan.FromMilliseconds(30));
-            HookedOutbox.Add(builder);
-        });
-        var outbox = server.Services.GetRequiredService<HookedOutbox>();
-        using var renewed = new SemaphoreSlim(0);
-        outbox.Before = method =>
-        {
-            if (method == nameof(outbox.RenewAsync)) renewed.Release();
-        };
-        await server.Login("@alice:hs1", "A1").SendAsync("t1", "@carol:hs2", "C1");
-        var transaction = await TestTransport.Of(server).NextAsync();
-
-        for (var step = 0; step < 5; step++)
-        {
-            // Two: the first one may have begun before the clock was moved.
-            for (var n = 0; n < 2; n++) Assert.That(await renewed.WaitAsync(TimeLimit.OfOneWait), Is.True);
-            time.Advance(TimeSpan.FromMilliseconds(29));
-            Assert.That(await outbox.AcquireAsync("another host", TimeSpan.FromDays(1), 1, default), Is.Empty);
-        }
-
-        Assert.That(transaction.Cancelled.IsCancellationRequested, Is.False);
-        transaction.Received();
-        while ((await outbox.ReadAsync("hs2", 10, default)).Count > 0) await TimeLimit.OneMoreTurnAsync();
-    }
-
     private static ITransactionStore Store(TestHomeserver server) => server.Services.GetRequiredService<ITransactionStore>();
 
     /// <summary>A host on the store of another one.</summary>

@@ -9,6 +9,9 @@ internal sealed class HookedOutbox(IFederationOutbox outbox) : IFederationOutbox
     /// <summary>Runs before each call, with the name of the method.</summary>
     public Action<string> Before { get; set; } = _ => { };
 
+    /// <summary>Each call waits for this, with the name of the method.</summary>
+    public Func<string, Task> Wait { get; set; } = _ => Task.CompletedTask;
+
     public static void Add(ISendToDeviceBuilder builder)
     {
         builder.Services.AddSingleton(provider => new HookedOutbox((IFederationOutbox)provider.GetRequiredService<ITransactionStore>()));
@@ -22,12 +25,14 @@ internal sealed class HookedOutbox(IFederationOutbox outbox) : IFederationOutbox
     public async ValueTask<IReadOnlyList<OutboxEntry>> ReadAsync(string destination, int limit, CancellationToken cancellationToken)
     {
         Before(nameof(ReadAsync));
+        await Wait(nameof(ReadAsync));
         return await outbox.ReadAsync(destination, limit, cancellationToken);
     }
 
     public async ValueTask RemoveAsync(string destination, long upTo, CancellationToken cancellationToken)
     {
         Before(nameof(RemoveAsync));
+        await Wait(nameof(RemoveAsync));
         await outbox.RemoveAsync(destination, upTo, cancellationToken);
     }
 
@@ -38,6 +43,7 @@ internal sealed class HookedOutbox(IFederationOutbox outbox) : IFederationOutbox
         string holder, TimeSpan duration, int limit, CancellationToken cancellationToken)
     {
         Before(nameof(AcquireAsync));
+        await Wait(nameof(AcquireAsync));
         return await outbox.AcquireAsync(holder, duration, limit, cancellationToken);
     }
 
@@ -45,6 +51,7 @@ internal sealed class HookedOutbox(IFederationOutbox outbox) : IFederationOutbox
         string destination, string holder, TimeSpan duration, long sendingUpTo, CancellationToken cancellationToken)
     {
         Before(nameof(RenewAsync));
+        await Wait(nameof(RenewAsync));
         return await outbox.RenewAsync(destination, holder, duration, sendingUpTo, cancellationToken);
     }
 
@@ -52,6 +59,7 @@ internal sealed class HookedOutbox(IFederationOutbox outbox) : IFederationOutbox
         string destination, string holder, int failures, TimeSpan pause, CancellationToken cancellationToken)
     {
         Before(nameof(ReleaseAsync));
+        await Wait(nameof(ReleaseAsync));
         await outbox.ReleaseAsync(destination, holder, failures, pause, cancellationToken);
     }
 }
