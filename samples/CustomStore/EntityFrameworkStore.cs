@@ -214,17 +214,25 @@ public sealed class EntityFrameworkStore(IDbContextFactory<HomeserverDb> context
 
     // ---- The outbox to other servers --------------------------------------------------------------------------------
 
-    public async ValueTask<IReadOnlyList<OutboxEntry>> ReadAsync(string destination, int limit, CancellationToken cancellationToken)
+    public async ValueTask<IReadOnlyList<OutboxEntry>> ReadAsync(string destination, long after, int limit, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         await using var db = await contexts.CreateDbContextAsync(cancellationToken);
-        return await db.Edus.Where(edu => edu.Destination == destination).OrderBy(edu => edu.Position).Take(limit)
+        return await db.Edus.Where(edu => edu.Destination == destination && edu.Position > after).OrderBy(edu => edu.Position).Take(limit)
             .Select(edu => new OutboxEntry(edu.Position, edu.MessageId, edu.Content, new DateTimeOffset(edu.CommittedAt, TimeSpan.Zero)))
             .ToListAsync(cancellationToken);
     }
 
-    public async ValueTask RemoveAsync(string destination, long upTo, CancellationToken cancellationToken) => await WriteAsync(
-        db => db.Edus.Where(edu => edu.Destination == destination && edu.Position <= upTo).ExecuteDeleteAsync(), cancellationToken);
+    public async ValueTask RemoveAsync(string destination, IReadOnlyList<OutboxEntry> edus, CancellationToken cancellationToken) => await WriteAsync(async db =>
+    {
+        foreach (var (position, messageId, _, _) in edus)
+        {
+            await db.Edus.Where(edu => edu.Destination == destination && edu.Position == position && edu.MessageId == messageId).ExecuteDeleteAsync();
+        }
+
+        await ForgetIfEmptyAsync(db, destination);
+        return true;
+    }, cancellationToken);
 
     public async ValueTask<IReadOnlyList<string>> ListDestinationsAsync(string? after, int limit, CancellationToken cancellationToken)
     {
@@ -237,12 +245,17 @@ public sealed class EntityFrameworkStore(IDbContextFactory<HomeserverDb> context
 
     // <store-leases>
     public ValueTask<IReadOnlyList<OutboxLease>> AcquireAsync(
-        string holder, TimeSpan duration, int limit, CancellationToken cancellationToken) => WriteAsync<IReadOnlyList<OutboxLease>>(async db =>
+        string holder, TimeSpan duration, int limit, int failingLimit, TimeSpan longestPause, CancellationToken cancellationToken) =>
+        WriteAsync<IReadOnlyList<OutboxLease>>(async db =>
     {
         var now = Now();
-        var free = await db.Destinations
-            .Where(row => row.TakenUntil <= now && db.Edus.Any(edu => edu.Destination == row.Destination))
-            .OrderBy(row => row.TakenUntil).Take(limit).ToListAsync();
+        // A clock that was set back keeps nobody away for longer than it would have.
+        var far = now + longestPause.Ticks;
+        await db.Destinations.Where(row => row.TakenUntil > far).ExecuteUpdateAsync(rows => rows.SetProperty(row => row.TakenUntil, now));
+        var waiting = db.Destinations
+            .Where(row => row.TakenUntil <= now && db.Edus.Any(edu => edu.Destination == row.Destination)).OrderBy(row => row.TakenUntil);
+        var free = await waiting.Where(row => row.Failures == 0).Take(limit).ToListAsync();
+        free.AddRange(await waiting.Where(row => row.Failures > 0).Take(Math.Min(failingLimit, limit - free.Count)).ToListAsync());
         foreach (var row in free) (row.Holder, row.TakenUntil) = (holder, now + duration.Ticks);
         return [.. free.Select(row => new OutboxLease(row.Destination, row.SendingUpTo, row.Failures))];
     }, cancellationToken);
@@ -260,8 +273,15 @@ public sealed class EntityFrameworkStore(IDbContextFactory<HomeserverDb> context
     {
         if (await db.Destinations.FindAsync(destination) is not { } row || row.Holder != holder) return false;
         (row.Holder, row.Failures, row.TakenUntil) = (null, failures, Now() + pause.Ticks);
+        await db.SaveChangesAsync();
+        await ForgetIfEmptyAsync(db, destination);
         return true;
     }, cancellationToken);
+
+    /// <summary>Of a destination for which nothing waits, and that nobody has taken, nothing is kept: anybody can name one.</summary>
+    private static Task<int> ForgetIfEmptyAsync(HomeserverDb db, string destination) => db.Destinations
+        .Where(row => row.Destination == destination && row.Holder == null && !db.Edus.Any(edu => edu.Destination == row.Destination))
+        .ExecuteDeleteAsync();
     // </store-leases>
 
     // ---- Writing ----------------------------------------------------------------------------------------------------

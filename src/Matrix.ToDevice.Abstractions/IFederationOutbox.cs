@@ -20,7 +20,7 @@ public interface IFederationOutbox
     /// <param name="cancellationToken">Cancels the call.</param>
     ValueTask AppendAsync(IToDeviceTransaction transaction, IReadOnlyList<OutboundEdu> edus, CancellationToken cancellationToken);
 
-    /// <summary>Reads the oldest EDUs for a destination. Changes nothing.</summary>
+    /// <summary>Reads the oldest EDUs for a destination behind a position. Changes nothing.</summary>
     /// <remarks>
     /// <list type="bullet">
     /// <item><term>Destinations_are_first_in_first_out</term><description> In the order of their commits; none can appear
@@ -28,21 +28,23 @@ public interface IFederationOutbox
     /// </list>
     /// </remarks>
     /// <param name="destination">The server name.</param>
+    /// <param name="after">The <see cref="OutboxEntry.Position"/> behind which to begin; 0 for the oldest.</param>
     /// <param name="limit">The most EDUs to return, at least 1.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
-    ValueTask<IReadOnlyList<OutboxEntry>> ReadAsync(string destination, int limit, CancellationToken cancellationToken);
+    ValueTask<IReadOnlyList<OutboxEntry>> ReadAsync(string destination, long after, int limit, CancellationToken cancellationToken);
 
-    /// <summary>Deletes the EDUs of a destination up to a position, because the destination answered 200 (D16).</summary>
+    /// <summary>Deletes EDUs of a destination, because it answered 200 or they are given up (D16).</summary>
     /// <remarks>
     /// <list type="bullet">
-    /// <item><term>Only_what_was_received_is_removed</term><description> Later ones stay, and those of other destinations.
-    /// Positions are not given out again, so that a call that is repeated late removes nothing more.</description></item>
+    /// <item><term>Only_what_was_received_is_removed</term><description> Exactly these: each that stands at its position with its
+    /// <c>message_id</c>. Whatever else stands there stays: when a database has lost its last commits, in a failover or a restored
+    /// backup, positions are given out again, and a late answer is for the EDU that was lost (D23).</description></item>
     /// </list>
     /// </remarks>
     /// <param name="destination">The server name.</param>
-    /// <param name="upTo">The <see cref="OutboxEntry.Position"/> of the last EDU that it has.</param>
+    /// <param name="edus">EDUs that were read, in order. Their contents are not looked at.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
-    ValueTask RemoveAsync(string destination, long upTo, CancellationToken cancellationToken);
+    ValueTask RemoveAsync(string destination, IReadOnlyList<OutboxEntry> edus, CancellationToken cancellationToken);
 
     /// <summary>Lists the destinations that have EDUs waiting, in ordinal order.</summary>
     /// <remarks>
@@ -68,14 +70,23 @@ public interface IFederationOutbox
     /// <see cref="RenewAsync"/> and <see cref="ReleaseAsync"/> comes with the lease. In a durable store, the note of
     /// <see cref="RenewAsync"/> survives a restart (R84).</description></item>
     /// </list>
-    /// Those that have been free for the longest time come first, so that busy ones keep nobody waiting. A store that only
-    /// one process can open forgets at its start who had taken what.
+    /// Those that have not failed come first, and among them, as among the others, those that have been free for the longest time: a
+    /// destination that is down, or always busy, keeps nobody waiting (D22). It is free since its release, the end of its pause or of
+    /// the time for which it was taken; or since the commit of the oldest EDU that waits, if that is later. A store that only one
+    /// process can open forgets at its start who had taken what. Where nothing waits, and nobody has taken it, nothing is kept of a
+    /// destination (D21).
     /// </remarks>
     /// <param name="holder">Who takes them: a name that no other host uses, new at each start.</param>
     /// <param name="duration">For how long, unless it is renewed.</param>
     /// <param name="limit">The most destinations to take, at least 1.</param>
+    /// <param name="failingLimit">Of these, the most whose <see cref="OutboxLease.Failures"/> is not 0.</param>
+    /// <param name="longestPause">
+    /// A destination that is taken, or left alone, for longer than that from now is free: a clock was set back, as by a failover to a
+    /// machine whose clock is behind.
+    /// </param>
     /// <param name="cancellationToken">Cancels the call.</param>
-    ValueTask<IReadOnlyList<OutboxLease>> AcquireAsync(string holder, TimeSpan duration, int limit, CancellationToken cancellationToken);
+    ValueTask<IReadOnlyList<OutboxLease>> AcquireAsync(
+        string holder, TimeSpan duration, int limit, int failingLimit, TimeSpan longestPause, CancellationToken cancellationToken);
 
     /// <summary>Keeps a destination for longer, and notes what is being sent to it.</summary>
     /// <param name="destination">The server name.</param>

@@ -92,17 +92,17 @@ internal sealed class PostgreSqlStore(
         opened.Notifier?.DeviceRemoved(device);
     }
 
-    public async ValueTask<IReadOnlyList<OutboxEntry>> ReadAsync(string destination, int limit, CancellationToken cancellationToken)
+    public async ValueTask<IReadOnlyList<OutboxEntry>> ReadAsync(string destination, long after, int limit, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         var opened = await OpenAsync(cancellationToken);
-        return await opened.Outbox.ReadAsync(destination, limit, cancellationToken);
+        return await opened.Outbox.ReadAsync(destination, after, limit, cancellationToken);
     }
 
-    public async ValueTask RemoveAsync(string destination, long upTo, CancellationToken cancellationToken)
+    public async ValueTask RemoveAsync(string destination, IReadOnlyList<OutboxEntry> edus, CancellationToken cancellationToken)
     {
         var opened = await OpenAsync(cancellationToken);
-        await opened.Outbox.RemoveAsync(destination, upTo, cancellationToken);
+        await opened.Outbox.RemoveAsync(destination, edus, cancellationToken);
     }
 
     public async ValueTask<IReadOnlyList<string>> ListDestinationsAsync(string? after, int limit, CancellationToken cancellationToken)
@@ -113,11 +113,11 @@ internal sealed class PostgreSqlStore(
     }
 
     public async ValueTask<IReadOnlyList<OutboxLease>> AcquireAsync(
-        string holder, TimeSpan duration, int limit, CancellationToken cancellationToken)
+        string holder, TimeSpan duration, int limit, int failingLimit, TimeSpan longestPause, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         var opened = await OpenAsync(cancellationToken);
-        return await opened.Leases.AcquireAsync(holder, duration, limit, cancellationToken);
+        return await opened.Leases.AcquireAsync(holder, duration, limit, failingLimit, longestPause, cancellationToken);
     }
 
     public async ValueTask<bool> RenewAsync(

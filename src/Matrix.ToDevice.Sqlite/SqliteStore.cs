@@ -104,17 +104,17 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
         if (await Writer.WriteAsync(connection => connection.RemoveDevice(device), cancellationToken)) _ = CleanUpAsync(Writer);
     }
 
-    public async ValueTask<IReadOnlyList<OutboxEntry>> ReadAsync(string destination, int limit, CancellationToken cancellationToken)
+    public async ValueTask<IReadOnlyList<OutboxEntry>> ReadAsync(string destination, long after, int limit, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         SqliteText.Check(destination, nameof(destination));
-        return await Readers.ReadAsync(connection => connection.ReadEdus(destination, limit), cancellationToken);
+        return await Readers.ReadAsync(connection => connection.ReadEdus(destination, after, limit), cancellationToken);
     }
 
-    public async ValueTask RemoveAsync(string destination, long upTo, CancellationToken cancellationToken)
+    public async ValueTask RemoveAsync(string destination, IReadOnlyList<OutboxEntry> edus, CancellationToken cancellationToken)
     {
         SqliteText.Check(destination, nameof(destination));
-        await Writer.WriteAsync(connection => connection.Outbox.Remove(destination, upTo), cancellationToken);
+        await Writer.WriteAsync(connection => connection.Outbox.Remove(destination, edus), cancellationToken);
     }
 
     public async ValueTask<IReadOnlyList<string>> ListDestinationsAsync(string? after, int limit, CancellationToken cancellationToken)
@@ -123,11 +123,13 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
         return await Readers.ReadAsync(connection => connection.ListDestinations(after, limit), cancellationToken);
     }
 
-    public ValueTask<IReadOnlyList<OutboxLease>> AcquireAsync(string holder, TimeSpan duration, int limit, CancellationToken cancellationToken)
+    public ValueTask<IReadOnlyList<OutboxLease>> AcquireAsync(
+        string holder, TimeSpan duration, int limit, int failingLimit, TimeSpan longestPause, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         SqliteText.Check(holder, nameof(holder));
-        return Writer.WriteAsync(connection => connection.Outbox.Acquire(holder, duration, limit), cancellationToken);
+        return Writer.WriteAsync(
+            connection => connection.Outbox.Acquire(holder, duration, limit, failingLimit, longestPause), cancellationToken);
     }
 
     public ValueTask<bool> RenewAsync(

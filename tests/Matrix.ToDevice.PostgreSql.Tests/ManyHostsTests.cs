@@ -160,7 +160,7 @@ public class ManyHostsTests : TwoHostsTests
             await transaction.CommitAsync(default);
         }
 
-        Assert.That((await Two.Outbox.ReadAsync("hs2", 100, default)).Select(edu => edu.MessageId), Is.EqualTo(Enumerable.Range(0, 10).Select(n => $"m{n}")));
+        Assert.That((await Two.Outbox.ReadAsync("hs2", 100)).Select(edu => edu.MessageId), Is.EqualTo(Enumerable.Range(0, 10).Select(n => $"m{n}")));
     }
 
     [Test]

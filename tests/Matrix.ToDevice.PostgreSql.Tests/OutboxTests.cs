@@ -45,13 +45,13 @@ public class OutboxTests : TwoHostsTests
         using var connection = View.Open();
         using var commit = connection.BeginTransaction();
         Commit(connection, "hs2", "next");
-        var removing = Task.Run(() => Two.Outbox.RemoveAsync("hs2", long.MaxValue, default).AsTask());
+        var removing = Task.Run(() => Two.Outbox.RemoveAllAsync("hs2"));
         await View.ReachesAsync(Waiting, 1);
         commit.Commit();
         await removing;
 
         Assert.That(await TakeAsync(One), Is.EqualTo(new[] { "hs2" }));
-        Assert.That((await One.Outbox.ReadAsync("hs2", 10, default)).Select(edu => edu.MessageId), Is.EqualTo(new[] { "next" }));
+        Assert.That((await One.Outbox.ReadAsync("hs2", 10)).Select(edu => edu.MessageId), Is.EqualTo(new[] { "next" }));
     }
 
     [Test, Category("Slow")]
@@ -84,14 +84,14 @@ public class OutboxTests : TwoHostsTests
             while (true)
             {
                 var isComplete = Volatile.Read(ref writing) == 0;
-                var leases = await host.Outbox.AcquireAsync($"{sender}", s_hour, 2, default);
+                var leases = await host.Outbox.AcquireAsync($"{sender}", s_hour, 2);
                 foreach (var lease in leases)
                 {
-                    var edus = await host.Outbox.ReadAsync(lease.Destination, 20, default);
+                    var edus = await host.Outbox.ReadAsync(lease.Destination, 20);
                     // Without a lock: there is one sender for each destination, or this breaks.
                     sent[lease.Destination].AddRange(edus.Select(edu => edu.MessageId));
                     await host.Outbox.RenewAsync(lease.Destination, $"{sender}", s_hour, edus[^1].Position, default);
-                    await host.Outbox.RemoveAsync(lease.Destination, edus[^1].Position, default);
+                    await host.Outbox.RemoveAsync(lease.Destination, edus, default);
                     await host.Outbox.ReleaseAsync(lease.Destination, $"{sender}", 0, TimeSpan.Zero, default);
                 }
 
@@ -109,23 +109,23 @@ public class OutboxTests : TwoHostsTests
         await host.Outbox.ListDestinationsAsync(null, 1, default);
 
         proxy.LoseAnswerTo = "SKIP LOCKED";
-        Assert.That(await host.Outbox.AcquireAsync("lost", TimeSpan.FromSeconds(1), 10, default), Is.Empty, "the repeated call finds it taken");
+        Assert.That(await host.Outbox.AcquireAsync("lost", TimeSpan.FromSeconds(1), 10), Is.Empty, "the repeated call finds it taken");
         Assert.That(proxy.LostAnswers, Is.EqualTo(1));
         IReadOnlyList<OutboxLease> taken;
-        do taken = await Two.Outbox.AcquireAsync("two", s_hour, 10, default);
+        do taken = await Two.Outbox.AcquireAsync("two", s_hour, 10);
         while (taken.Count == 0);
         Assert.That(taken, Is.EqualTo(new[] { new OutboxLease("hs2", 0, 0) }));
 
         proxy.LoseAnswerTo = "to_device_renew";
         await Two.Outbox.ReleaseAsync("hs2", "two", 0, TimeSpan.Zero, default);
-        await host.Outbox.AcquireAsync("again", s_hour, 10, default);
+        await host.Outbox.AcquireAsync("again", s_hour, 10);
         Assert.That(await host.Outbox.RenewAsync("hs2", "again", s_hour, 1, default), Is.True);
         proxy.LoseAnswerTo = "holder = NULL";
         await host.Outbox.ReleaseAsync("hs2", "again", 2, TimeSpan.Zero, default);
         proxy.LoseAnswerTo = "to_device_remove_edus";
-        await host.Outbox.RemoveAsync("hs3", 1, default);
+        await host.Outbox.RemoveAllAsync("hs3");
         Assert.That(proxy.LostAnswers, Is.EqualTo(4));
-        Assert.That(await Two.Outbox.AcquireAsync("two", s_hour, 10, default), Is.EqualTo(new[] { new OutboxLease("hs2", 1, 2) }));
+        Assert.That(await Two.Outbox.AcquireAsync("two", s_hour, 10), Is.EqualTo(new[] { new OutboxLease("hs2", 1, 2) }));
     }
 
     /// <summary>A sender's note has to be on the disk before the EDUs are on their way.</summary>
@@ -200,7 +200,7 @@ public class OutboxTests : TwoHostsTests
     }
 
     private static async Task<List<string>> TakeAsync(Host host) =>
-        [.. (await host.Outbox.AcquireAsync("taker", s_hour, 10, default)).Select(lease => lease.Destination)];
+        [.. (await host.Outbox.AcquireAsync("taker", s_hour, 10)).Select(lease => lease.Destination)];
 
     /// <summary>What a commit does, and stops in the middle of.</summary>
     private static void Commit(NpgsqlConnection connection, string destination, string messageId) => Execute(connection, $$"""

@@ -35,12 +35,12 @@ public class UpgradeTests
 
         Assert.That(await host.ReadAsync("B1"), Is.EqualTo(new[] { "one" }));
         Assert.That(_view.Count("SELECT max(version) FROM to_device.to_device_schema"), Is.EqualTo(3));
-        var edus = await host.Outbox.ReadAsync("hs2", 10, default);
+        var edus = await host.Outbox.ReadAsync("hs2", 10);
         Assert.That(edus.Select(edu => (edu.Position, edu.MessageId, Encoding.UTF8.GetString(edu.Content.Span))), Is.EqualTo(new[] { (1L, "m1", "{}"), (2L, "m2", "{}") }));
         // An age that nobody knows counts from the upgrade.
         Assert.That(edus.Select(edu => edu.CommittedAt), Is.All.InRange(before - TimeSpan.FromSeconds(1), TimeProvider.System.GetUtcNow() + TimeSpan.FromSeconds(1)));
         Assert.That(
-            await host.Outbox.AcquireAsync("one", TimeSpan.FromHours(1), 10, default), Is.EqualTo(new[] { new OutboxLease("hs2", 0, 0) }),
+            await host.Outbox.AcquireAsync("one", TimeSpan.FromHours(1), 10), Is.EqualTo(new[] { new OutboxLease("hs2", 0, 0) }),
             "nothing waits for hs3 any more");
 
         var dayAgo = before - TimeSpan.FromDays(1);
@@ -63,7 +63,7 @@ public class UpgradeTests
         _view.Execute($"SET search_path TO to_device; {Sql(s_schema, "002.sql")}; {Sql(s_schema, "003.sql")}; {Sql(s_schema, "functions.sql")}");
         await using var again = new Host(_database, options => options.Migrate = false);
         Assert.That(await again.SendAsync("t2", "2", "B1"), Is.EqualTo(CommitResult.Committed));
-        Assert.That(await again.Outbox.AcquireAsync("one", TimeSpan.FromHours(1), 10, default), Has.Count.EqualTo(1));
+        Assert.That(await again.Outbox.AcquireAsync("one", TimeSpan.FromHours(1), 10), Has.Count.EqualTo(1));
     }
 
     private static string Sql(string folder, string file) => File.ReadAllText(Path.Combine(folder, file));

@@ -21,11 +21,11 @@ public class UpgradeTests
             Assert.That((await store.SyncAsync("B1")).Contents, Is.EqualTo(new[] { """{"n":1}""" }));
             Assert.That(await store.SendAsync("t1", """{"n":2}""", "B1"), Is.EqualTo(CommitResult.AlreadyCommitted));
 
-            var edus = await store.Outbox.ReadAsync("hs2", 10, default);
+            var edus = await store.Outbox.ReadAsync("hs2", 10);
             Assert.That(edus.Select(edu => (edu.Position, edu.MessageId, Encoding.UTF8.GetString(edu.Content.Span))), Is.EqualTo(new[] { (1L, "m1", "{}"), (3L, "m3", "{}") }));
             // An age that nobody knows counts from the upgrade: it is not that of a message that has waited since 1970.
             Assert.That(edus.Select(edu => edu.CommittedAt), Is.All.InRange(before - TimeSpan.FromSeconds(1), TimeProvider.System.GetUtcNow() + TimeSpan.FromSeconds(1)));
-            var leases = await store.Outbox.AcquireAsync("one", TimeSpan.FromHours(1), 10, default);
+            var leases = await store.Outbox.AcquireAsync("one", TimeSpan.FromHours(1), 10);
             Assert.That(leases, Is.EquivalentTo(new[] { new OutboxLease("hs2", 0, 0), new OutboxLease("hs3", 0, 0) }));
 
             var future = TimeProvider.System.GetUtcNow() + TimeSpan.FromDays(1);
@@ -43,7 +43,7 @@ public class UpgradeTests
         await using (var store = SqliteStores.Open(path))
         {
             await AppendAsync(store, "t1", "hs2", "hs3");
-            await store.Outbox.AcquireAsync("first life", TimeSpan.FromHours(1), 10, default);
+            await store.Outbox.AcquireAsync("first life", TimeSpan.FromHours(1), 10);
             await store.Outbox.RenewAsync("hs2", "first life", TimeSpan.FromHours(1), 1, default);
             await store.Outbox.ReleaseAsync("hs3", "first life", 4, TimeSpan.FromHours(1), default);
         }
@@ -51,7 +51,7 @@ public class UpgradeTests
         await using (var store = SqliteStores.Open(path))
         {
             Assert.That(
-                await store.Outbox.AcquireAsync("second life", TimeSpan.FromHours(1), 10, default), Is.EqualTo(new[] { new OutboxLease("hs2", 1, 0) }),
+                await store.Outbox.AcquireAsync("second life", TimeSpan.FromHours(1), 10), Is.EqualTo(new[] { new OutboxLease("hs2", 1, 0) }),
                 "hs3 has failed, and its pause goes on");
             Assert.That(await store.Outbox.RenewAsync("hs2", "first life", TimeSpan.FromHours(1), 1, default), Is.False);
         }
@@ -66,23 +66,23 @@ public class UpgradeTests
             for (var round = 0; round < 3; round++)
             {
                 await AppendAsync(store, $"a{round}", "hs2");
-                var lease = (await store.Outbox.AcquireAsync("one", TimeSpan.FromHours(1), 10, default)).Single();
-                var position = (await store.Outbox.ReadAsync("hs2", 10, default))[^1].Position;
-                await store.Outbox.RenewAsync("hs2", "one", TimeSpan.FromHours(1), position, default);
-                await store.Outbox.RemoveAsync("hs2", position, default);
+                var lease = (await store.Outbox.AcquireAsync("one", TimeSpan.FromHours(1), 10)).Single();
+                var edus = await store.Outbox.ReadAsync("hs2", 10);
+                await store.Outbox.RenewAsync("hs2", "one", TimeSpan.FromHours(1), edus[^1].Position, default);
+                await store.Outbox.RemoveAsync("hs2", edus, default);
                 await store.Outbox.ReleaseAsync("hs2", "one", 0, TimeSpan.Zero, default);
             }
 
             // A host with a queue of its own reads and removes, and takes nothing.
             await AppendAsync(store, "b", "hs3");
-            await store.Outbox.RemoveAsync("hs3", long.MaxValue, default);
+            await store.Outbox.RemoveAllAsync("hs3");
             Assert.That(SqliteFileView.Count(path, "SELECT count(*) FROM to_device_lease"), Is.Zero);
             // Emptied while it was failing: forgotten by whoever looks when the pause is over.
             await AppendAsync(store, "c", "hs4");
-            await store.Outbox.AcquireAsync("one", TimeSpan.FromHours(1), 10, default);
-            await store.Outbox.RemoveAsync("hs4", long.MaxValue, default);
+            await store.Outbox.AcquireAsync("one", TimeSpan.FromHours(1), 10);
+            await store.Outbox.RemoveAllAsync("hs4");
             await store.Outbox.ReleaseAsync("hs4", "one", 1, TimeSpan.Zero, default);
-            Assert.That(await store.Outbox.AcquireAsync("one", TimeSpan.FromHours(1), 10, default), Is.Empty);
+            Assert.That(await store.Outbox.AcquireAsync("one", TimeSpan.FromHours(1), 10), Is.Empty);
         }
 
         Assert.That(SqliteFileView.Count(path, "SELECT count(*) FROM to_device_lease"), Is.Zero);

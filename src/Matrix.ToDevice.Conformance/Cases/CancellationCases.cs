@@ -44,10 +44,11 @@ internal static class CancellationCases
         var open = await store.BeginAsync("t2");
         await store.AppendAsync(open, Edu("hs2", "m2"));
         await ThrowsAsync("AppendAsync", () => store.Outbox.AppendAsync(open, [Edu("hs2", "m3")], cancelled));
-        await ThrowsAsync("ReadAsync", async () => await store.Outbox.ReadAsync("hs2", 1, cancelled));
-        await ThrowsAsync("RemoveAsync", () => store.Outbox.RemoveAsync("hs2", long.MaxValue, cancelled));
+        await ThrowsAsync("ReadAsync", async () => await store.Outbox.ReadAsync("hs2", 0, 1, cancelled));
+        var waiting = await store.EdusAsync("hs2");
+        await ThrowsAsync("RemoveAsync", () => store.Outbox.RemoveAsync("hs2", waiting, cancelled));
         await ThrowsAsync("ListDestinationsAsync", async () => await store.Outbox.ListDestinationsAsync(null, 1, cancelled));
-        await ThrowsAsync("AcquireAsync", async () => await store.Outbox.AcquireAsync("one", SenderCases.Hour, 1, cancelled));
+        await ThrowsAsync("AcquireAsync", async () => await store.Outbox.AcquireAsync("one", SenderCases.Hour, 1, 1, SenderCases.Day, cancelled));
         Check.Equal(
             await store.TakeOneAsync("two"), new OutboxLease("hs2", 0, 0), "A cancelled call has taken nothing.");
         await ThrowsAsync("RenewAsync", async () => await store.Outbox.RenewAsync("hs2", "two", TimeSpan.Zero, 1, cancelled));

@@ -40,13 +40,13 @@ internal static class RestartCases
         var store = await run.OpenAsync();
         await store.DeliverEdusAsync("t1", Edu("hs2", "m1"), Edu("hs2", "m2"), Edu("hs3", "m3"));
         var sent = await store.EdusAsync("hs2", 1);
-        await store.RemoveEdusAsync("hs2", sent[0].Position);
+        await store.RemoveEdusAsync("hs2", sent);
         store = await run.RestartAsync(store);
         Check.Same(await store.MessageIdsAsync("hs2"), ["m2"], "EDUs wait over a restart, and those that were removed stay away.");
         Check.Same(await store.DestinationsAsync(), ["hs2", "hs3"], "Destinations with EDUs are listed after a restart: sending resumes from this list.");
 
-        await store.RemoveEdusAsync("hs2", (await store.EdusAsync("hs2"))[^1].Position);
-        await store.RemoveEdusAsync("hs3", (await store.EdusAsync("hs3"))[^1].Position);
+        await store.RemoveEdusAsync("hs2", await store.EdusAsync("hs2"));
+        await store.RemoveEdusAsync("hs3", await store.EdusAsync("hs3"));
         store = await run.RestartAsync(store);
         await store.DeliverEdusAsync("t2", Edu("hs2", "m4"));
         Check.That(

@@ -20,7 +20,7 @@ internal static class SenderCases
         new(Promises.RepeatedAsTheyWere, Who_has_lost_a_destination_notes_nothing, StoreClaims.Outbox),
     ];
 
-    internal static readonly TimeSpan Hour = TimeSpan.FromHours(1);
+    internal static readonly TimeSpan Hour = TimeSpan.FromHours(1), Day = TimeSpan.FromDays(1);
 
     private static async Task A_destination_that_was_taken_is_given_to_nobody(CaseRun run)
     {
@@ -34,7 +34,7 @@ internal static class SenderCases
             "A destination that was taken is not given to another holder: each of the three is taken once.");
 
         await store.DeliverEdusAsync("t2", Edu("hs2", "m2"), Edu("hs3", "m2"), Edu("hs4", "m2"));
-        foreach (var edus in first.Concat(second)) await store.RemoveEdusAsync(edus, (await store.EdusAsync(edus))[0].Position);
+        foreach (var edus in first.Concat(second)) await store.RemoveEdusAsync(edus, await store.EdusAsync(edus, 1));
         foreach (var holder in (string[])["one", "two", "three"])
         {
             Check.Empty(
@@ -83,14 +83,14 @@ internal static class SenderCases
         var store = await run.OpenAsync();
         Check.Empty(await store.TakeAsync("one"), "No EDU waits for anybody.");
         await store.DeliverEdusAsync("t1", Edu("hs2", "m1"), Edu("hs3", "m1"));
-        await store.RemoveEdusAsync("hs2", (await store.EdusAsync("hs2"))[0].Position);
+        await store.RemoveEdusAsync("hs2", await store.EdusAsync("hs2", 1));
         Check.Same(await store.TakeAsync("one"), ["hs3"], "Nothing waits for the other destination any more.");
 
         // While it is taken, it is emptied and gets something new.
-        await store.RemoveEdusAsync("hs3", (await store.EdusAsync("hs3"))[0].Position);
+        await store.RemoveEdusAsync("hs3", await store.EdusAsync("hs3", 1));
         await store.DeliverEdusAsync("t2", Edu("hs3", "m2"));
         Check.Empty(await store.TakeAsync("two"), "A destination that is emptied stays with its holder, who may have more to send soon.");
-        await store.RemoveEdusAsync("hs3", (await store.EdusAsync("hs3"))[0].Position);
+        await store.RemoveEdusAsync("hs3", await store.EdusAsync("hs3", 1));
         await store.ReleaseAsync("hs3", "one", 0, TimeSpan.Zero);
         Check.Empty(await store.TakeAsync("two"), "Nothing waits for either.");
 
@@ -111,7 +111,7 @@ internal static class SenderCases
             turns.Add(name);
             // It has something new at once: before it is free again, or when it was emptied and is free.
             var isEmptied = turn % 2 == 0 && name != "none";
-            if (isEmptied) await store.RemoveEdusAsync(name, (await store.EdusAsync(name))[^1].Position);
+            if (isEmptied) await store.RemoveEdusAsync(name, await store.EdusAsync(name));
             else await DeliverAsync(name);
             await store.ReleaseAsync(name, "one", 0, TimeSpan.Zero);
             if (isEmptied) await DeliverAsync(name);
@@ -177,7 +177,7 @@ internal static class SenderCases
             await store.TakeOneAsync("three"), new OutboxLease("hs2", edus[2].Position, 3),
             "The next holder knows what was being sent when the time of the last one has run out, too: that one may have died while it was sending.");
 
-        await store.RemoveEdusAsync("hs2", edus[2].Position);
+        await store.RemoveEdusAsync("hs2", edus);
         await store.DeliverEdusAsync("t2", Edu("hs2", "m4"));
         await store.ReleaseAsync("hs2", "three", 0, TimeSpan.Zero);
         var lease = await store.TakeOneAsync("four");

@@ -131,26 +131,26 @@ internal sealed class Session(CaseRun run, string data, StoreInstance instance)
     public ValueTask<int> PurgeAsync(DateTimeOffset lastUsedBefore, int atMost = 1000, string endpoint = TransactionKey.SendToDevice) =>
         run.CallAsync("ITransactionStore.PurgeAsync", () => Transactions.PurgeAsync(endpoint, lastUsedBefore, atMost, Cancel));
 
-    public ValueTask<IReadOnlyList<OutboxEntry>> EdusAsync(string destination, int limit = 1000) =>
-        run.CallAsync("IFederationOutbox.ReadAsync", () => Outbox.ReadAsync(destination, limit, Cancel));
+    public ValueTask<IReadOnlyList<OutboxEntry>> EdusAsync(string destination, int limit = 1000, long after = 0) =>
+        run.CallAsync("IFederationOutbox.ReadAsync", () => Outbox.ReadAsync(destination, after, limit, Cancel));
 
     public async ValueTask<List<string>> MessageIdsAsync(string destination, int limit = 1000) =>
         [.. (await EdusAsync(destination, limit)).Select(entry => entry.MessageId)];
 
-    public ValueTask RemoveEdusAsync(string destination, long upTo) =>
-        run.CallAsync("IFederationOutbox.RemoveAsync", () => Outbox.RemoveAsync(destination, upTo, Cancel));
+    public ValueTask RemoveEdusAsync(string destination, params IReadOnlyList<OutboxEntry> edus) =>
+        run.CallAsync("IFederationOutbox.RemoveAsync", () => Outbox.RemoveAsync(destination, edus, Cancel));
 
     public ValueTask<IReadOnlyList<string>> DestinationsAsync(string? after = null, int limit = 1000) =>
         run.CallAsync("IFederationOutbox.ListDestinationsAsync", () => Outbox.ListDestinationsAsync(after, limit, Cancel));
 
     /// <summary>Takes destinations; the result are their names, in the order in which the store gave them.</summary>
-    public async ValueTask<List<string>> TakeAsync(string holder, TimeSpan? duration = null, int limit = 1000) =>
-        [.. (await AcquireAsync(holder, duration, limit)).Select(lease => lease.Destination)];
+    public async ValueTask<List<string>> TakeAsync(string holder, TimeSpan? duration = null, int limit = 1000, int failingLimit = 1000) =>
+        [.. (await AcquireAsync(holder, duration, limit, failingLimit)).Select(lease => lease.Destination)];
 
     /// <summary>Takes the only destination that is free.</summary>
     public async ValueTask<OutboxLease> TakeOneAsync(string holder)
     {
-        var leases = await AcquireAsync(holder, null, 1000);
+        var leases = await AcquireAsync(holder, null, 1000, 1000);
         Check.Equal(leases.Count, 1, "One destination has EDUs waiting, and nobody has it: it can be taken.");
         return leases[0];
     }
@@ -161,10 +161,11 @@ internal sealed class Session(CaseRun run, string data, StoreInstance instance)
     public ValueTask ReleaseAsync(string destination, string holder, int failures, TimeSpan pause) =>
         run.CallAsync("IFederationOutbox.ReleaseAsync", () => Outbox.ReleaseAsync(destination, holder, failures, pause, Cancel));
 
-    private async ValueTask<IReadOnlyList<OutboxLease>> AcquireAsync(string holder, TimeSpan? duration, int limit)
+    private async ValueTask<IReadOnlyList<OutboxLease>> AcquireAsync(string holder, TimeSpan? duration, int limit, int failingLimit)
     {
         var leases = await run.CallAsync(
-            "IFederationOutbox.AcquireAsync", () => Outbox.AcquireAsync(holder, duration ?? SenderCases.Hour, limit, Cancel));
+            "IFederationOutbox.AcquireAsync", () => Outbox.AcquireAsync(
+                holder, duration ?? SenderCases.Hour, limit, failingLimit, SenderCases.Day, Cancel));
         Check.That(leases.Count <= limit, $"At most {limit} destinations were asked for, and {leases.Count} were given.");
         return leases;
     }

@@ -1,35 +1,41 @@
 using Npgsql;
+using NpgsqlTypes;
 
 namespace Matrix.ToDevice;
 
 /// <summary>The EDUs that wait for other servers: read and removed here, added by the commits.</summary>
 internal sealed class PostgreSqlOutbox(PostgreSqlDatabase database, PostgreSqlStoreOptions options)
 {
+    // Behind what was removed: the index has that still, and without a vacuum, or while somebody looks at an old state, all of it.
     private readonly string _edus = $"""
         SELECT position, message_id, content, committed_at FROM {PostgreSqlSchema.Quote(options.Schema)}.to_device_edu
-        WHERE destination = $1 ORDER BY position LIMIT $2
+        WHERE destination = $1 AND position > greatest(
+            $2, (SELECT removed_up_to FROM {PostgreSqlSchema.Quote(options.Schema)}.to_device_lease WHERE destination = $1))
+        ORDER BY position LIMIT $3
         """;
 
-    // From destination to destination by the index; DISTINCT would walk over every EDU.
+    // EDUs may have been deleted by hand.
     private readonly string _destinations = $"""
-        WITH RECURSIVE next (destination) AS (
-            (SELECT destination FROM {PostgreSqlSchema.Quote(options.Schema)}.to_device_edu
-             WHERE destination > $1 ORDER BY destination LIMIT 1)
-            UNION ALL
-            SELECT (SELECT e.destination FROM {PostgreSqlSchema.Quote(options.Schema)}.to_device_edu e
-                    WHERE e.destination > next.destination ORDER BY e.destination LIMIT 1)
-            FROM next WHERE next.destination IS NOT NULL)
-        SELECT destination FROM next WHERE destination IS NOT NULL LIMIT $2
+        SELECT l.destination FROM {PostgreSqlSchema.Quote(options.Schema)}.to_device_lease l
+        WHERE l.destination > $1 AND l.is_waiting AND EXISTS (
+            SELECT FROM {PostgreSqlSchema.Quote(options.Schema)}.to_device_edu e
+            WHERE e.destination = l.destination AND e.position > l.removed_up_to)
+        ORDER BY l.destination LIMIT $2
         """;
 
-    private readonly string _remove = $"SELECT {PostgreSqlSchema.Quote(options.Schema)}.to_device_remove_edus($1, $2)";
+    private readonly string _remove = $"SELECT {PostgreSqlSchema.Quote(options.Schema)}.to_device_remove_edus($1, $2, $3)";
 
-    public ValueTask<IReadOnlyList<OutboxEntry>> ReadAsync(string destination, int limit, CancellationToken cancellationToken) =>
+    public ValueTask<IReadOnlyList<OutboxEntry>> ReadAsync(string destination, long after, int limit, CancellationToken cancellationToken) =>
         database.RunAsync<IReadOnlyList<OutboxEntry>>(async (connection, cancellation) =>
         {
             await using var command = new NpgsqlCommand(_edus, connection)
             {
-                Parameters = { new NpgsqlParameter<string> { TypedValue = destination }, new NpgsqlParameter<long> { TypedValue = limit } },
+                Parameters =
+                {
+                    new NpgsqlParameter<string> { TypedValue = destination },
+                    new NpgsqlParameter<long> { TypedValue = after },
+                    new NpgsqlParameter<long> { TypedValue = limit },
+                },
             };
             await database.PrepareAsync(command, cancellation);
             await using var reader = await command.ExecuteReaderAsync(cancellation);
@@ -58,13 +64,13 @@ internal sealed class PostgreSqlOutbox(PostgreSqlDatabase database, PostgreSqlSt
         }, cancellationToken);
 
     /// <inheritdoc cref="IFederationOutbox.RemoveAsync"/>
-    public async ValueTask RemoveAsync(string destination, long upTo, CancellationToken cancellationToken) =>
+    public async ValueTask RemoveAsync(string destination, IReadOnlyList<OutboxEntry> edus, CancellationToken cancellationToken) =>
         await database.RunAsync(async (connection, cancellation) =>
         {
-            await using var command = new NpgsqlCommand(_remove, connection)
-            {
-                Parameters = { new NpgsqlParameter<string> { TypedValue = destination }, new NpgsqlParameter<long> { TypedValue = upTo } },
-            };
+            await using var command = new NpgsqlCommand(_remove, connection);
+            command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = destination });
+            CommitArrays.Add(command.Parameters, NpgsqlDbType.Bigint, [.. edus.Select(edu => edu.Position)]);
+            CommitArrays.Add(command.Parameters, NpgsqlDbType.Text, [.. edus.Select(edu => edu.MessageId)]);
             await database.PrepareAsync(command, cancellation);
             return await command.ExecuteNonQueryAsync(cancellation);
         }, cancellationToken);

@@ -27,6 +27,7 @@ AS $$
 DECLARE
     lasts bigint[];
     recorded bigint;
+    first_position bigint := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
 BEGIN
     -- What was answered 200 is on the disk, whatever the default of this database.
     IF current_setting('synchronous_commit') = 'off' THEN
@@ -62,10 +63,11 @@ BEGIN
                  unnest(message_event_types) AS event_type, unnest(message_contents) AS content) m;
 
     IF cardinality(destinations) > 0 THEN
+        -- A destination that was forgotten goes on counting, because its numbers follow the clock.
         WITH locked AS (
             INSERT INTO to_device_destination AS d (destination, last_position)
-            SELECT unnest(destinations), unnest(destination_counts)
-            ON CONFLICT (destination) DO UPDATE SET last_position = d.last_position + excluded.last_position
+            SELECT unnest(destinations), first_position + unnest(destination_counts)
+            ON CONFLICT (destination) DO UPDATE SET last_position = d.last_position + excluded.last_position - first_position
             RETURNING d.last_position AS last)
         SELECT array_agg(locked.last) INTO lasts FROM locked;
 
@@ -122,23 +124,112 @@ BEGIN
 END
 $$;
 
--- Removes the EDUs of a destination up to a position. If none is left, nothing waits any more; whether one is left is known
--- when the commits that are under way have ended. The counter is written, and not only locked, for isolation levels that
--- tell a commit about changes alone.
-CREATE OR REPLACE FUNCTION to_device_remove_edus(to_destination text, up_to bigint) RETURNS void
+-- Removes EDUs of a destination: those that are at these positions, in ascending order, with these message IDs.
+CREATE OR REPLACE FUNCTION to_device_remove_edus(to_destination text, edu_positions bigint[], edu_message_ids text[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+AS $$
+DECLARE
+    up_to bigint := edu_positions[cardinality(edu_positions)];
+BEGIN
+    DELETE FROM to_device_edu e
+    WHERE e.destination = to_destination AND e.position = ANY (edu_positions)
+        AND e.message_id = edu_message_ids[array_position(edu_positions, e.position)];
+
+    UPDATE to_device_lease l SET removed_up_to = up_to
+    WHERE l.destination = to_destination AND l.is_waiting AND l.removed_up_to < up_to AND NOT EXISTS (
+        SELECT FROM to_device_edu e WHERE e.destination = to_destination AND e.position > l.removed_up_to AND e.position <= up_to);
+
+    IF EXISTS (SELECT FROM to_device_lease l WHERE l.destination = to_destination AND l.is_waiting AND NOT EXISTS (
+            SELECT FROM to_device_edu e WHERE e.destination = to_destination AND e.position > l.removed_up_to)) THEN
+        PERFORM to_device_forget(to_destination);
+    END IF;
+END
+$$;
+
+-- Forgets a destination for which nothing waits, unless it is taken. Whether something waits is known when the commits that are
+-- under way have ended. The counter is written, and not only locked, for isolation levels that tell a commit about changes
+-- alone.
+CREATE OR REPLACE FUNCTION to_device_forget(to_destination text) RETURNS void
 LANGUAGE plpgsql
 SET search_path FROM CURRENT
 AS $$
 BEGIN
-    DELETE FROM to_device_edu e WHERE e.destination = to_destination AND e.position <= up_to;
-    IF EXISTS (SELECT FROM to_device_edu e WHERE e.destination = to_destination) THEN
+    UPDATE to_device_destination d SET last_position = d.last_position WHERE d.destination = to_destination;
+    IF EXISTS (SELECT FROM to_device_lease l JOIN to_device_edu e USING (destination)
+            WHERE l.destination = to_destination AND e.position > l.removed_up_to) THEN
         RETURN;
     END IF;
 
-    UPDATE to_device_destination d SET last_position = d.last_position WHERE d.destination = to_destination;
-    UPDATE to_device_lease l SET is_waiting = false
-    WHERE l.destination = to_destination AND l.is_waiting
-        AND NOT EXISTS (SELECT FROM to_device_edu e WHERE e.destination = to_destination);
+    UPDATE to_device_lease l SET is_waiting = false WHERE l.destination = to_destination AND l.is_waiting;
+    DELETE FROM to_device_lease l WHERE l.destination = to_destination AND l.holder IS NULL;
+    IF FOUND THEN
+        DELETE FROM to_device_destination d WHERE d.destination = to_destination;
+    END IF;
+END
+$$;
+
+-- Takes destinations that are free, those that have not failed first. What another host is just taking, renewing or releasing is
+-- passed over: nobody waits. EDUs may have been deleted by hand. The rows are updated by an array of their keys: a join would be
+-- planned without knowing how few they are, and read the whole table.
+CREATE OR REPLACE FUNCTION to_device_acquire(
+    by_holder text, duration interval, most integer, most_failing integer, longest_pause interval
+) RETURNS TABLE (destination text, sending_up_to bigint, failures integer)
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+AS $$
+#variable_conflict use_column
+DECLARE
+    started timestamptz := clock_timestamp();
+    free text[];
+    free_failing text[];
+BEGIN
+    -- The clock was set back.
+    UPDATE to_device_lease l SET taken_until = started WHERE l.destination = ANY (ARRAY (
+        SELECT w.destination FROM to_device_lease w
+        WHERE w.is_waiting AND w.failures = 0 AND w.taken_until > started + longest_pause FOR UPDATE SKIP LOCKED));
+    UPDATE to_device_lease l SET taken_until = started WHERE l.destination = ANY (ARRAY (
+        SELECT w.destination FROM to_device_lease w
+        WHERE w.is_waiting AND w.failures > 0 AND w.taken_until > started + longest_pause FOR UPDATE SKIP LOCKED));
+
+    free := ARRAY (
+        SELECT l.destination FROM to_device_lease l
+        WHERE l.is_waiting AND l.failures = 0 AND l.taken_until <= started AND EXISTS (
+            SELECT FROM to_device_edu e WHERE e.destination = l.destination AND e.position > l.removed_up_to)
+        ORDER BY l.taken_until LIMIT most FOR UPDATE OF l SKIP LOCKED);
+    free_failing := ARRAY (
+        SELECT l.destination FROM to_device_lease l
+        WHERE l.is_waiting AND l.failures > 0 AND l.taken_until <= started AND EXISTS (
+            SELECT FROM to_device_edu e WHERE e.destination = l.destination AND e.position > l.removed_up_to)
+        ORDER BY l.taken_until LIMIT least(most_failing, most - cardinality(free)) FOR UPDATE OF l SKIP LOCKED);
+    free := free || free_failing;
+
+    RETURN QUERY
+    WITH taken AS (
+        UPDATE to_device_lease l SET holder = by_holder, taken_until = clock_timestamp() + duration
+        WHERE l.destination = ANY (free) RETURNING l.destination, l.sending_up_to, l.failures)
+    SELECT taken.destination, taken.sending_up_to, taken.failures FROM taken ORDER BY array_position(free, taken.destination);
+END
+$$;
+
+-- Gives a destination back. Who would forget it locks its counter first, as commits do.
+CREATE OR REPLACE FUNCTION to_device_release(to_destination text, by_holder text, has_failed integer, pause interval) RETURNS void
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+AS $$
+DECLARE
+    is_empty boolean := EXISTS (
+        SELECT FROM to_device_lease l WHERE l.destination = to_destination AND l.holder = by_holder AND NOT l.is_waiting);
+BEGIN
+    IF is_empty THEN
+        UPDATE to_device_destination d SET last_position = d.last_position WHERE d.destination = to_destination;
+    END IF;
+
+    UPDATE to_device_lease l SET holder = NULL, failures = has_failed, taken_until = clock_timestamp() + pause
+    WHERE l.destination = to_destination AND l.holder = by_holder;
+    IF FOUND AND is_empty THEN
+        PERFORM to_device_forget(to_destination);
+    END IF;
 END
 $$;
 

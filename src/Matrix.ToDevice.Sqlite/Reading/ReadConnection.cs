@@ -23,7 +23,8 @@ internal sealed class ReadConnection : IDisposable
             WHERE d.user_id = ?1 AND d.device_id = ?2 AND m.sequence = ?3 AND m.send_id = ?4
             """);
         _edus = _statements.Prepare("""
-            SELECT position, message_id, content, committed_at FROM to_device_edu WHERE destination = ?1 ORDER BY position LIMIT ?2
+            SELECT position, message_id, content, committed_at FROM to_device_edu WHERE destination = ?1 AND position > ?2 ORDER BY position
+            LIMIT ?3
             """);
         // From destination to destination by the index; DISTINCT would walk over every EDU.
         _destinations = _statements.Prepare("""
@@ -88,12 +89,12 @@ internal sealed class ReadConnection : IDisposable
         }
     }
 
-    public List<OutboxEntry> ReadEdus(string destination, int limit)
+    public List<OutboxEntry> ReadEdus(string destination, long after, int limit)
     {
         try
         {
             var found = new List<OutboxEntry>();
-            _edus.Bind(destination).Bind(limit);
+            _edus.Bind(destination).Bind(after).Bind(limit);
             while (_edus.Step())
             {
                 found.Add(new OutboxEntry(

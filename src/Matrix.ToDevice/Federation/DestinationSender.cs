@@ -93,14 +93,14 @@ internal sealed class DestinationSender(
     {
         while (true)
         {
-            var waiting = await outbox.ReadAsync(_destination, options.MaxEdus, stopping);
+            var waiting = await outbox.ReadAsync(_destination, 0, options.MaxEdus, stopping);
             if (options.Expiry is not { } expiry || waiting.Count == 0) return waiting;
 
             var tooOld = time.GetUtcNow() - expiry;
             var expired = waiting.TakeWhile(edu => edu.CommittedAt < tooOld).ToList();
             if (expired.Count == 0) return waiting;
 
-            await outbox.RemoveAsync(_destination, expired[^1].Position, stopping);
+            await outbox.RemoveAsync(_destination, expired, stopping);
             GiveUp(expired, "expired", "Its time was over.");
         }
     }
@@ -153,7 +153,7 @@ internal sealed class DestinationSender(
 
     private async Task RemoveAsync(IReadOnlyList<OutboxEntry> waiting, int count, CancellationToken stopping, int refused = 0)
     {
-        await outbox.RemoveAsync(_destination, waiting[count - 1].Position, stopping);
+        await outbox.RemoveAsync(_destination, [.. waiting.Take(count)], stopping);
         metrics.EdusSent(count - refused);
         (_failures, _sendingUpTo) = (0, 0);
     }

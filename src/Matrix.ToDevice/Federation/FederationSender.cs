@@ -58,6 +58,8 @@ internal sealed class FederationSender(
         await Task.WhenAll(_served.Values);
     }
 
+    private TimeSpan LongestPause => _options.MaxPause > _options.LeaseDuration ? _options.MaxPause : _options.LeaseDuration;
+
     private async Task AcquireAsync(CancellationToken stopping)
     {
         var free = _options.MaxDestinations - _served.Count;
@@ -65,7 +67,8 @@ internal sealed class FederationSender(
 
         await using var scope = scopes.CreateAsyncScope();
         var outbox = scope.ServiceProvider.GetRequiredService<IFederationOutbox>();
-        foreach (var lease in await outbox.AcquireAsync(_holder, _options.LeaseDuration, free, stopping))
+        foreach (var lease in await outbox.AcquireAsync(
+            _holder, _options.LeaseDuration, free, free, LongestPause, stopping))
         {
             // It is served still when the store could not be reached for so long that the time of the lease has run out.
             var done = new TaskCompletionSource();

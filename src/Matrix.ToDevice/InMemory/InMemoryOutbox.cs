@@ -4,6 +4,9 @@ namespace Matrix.ToDevice;
 internal sealed class InMemoryOutbox(InMemoryCapacity capacity)
 {
     private readonly SortedDictionary<string, Destination> _destinations = new(StringComparer.Ordinal);
+
+    // Apart, so that looking for one that has not failed does not walk over all that have.
+    private readonly SortedSet<Destination> _byTime = new(Destination.ByTime), _failingByTime = new(Destination.ByTime);
     private long _lastPosition;
 
     /// <summary>What an EDU takes, with a destination that has no other.</summary>
@@ -14,9 +17,12 @@ internal sealed class InMemoryOutbox(InMemoryCapacity capacity)
         if (!_destinations.TryGetValue(edu.Destination, out var found))
         {
             capacity.Take(Destination.SizeOf(edu.Destination));
-            // Free since now: what was emptied and gets something again stands behind those that have waited.
-            _destinations.Add(edu.Destination, found = new() { TakenUntil = now });
+            _destinations.Add(edu.Destination, found = new(edu.Destination));
+            _byTime.Add(found);
         }
+
+        // Free since now: what was emptied and gets something again stands behind those that have waited.
+        if (found.First is null && found.TakenUntil < now) Change(found, () => found.TakenUntil = now);
 
         capacity.Take(edu.Bytes);
         (edu.Position, edu.CommittedAt, edu.Next) = (++_lastPosition, now, null);
@@ -25,77 +31,109 @@ internal sealed class InMemoryOutbox(InMemoryCapacity capacity)
         found.Last = edu;
     }
 
-    public List<OutboxEntry> Read(string destination, int limit)
+    public List<OutboxEntry> Read(string destination, long after, int limit)
     {
         List<OutboxEntry> entries = [];
-        var edu = _destinations.GetValueOrDefault(destination)?.First;
-        for (; edu is not null && entries.Count < limit; edu = edu.Next)
-            entries.Add(new OutboxEntry(edu.Position, edu.MessageId, edu.Content, edu.CommittedAt));
+        for (var edu = _destinations.GetValueOrDefault(destination)?.First; edu is not null && entries.Count < limit; edu = edu.Next)
+            if (edu.Position > after) entries.Add(new OutboxEntry(edu.Position, edu.MessageId, edu.Content, edu.CommittedAt));
         return entries;
     }
 
-    /// <summary>Removes the EDUs up to a position.</summary>
-    public void Remove(string destination, long upTo)
+    /// <summary>Removes EDUs, which are in the order of their positions.</summary>
+    public void Remove(string destination, IReadOnlyList<OutboxEntry> edus)
     {
         if (!_destinations.TryGetValue(destination, out var found)) return;
 
-        while (found.First is { } oldest && oldest.Position <= upTo)
+        Edu? before = null;
+        var next = 0;
+        for (var edu = found.First; edu is not null; edu = edu.Next)
         {
-            capacity.Give(oldest.Bytes);
-            found.First = oldest.Next;
+            while (next < edus.Count && edus[next].Position < edu.Position) next++;
+            if (next == edus.Count) break;
+            if (edus[next].Position != edu.Position || edus[next].MessageId != edu.MessageId)
+            {
+                before = edu;
+                continue;
+            }
+
+            capacity.Give(edu.Bytes);
+            if (before is null) found.First = edu.Next;
+            else before.Next = edu.Next;
+            if (edu.Next is null) found.Last = before;
         }
 
-        if (found.First is null) found.Last = null;
-        Forget(destination, found);
+        ForgetIfEmpty(found);
     }
 
     public List<string> List(string? after, int limit) =>
         [.. _destinations.Where(pair => pair.Value.First is not null).Select(pair => pair.Key)
             .SkipWhile(destination => string.CompareOrdinal(destination, after) <= 0 && after is not null).Take(limit)];
 
-    public List<OutboxLease> Acquire(string holder, DateTimeOffset now, TimeSpan duration, int limit)
+    public List<OutboxLease> Acquire(
+        string holder, DateTimeOffset now, TimeSpan duration, int limit, int failingLimit, TimeSpan longestPause)
     {
         List<OutboxLease> leases = [];
-        // Who has been free for the longest time comes first: a busy destination keeps nobody else waiting.
-        var free = _destinations.Where(pair => pair.Value.TakenUntil <= now).OrderBy(pair => pair.Value.TakenUntil).ToList();
-        foreach (var (name, destination) in free)
+        Take(_byTime, limit);
+        Take(_failingByTime, Math.Min(failingLimit, limit - leases.Count));
+        return leases;
+
+        void Take(SortedSet<Destination> destinations, int atMost)
         {
-            if (destination.First is null)
+            // A clock was set back.
+            while (destinations.Max is { } last && last.TakenUntil - now > longestPause) Change(last, () => last.TakenUntil = now);
+
+            List<Destination> free = [], empty = [];
+            foreach (var destination in destinations)
             {
-                // Its mail was given up, or its holder has not come back.
-                (destination.Holder, destination.Failures) = (null, 0);
-                Forget(name, destination);
+                if (free.Count == atMost || destination.TakenUntil > now) break;
+                (destination.First is null ? empty : free).Add(destination);
             }
-            else if (leases.Count < limit)
+
+            foreach (var destination in free)
             {
-                (destination.Holder, destination.TakenUntil) = (holder, now + duration);
-                leases.Add(new OutboxLease(name, destination.SendingUpTo, destination.Failures));
+                Change(destination, () => (destination.Holder, destination.TakenUntil) = (holder, now + duration));
+                leases.Add(new OutboxLease(destination.Name, destination.SendingUpTo, destination.Failures));
+            }
+
+            // Their holder has not come back.
+            foreach (var destination in empty)
+            {
+                destination.Holder = null;
+                ForgetIfEmpty(destination);
             }
         }
-
-        return leases;
     }
 
     public bool Renew(string destination, string holder, DateTimeOffset now, TimeSpan duration, long sendingUpTo)
     {
         if (!_destinations.TryGetValue(destination, out var found) || found.Holder != holder) return false;
-        (found.TakenUntil, found.SendingUpTo) = (now + duration, sendingUpTo);
+        Change(found, () => (found.TakenUntil, found.SendingUpTo) = (now + duration, sendingUpTo));
         return true;
     }
 
     public void Release(string destination, string holder, int failures, DateTimeOffset now, TimeSpan pause)
     {
         if (!_destinations.TryGetValue(destination, out var found) || found.Holder != holder) return;
-        (found.Holder, found.Failures, found.TakenUntil) = (null, failures, now + pause);
-        Forget(destination, found);
+        Change(found, () => (found.Holder, found.Failures, found.TakenUntil) = (null, failures, now + pause));
+        ForgetIfEmpty(found);
     }
 
-    /// <summary>Forgets a destination if there is nothing left to know of it.</summary>
-    private void Forget(string destination, Destination found)
+    /// <summary>Changes what a destination is found by.</summary>
+    private void Change(Destination destination, Action change)
     {
-        if (found.First is not null || found.Holder is not null || found.Failures != 0) return;
-        _destinations.Remove(destination);
-        capacity.Give(Destination.SizeOf(destination));
+        InOrderOfTime(destination).Remove(destination);
+        change();
+        InOrderOfTime(destination).Add(destination);
+    }
+
+    private SortedSet<Destination> InOrderOfTime(Destination destination) => destination.Failures == 0 ? _byTime : _failingByTime;
+
+    private void ForgetIfEmpty(Destination destination)
+    {
+        if (destination.First is not null || destination.Holder is not null) return;
+        InOrderOfTime(destination).Remove(destination);
+        _destinations.Remove(destination.Name);
+        capacity.Give(Destination.SizeOf(destination.Name));
     }
 
     /// <summary>An EDU of a send, and then in the chain of its destination.</summary>
@@ -118,11 +156,15 @@ internal sealed class InMemoryOutbox(InMemoryCapacity capacity)
             ObjectBytes + InMemoryCapacity.SizeOf(destination) + InMemoryCapacity.SizeOf(messageId) + InMemoryCapacity.SizeOf(length);
     }
 
-    private sealed class Destination
+    private sealed class Destination(string name)
     {
-        // With its node in the tree.
-        private const int ObjectBytes = 160;
+        // With its nodes in the trees.
+        private const int ObjectBytes = 224;
 
+        public static readonly IComparer<Destination> ByTime = Comparer<Destination>.Create((one, other) =>
+            one.TakenUntil.CompareTo(other.TakenUntil) is not 0 and var order ? order : string.CompareOrdinal(one.Name, other.Name));
+
+        public string Name => name;
         public Edu? First { get; set; }
         public Edu? Last { get; set; }
         public string? Holder { get; set; }

@@ -154,16 +154,16 @@ internal sealed class InMemoryStore : ITransactionStore, IDeviceInbox, IFederati
         return ValueTask.CompletedTask;
     }
 
-    public ValueTask<IReadOnlyList<OutboxEntry>> ReadAsync(string destination, int limit, CancellationToken cancellationToken)
+    public ValueTask<IReadOnlyList<OutboxEntry>> ReadAsync(string destination, long after, int limit, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        lock (_lock) return ValueTask.FromResult<IReadOnlyList<OutboxEntry>>(_outbox.Read(destination, limit));
+        lock (_lock) return ValueTask.FromResult<IReadOnlyList<OutboxEntry>>(_outbox.Read(destination, after, limit));
     }
 
-    public ValueTask RemoveAsync(string destination, long upTo, CancellationToken cancellationToken)
+    public ValueTask RemoveAsync(string destination, IReadOnlyList<OutboxEntry> edus, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        lock (_lock) _outbox.Remove(destination, upTo);
+        lock (_lock) _outbox.Remove(destination, edus);
         return ValueTask.CompletedTask;
     }
 
@@ -174,10 +174,12 @@ internal sealed class InMemoryStore : ITransactionStore, IDeviceInbox, IFederati
     }
 
     public ValueTask<IReadOnlyList<OutboxLease>> AcquireAsync(
-        string holder, TimeSpan duration, int limit, CancellationToken cancellationToken)
+        string holder, TimeSpan duration, int limit, int failingLimit, TimeSpan longestPause, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        lock (_lock) return ValueTask.FromResult<IReadOnlyList<OutboxLease>>(_outbox.Acquire(holder, _time.GetUtcNow(), duration, limit));
+        var now = _time.GetUtcNow();
+        lock (_lock)
+            return ValueTask.FromResult<IReadOnlyList<OutboxLease>>(_outbox.Acquire(holder, now, duration, limit, failingLimit, longestPause));
     }
 
     public ValueTask<bool> RenewAsync(

@@ -32,12 +32,12 @@ internal sealed class OwnQueueTests(string store)
         // <own-queue>
         foreach (var destination in await outbox.ListDestinationsAsync(after: null, limit: 100, cancellationToken))
         {
-            var edus = await outbox.ReadAsync(destination, limit: 100, cancellationToken);
+            var edus = await outbox.ReadAsync(destination, after: 0, limit: 100, cancellationToken);
             if (edus.Count == 0) continue;
             var transaction = new FederationTransaction(destination, TransactionIdOf(edus), edus);
             // The same ones until the destination has answered 200, whatever comes in behind them.
             if (await SendUntilReceivedAsync(transaction, cancellationToken))
-                await outbox.RemoveAsync(destination, edus[^1].Position, cancellationToken);
+                await outbox.RemoveAsync(destination, edus, cancellationToken);
         }
         // </own-queue>
     }

@@ -509,22 +509,22 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
         return base.Purge(endpoint, lastUsedBefore, atMost);
     }
 
-    protected override IReadOnlyList<OutboxEntry> ReadEdus(string destination, int limit)
+    protected override IReadOnlyList<OutboxEntry> ReadEdus(string destination, long after, int limit)
     {
-        var edus = base.ReadEdus(destination, limit);
-        if (fault == Fault.RemovesEdusThatItReads && edus.Count > 0) base.RemoveEdus(destination, edus[^1].Position);
+        var edus = base.ReadEdus(destination, after, limit);
+        if (fault == Fault.RemovesEdusThatItReads && edus.Count > 0) base.RemoveEdus(destination, edus);
         if (fault == Fault.StampsEdusWhenTheyAreRead) return [.. edus.Select(edu => edu with { CommittedAt = _time.GetUtcNow() })];
         if (fault == Fault.StampsEdusAtAppend) return [.. edus.Select(edu => edu with { CommittedAt = _appended[edu.MessageId] })];
         return edus;
     }
 
-    protected override void RemoveEdus(string destination, long upTo)
+    protected override void RemoveEdus(string destination, IReadOnlyList<OutboxEntry> edus)
     {
-        if (fault == Fault.RemovesAllEdusOfADestination) upTo = long.MaxValue;
-        base.RemoveEdus(destination, upTo);
+        if (fault == Fault.RemovesAllEdusOfADestination) edus = base.ReadEdus(destination, 0, int.MaxValue);
+        base.RemoveEdus(destination, edus);
         if (fault == Fault.ForgetsHoldersOfEmptiedDestinations && !Data.Edus.ContainsKey(destination)) Data.Leases.Remove(destination);
         if (fault != Fault.RemovesEdusOfAllDestinations) return;
-        foreach (var other in Data.Edus.Keys.ToList()) base.RemoveEdus(other, upTo);
+        foreach (var other in Data.Edus.Keys.ToList()) base.RemoveEdus(other, base.ReadEdus(other, 0, int.MaxValue));
     }
 
     protected override IReadOnlyList<string> ListDestinations(string? after, int limit) => fault switch
@@ -537,7 +537,7 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
     };
 
     public override async ValueTask<IReadOnlyList<OutboxLease>> AcquireAsync(
-        string holder, TimeSpan duration, int limit, CancellationToken cancellationToken)
+        string holder, TimeSpan duration, int limit, int failingLimit, TimeSpan longestPause, CancellationToken cancellationToken)
     {
         if (fault == Fault.GivesHoldersTheirOwnAgain)
         {
@@ -545,9 +545,9 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
                 foreach (var lease in Data.Leases.Values.Where(lease => lease.Holder == holder)) lease.TakenUntil = _time.GetUtcNow();
         }
 
-        if (fault != Fault.LooksForFreeDestinationsThenTakes) return await base.AcquireAsync(holder, duration, limit, cancellationToken);
+        if (fault != Fault.LooksForFreeDestinationsThenTakes) return await base.AcquireAsync(holder, duration, limit, failingLimit, longestPause, cancellationToken);
 
-        var free = await DoOutboxAsync(() => FindFree(limit), cancellationToken);
+        var free = await DoOutboxAsync(() => FindFree(limit, failingLimit, longestPause), cancellationToken);
         await SlowStepAsync();
         return await DoOutboxAsync(() => Take(free, holder, duration), CancellationToken.None);
     }
@@ -559,13 +559,13 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
         return lease;
     }
 
-    protected override List<string> FindFree(int limit) => fault switch
+    protected override List<string> FindFree(int limit, int failingLimit, TimeSpan longestPause) => fault switch
     {
         Fault.GivesDestinationsToEverybody => [.. Data.Edus.Keys.Take(limit)],
         Fault.GivesEmptyDestinations => [.. _destinations.Where(destination => LeaseOf(destination).TakenUntil <= _time.GetUtcNow()).Take(limit)],
-        Fault.GivesDestinationsInTheirOrder => [.. base.FindFree(int.MaxValue).Order(StringComparer.Ordinal).Take(limit)],
-        Fault.WaitsForDeadHolders => [.. base.FindFree(int.MaxValue).Where(destination => LeaseOf(destination).Holder is null).Take(limit)],
-        _ => base.FindFree(limit),
+        Fault.GivesDestinationsInTheirOrder => [.. base.FindFree(int.MaxValue, int.MaxValue, longestPause).Order(StringComparer.Ordinal).Take(limit)],
+        Fault.WaitsForDeadHolders => [.. base.FindFree(int.MaxValue, int.MaxValue, longestPause).Where(destination => LeaseOf(destination).Holder is null).Take(limit)],
+        _ => base.FindFree(limit, failingLimit, longestPause),
     };
 
     protected override bool Renew(ReferenceData.Lease lease, string holder, TimeSpan duration, long sendingUpTo)

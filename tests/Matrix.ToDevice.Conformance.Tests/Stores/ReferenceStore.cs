@@ -68,18 +68,18 @@ internal class ReferenceStore(ReferenceData data, TimeProvider time) : ITransact
     public ValueTask<int> PurgeAsync(string endpoint, DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken) =>
         DoAsync(() => Purge(endpoint, lastUsedBefore, atMost), cancellationToken);
 
-    public ValueTask<IReadOnlyList<OutboxEntry>> ReadAsync(string destination, int limit, CancellationToken cancellationToken) =>
-        DoOutboxAsync(() => ReadEdus(destination, limit), cancellationToken);
+    public ValueTask<IReadOnlyList<OutboxEntry>> ReadAsync(string destination, long after, int limit, CancellationToken cancellationToken) =>
+        DoOutboxAsync(() => ReadEdus(destination, after, limit), cancellationToken);
 
-    public ValueTask RemoveAsync(string destination, long upTo, CancellationToken cancellationToken) =>
-        DoOutboxAsync(() => RemoveEdus(destination, upTo), cancellationToken);
+    public ValueTask RemoveAsync(string destination, IReadOnlyList<OutboxEntry> edus, CancellationToken cancellationToken) =>
+        DoOutboxAsync(() => RemoveEdus(destination, edus), cancellationToken);
 
     public ValueTask<IReadOnlyList<string>> ListDestinationsAsync(string? after, int limit, CancellationToken cancellationToken) =>
         DoOutboxAsync(() => ListDestinations(after, limit), cancellationToken);
 
     public virtual ValueTask<IReadOnlyList<OutboxLease>> AcquireAsync(
-        string holder, TimeSpan duration, int limit, CancellationToken cancellationToken) =>
-        DoOutboxAsync(() => Take(FindFree(limit), holder, duration), cancellationToken);
+        string holder, TimeSpan duration, int limit, int failingLimit, TimeSpan longestPause, CancellationToken cancellationToken) =>
+        DoOutboxAsync(() => Take(FindFree(limit, failingLimit, longestPause), holder, duration), cancellationToken);
 
     public ValueTask<bool> RenewAsync(
         string destination, string holder, TimeSpan duration, long sendingUpTo, CancellationToken cancellationToken) =>
@@ -232,15 +232,17 @@ internal class ReferenceStore(ReferenceData data, TimeProvider time) : ITransact
 
     protected virtual bool IsOf(string endpoint, TransactionKey key) => key.Endpoint == endpoint;
 
-    protected virtual IReadOnlyList<OutboxEntry> ReadEdus(string destination, int limit) =>
-        data.Edus.TryGetValue(destination, out var waiting) ? [.. waiting.Take(limit)] : [];
+    protected virtual IReadOnlyList<OutboxEntry> ReadEdus(string destination, long after, int limit) =>
+        data.Edus.TryGetValue(destination, out var waiting) ? [.. waiting.Where(edu => edu.Position > after).Take(limit)] : [];
 
-    protected virtual void RemoveEdus(string destination, long upTo)
+    protected virtual void RemoveEdus(string destination, IReadOnlyList<OutboxEntry> edus)
     {
         if (!data.Edus.TryGetValue(destination, out var waiting)) return;
-        waiting.RemoveAll(edu => edu.Position <= upTo);
+        waiting.RemoveAll(edu => edus.Any(removed => Is(edu, removed)));
         if (waiting.Count == 0) data.Edus.Remove(destination);
     }
+
+    protected virtual bool Is(OutboxEntry edu, OutboxEntry removed) => edu.Position == removed.Position && edu.MessageId == removed.MessageId;
 
     protected virtual IReadOnlyList<string> ListDestinations(string? after, int limit) =>
         [.. data.Edus.Keys.Where(destination => after is null || string.CompareOrdinal(destination, after) > 0).Take(limit)];
@@ -251,8 +253,15 @@ internal class ReferenceStore(ReferenceData data, TimeProvider time) : ITransact
         return lease;
     }
 
-    protected virtual List<string> FindFree(int limit) =>
-        [.. data.Edus.Keys.Where(destination => LeaseOf(destination).TakenUntil <= time.GetUtcNow()).OrderBy(destination => LeaseOf(destination).TakenUntil).Take(limit)];
+    protected virtual List<string> FindFree(int limit, int failingLimit, TimeSpan longestPause)
+    {
+        var now = time.GetUtcNow();
+        foreach (var lease in data.Leases.Values)
+            if (lease.TakenUntil > now + longestPause) lease.TakenUntil = now;
+        var free = data.Edus.Keys.Where(destination => LeaseOf(destination).TakenUntil <= now).OrderBy(destination => LeaseOf(destination).TakenUntil).ToList();
+        List<string> found = [.. free.Where(destination => LeaseOf(destination).Failures == 0).Take(limit)];
+        return [.. found, .. free.Except(found).Where(destination => LeaseOf(destination).Failures > 0).Take(Math.Min(failingLimit, limit - found.Count))];
+    }
 
     protected virtual IReadOnlyList<OutboxLease> Take(List<string> free, string holder, TimeSpan duration)
     {

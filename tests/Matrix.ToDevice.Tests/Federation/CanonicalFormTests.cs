@@ -70,5 +70,5 @@ public class CanonicalFormTests : HttpTests
         $$"""{"message_id":"{{messageId}}","messages":{"@carol:hs2":{"C1":{{content}}""" + """}},"sender":"@alice:hs1","type":"m.test"}""";
 
     private async Task<IReadOnlyList<OutboxEntry>> ReadAsync() =>
-        await Server.Services.GetRequiredService<IFederationOutbox>().ReadAsync("hs2", 100, default);
+        await Server.Services.GetRequiredService<IFederationOutbox>().ReadAsync("hs2", 100);
 }

@@ -177,8 +177,8 @@ public class DeniedTests : SenderTests
         var alice = server.Login("@alice:hs1", "A1");
         for (var n = 1; n <= 2; n++) await alice.SendAsync($"t{n}", "@carol:hs2", "C1", $$"""{"n":{{n}}}""");
         var outbox = (IFederationOutbox)server.Services.GetRequiredService<ITransactionStore>();
-        var lease = (await outbox.AcquireAsync("first", TimeSpan.FromMinutes(1), 10, default)).Single();
-        var edus = await outbox.ReadAsync(lease.Destination, 10, default);
+        var lease = (await outbox.AcquireAsync("first", TimeSpan.FromMinutes(1), 10)).Single();
+        var edus = await outbox.ReadAsync(lease.Destination, 10);
         Assert.That(await outbox.RenewAsync(lease.Destination, "first", TimeSpan.FromMinutes(1), edus[0].Position, default), Is.True);
         await outbox.ReleaseAsync(lease.Destination, "first", Passing, TimeSpan.Zero, default);
         Volatile.Write(ref isElsewhere, false);

@@ -52,7 +52,7 @@ public class LeaseTests
 
         Assert.That(_transaction.Cancelled.IsCancellationRequested, Is.False);
         _transaction.Received();
-        while ((await Outbox.ReadAsync("hs2", 10, default)).Count > 0) await TimeLimit.OneMoreTurnAsync();
+        while ((await Outbox.ReadAsync("hs2", 10)).Count > 0) await TimeLimit.OneMoreTurnAsync();
     }
 
     [Test]
@@ -110,7 +110,7 @@ public class LeaseTests
     private async Task<bool> IsFreeAsync()
     {
         var store = (IFederationOutbox)_server.Services.GetRequiredService<ITransactionStore>();
-        var taken = await store.AcquireAsync("another host", TimeSpan.FromSeconds(1), 1, default);
+        var taken = await store.AcquireAsync("another host", TimeSpan.FromSeconds(1), 1);
         foreach (var lease in taken) await store.ReleaseAsync(lease.Destination, "another host", 0, TimeSpan.Zero, default);
         return taken.Count > 0;
     }

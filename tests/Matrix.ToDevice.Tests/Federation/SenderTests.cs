@@ -30,7 +30,7 @@ public abstract class SenderTests : HttpTests
     }
 
     /// <summary>How many EDUs wait for a destination.</summary>
-    private protected async Task<int> CountAsync(string destination = "hs2") => (await Outbox.ReadAsync(destination, 1000, default)).Count;
+    private protected async Task<int> CountAsync(string destination = "hs2") => (await Outbox.ReadAsync(destination, 1000)).Count;
 
     /// <summary>Waits until nothing waits for a destination any more.</summary>
     private protected async Task DrainedAsync(string destination = "hs2")

@@ -58,8 +58,8 @@ public class SeveralHostsTests : SenderTests
         var alice = server.Login("@alice:hs1", "A1");
         for (var n = 1; n <= 3; n++) await alice.SendAsync($"t{n}", "@carol:hs2", "C1", $$"""{"n":{{n}}}""");
         var outbox = server.Services.GetRequiredService<IFederationOutbox>();
-        var waiting = await outbox.ReadAsync("hs2", 10, default);
-        await outbox.AcquireAsync("a host that dies", TimeSpan.FromSeconds(10), 1, default);
+        var waiting = await outbox.ReadAsync("hs2", 10);
+        await outbox.AcquireAsync("a host that dies", TimeSpan.FromSeconds(10), 1);
         await outbox.RenewAsync("hs2", "a host that dies", TimeSpan.FromSeconds(10), waiting[1].Position, default);
         await using var other = await StartHostOnAsync(Store(server));
 
@@ -76,8 +76,8 @@ public class SeveralHostsTests : SenderTests
         var alice = server.Login("@alice:hs1", "A1");
         for (var n = 1; n <= 3; n++) await alice.SendAsync($"t{n}", "@carol:hs2", "C1", $$"""{"n":{{n}}}""");
         var outbox = server.Services.GetRequiredService<IFederationOutbox>();
-        await outbox.AcquireAsync("a host that dies", TimeSpan.Zero, 1, default);
-        await outbox.RenewAsync("hs2", "a host that dies", TimeSpan.Zero, (await outbox.ReadAsync("hs2", 3, default))[2].Position, default);
+        await outbox.AcquireAsync("a host that dies", TimeSpan.Zero, 1);
+        await outbox.RenewAsync("hs2", "a host that dies", TimeSpan.Zero, (await outbox.ReadAsync("hs2", 3))[2].Position, default);
         await using var other = await StartHostOnAsync(Store(server));
         var peers = TestTransport.Of(other);
 
@@ -105,10 +105,10 @@ public class SeveralHostsTests : SenderTests
 
         // The clock jumps: the host has missed the time at which it would have renewed.
         do time.Advance(TimeSpan.FromSeconds(1));
-        while ((await outbox.AcquireAsync("another host", TimeSpan.FromDays(1), 1, default)).Count == 0);
+        while ((await outbox.AcquireAsync("another host", TimeSpan.FromDays(1), 1)).Count == 0);
 
         while (!transaction.Cancelled.IsCancellationRequested) await TimeLimit.OneMoreTurnAsync();
-        Assert.That((await outbox.ReadAsync("hs2", 10, default)), Has.Count.EqualTo(1));
+        Assert.That((await outbox.ReadAsync("hs2", 10)), Has.Count.EqualTo(1));
         await outbox.ReleaseAsync("hs2", "another host", 0, TimeSpan.Zero, default);
         Assert.That((await TestTransport.Of(server).NextAsync()).Id, Is.EqualTo(transaction.Id));
     }
@@ -131,7 +131,7 @@ public class SeveralHostsTests : SenderTests
             if (method != nameof(outbox.ReadAsync) || taken) return;
             taken = true;
             time.Advance(TimeSpan.FromHours(1));
-            ((IFederationOutbox)Store(server)).AcquireAsync("another host", TimeSpan.FromDays(1), 1, default).AsTask().Wait();
+            ((IFederationOutbox)Store(server)).AcquireAsync("another host", TimeSpan.FromDays(1), 1).AsTask().Wait();
         };
 
         await server.Login("@alice:hs1", "A1").SendAsync("t1", "@carol:hs2", "C1");

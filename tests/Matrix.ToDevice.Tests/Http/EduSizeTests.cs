@@ -121,7 +121,7 @@ public class EduSizeTests : HttpTests
     {
         (await Alice.SendAsync("measure", "@carol:hs2", "C1", """{"p":""}""")).ShouldBeAccepted();
         var size = EduSize((await ReadAsync()).Single());
-        await Server.Services.GetRequiredService<IFederationOutbox>().RemoveAsync("hs2", long.MaxValue, default);
+        await Server.Services.GetRequiredService<IFederationOutbox>().RemoveAllAsync("hs2");
         return size + Commas;
     }
 
@@ -134,7 +134,7 @@ public class EduSizeTests : HttpTests
 
     private async Task<List<JsonObject>> ReadAsync()
     {
-        var entries = await Server.Services.GetRequiredService<IFederationOutbox>().ReadAsync("hs2", 10_000, default);
+        var entries = await Server.Services.GetRequiredService<IFederationOutbox>().ReadAsync("hs2", 10_000);
         return [.. entries.Select(entry => JsonNode.Parse(entry.Content.Span)!.AsObject())];
     }
 

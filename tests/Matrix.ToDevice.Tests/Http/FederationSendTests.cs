@@ -130,7 +130,7 @@ public class FederationSendTests : HttpTests
         Assert.That((await bob.SyncAsync()).Events, Has.Count.EqualTo(1));
     }
 
-    private async Task<IReadOnlyList<OutboxEntry>> ReadAsync(string destination) => await Outbox.ReadAsync(destination, 100, default);
+    private async Task<IReadOnlyList<OutboxEntry>> ReadAsync(string destination) => await Outbox.ReadAsync(destination, 100);
 
     private async Task<IReadOnlyList<string>> DestinationsAsync() => await Outbox.ListDestinationsAsync(null, 100, default);
 

@@ -76,8 +76,8 @@ public class InMemoryStoreTests
             else await Inbox.RemoveDeviceAsync(s_device, default);
             if (round % 3 == 0) await Inbox.RemoveDeviceAsync(new DeviceAddress("@alice:hs1", "A1"), default);
             else Assert.That(await Transactions.PurgeAsync(TransactionKey.SendToDevice, DateTimeOffset.MaxValue, 10, default), Is.EqualTo(1));
-            var edu = (await Outbox.ReadAsync("hs2", 1, default)).Single();
-            await Outbox.RemoveAsync("hs2", edu.Position, default);
+            var edu = (await Outbox.ReadAsync("hs2", 1)).Single();
+            await Outbox.RemoveAsync("hs2", [edu], default);
         }
     }
 

@@ -62,7 +62,7 @@ internal static class MemoryLoads
     private static async Task<int> EdusAsync(MemoryLoad load)
     {
         var taken = await load.SendAsync(200_000, _ => new(Messages: 0, Destination: "hs2"));
-        await load.Outbox.RemoveAsync("hs2", long.MaxValue, default);
+        await load.Outbox.RemoveAllAsync("hs2");
         return taken;
     }
 

@@ -22,29 +22,29 @@ internal sealed class HookedOutbox(IFederationOutbox outbox) : IFederationOutbox
         IToDeviceTransaction transaction, IReadOnlyList<OutboundEdu> edus, CancellationToken cancellationToken) =>
         outbox.AppendAsync(transaction, edus, cancellationToken);
 
-    public async ValueTask<IReadOnlyList<OutboxEntry>> ReadAsync(string destination, int limit, CancellationToken cancellationToken)
+    public async ValueTask<IReadOnlyList<OutboxEntry>> ReadAsync(string destination, long after, int limit, CancellationToken cancellationToken)
     {
         Before(nameof(ReadAsync));
         await Wait(nameof(ReadAsync));
-        return await outbox.ReadAsync(destination, limit, cancellationToken);
+        return await outbox.ReadAsync(destination, after, limit, cancellationToken);
     }
 
-    public async ValueTask RemoveAsync(string destination, long upTo, CancellationToken cancellationToken)
+    public async ValueTask RemoveAsync(string destination, IReadOnlyList<OutboxEntry> edus, CancellationToken cancellationToken)
     {
         Before(nameof(RemoveAsync));
         await Wait(nameof(RemoveAsync));
-        await outbox.RemoveAsync(destination, upTo, cancellationToken);
+        await outbox.RemoveAsync(destination, edus, cancellationToken);
     }
 
     public ValueTask<IReadOnlyList<string>> ListDestinationsAsync(string? after, int limit, CancellationToken cancellationToken) =>
         outbox.ListDestinationsAsync(after, limit, cancellationToken);
 
     public async ValueTask<IReadOnlyList<OutboxLease>> AcquireAsync(
-        string holder, TimeSpan duration, int limit, CancellationToken cancellationToken)
+        string holder, TimeSpan duration, int limit, int failingLimit, TimeSpan longestPause, CancellationToken cancellationToken)
     {
         Before(nameof(AcquireAsync));
         await Wait(nameof(AcquireAsync));
-        return await outbox.AcquireAsync(holder, duration, limit, cancellationToken);
+        return await outbox.AcquireAsync(holder, duration, limit, failingLimit, longestPause, cancellationToken);
     }
 
     public async ValueTask<bool> RenewAsync(
