@@ -19,6 +19,7 @@ internal sealed class FederationSender(
     QuietLogger<FederationSender> logger) : BackgroundService
 {
     private readonly FederationSenderOptions _options = options.Value;
+    private readonly SendingPlaces _places = new(options.Value.MaxDestinations, options.Value.MaxFailingDestinations);
     private readonly string _holder = Guid.NewGuid().ToString("N");
     private readonly ConcurrentDictionary<string, Task> _served = new(StringComparer.Ordinal);
 
@@ -62,28 +63,41 @@ internal sealed class FederationSender(
 
     private async Task AcquireAsync(CancellationToken stopping)
     {
-        var free = _options.MaxDestinations - _served.Count;
-        if (free <= 0) return;
+        var free = _places.Free;
+        if (free.All == 0) return;
 
         await using var scope = scopes.CreateAsyncScope();
         var outbox = scope.ServiceProvider.GetRequiredService<IFederationOutbox>();
         foreach (var lease in await outbox.AcquireAsync(
-            _holder, _options.LeaseDuration, free, free, LongestPause, stopping))
+            _holder, _options.LeaseDuration, free.All, free.ForFailing, LongestPause, stopping))
         {
             // It is served still when the store could not be reached for so long that the time of the lease has run out.
             var done = new TaskCompletionSource();
-            if (_served.TryAdd(lease.Destination, done.Task)) _ = ServeAsync(lease, done, stopping);
+            if (!_served.TryAdd(lease.Destination, done.Task)) continue;
+
+            if (_places.Take(lease.Failures > 0) is { } place)
+            {
+                _ = ServeAsync(lease, place, done, stopping);
+            }
+            else
+            {
+                // One that is served has become slow meanwhile, and has the place.
+                _served.TryRemove(lease.Destination, out _);
+                await outbox.ReleaseAsync(lease.Destination, _holder, lease.Failures, TimeSpan.Zero, stopping);
+            }
         }
     }
 
-    private async Task ServeAsync(OutboxLease lease, TaskCompletionSource done, CancellationToken stopping)
+    private async Task ServeAsync(OutboxLease lease, SendingPlaces.Place place, TaskCompletionSource done, CancellationToken stopping)
     {
         try
         {
             await using var scope = scopes.CreateAsyncScope();
             var outbox = scope.ServiceProvider.GetRequiredService<IFederationOutbox>();
             var transport = scope.ServiceProvider.GetRequiredService<IFederationTransport>();
-            await new DestinationSender(lease, _holder, outbox, transport, _options, metrics, time, logger).RunAsync(stopping);
+            var requests = new DestinationRequests(
+                lease.Destination, _holder, place, outbox, transport, _options, metrics, time, logger);
+            await new DestinationSender(lease, _holder, requests, outbox, _options, metrics, time, logger).RunAsync(stopping);
         }
         catch (Exception) when (stopping.IsCancellationRequested)
         {
@@ -95,6 +109,7 @@ internal sealed class FederationSender(
         }
 
         _served.TryRemove(lease.Destination, out _);
+        place.Dispose();
         // For what was committed after the last look and before the destination was free again.
         signal.Wake();
         done.SetResult();

@@ -123,7 +123,7 @@ public class SendingTests : SenderTests
     public async Task D16_only_so_many_destinations_are_sent_to_at_once_and_all_get_their_turn()
     {
         await using var server = await TestHomeserver.StartAsync(
-            builder => TestTransport.Add(builder, options => options.MaxDestinations = 2));
+            builder => TestTransport.Add(builder, options => (options.MaxDestinations, options.MaxFailingDestinations) = (2, 1)));
         var alice = server.Login("@alice:hs1", "A1");
         string[] destinations = ["hs2", "hs3", "hs4"];
         foreach (var destination in destinations) await alice.SendAsync(destination, $"@carol:{destination}", "C1");

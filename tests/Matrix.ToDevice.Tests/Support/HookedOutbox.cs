@@ -12,6 +12,9 @@ internal sealed class HookedOutbox(IFederationOutbox outbox) : IFederationOutbox
     /// <summary>Each call waits for this, with the name of the method.</summary>
     public Func<string, Task> Wait { get; set; } = _ => Task.CompletedTask;
 
+    /// <summary>Changes what the sender reads.</summary>
+    public Func<IReadOnlyList<OutboxEntry>, IReadOnlyList<OutboxEntry>> AfterRead { get; set; } = edus => edus;
+
     public static void Add(ISendToDeviceBuilder builder)
     {
         builder.Services.AddSingleton(provider => new HookedOutbox((IFederationOutbox)provider.GetRequiredService<ITransactionStore>()));
@@ -26,7 +29,7 @@ internal sealed class HookedOutbox(IFederationOutbox outbox) : IFederationOutbox
     {
         Before(nameof(ReadAsync));
         await Wait(nameof(ReadAsync));
-        return await outbox.ReadAsync(destination, after, limit, cancellationToken);
+        return AfterRead(await outbox.ReadAsync(destination, after, limit, cancellationToken));
     }
 
     public async ValueTask RemoveAsync(string destination, IReadOnlyList<OutboxEntry> edus, CancellationToken cancellationToken)
