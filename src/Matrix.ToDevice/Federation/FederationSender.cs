@@ -20,8 +20,9 @@ internal sealed class FederationSender(
 {
     private readonly FederationSenderOptions _options = options.Value;
     private readonly SendingPlaces _places = new(options.Value.MaxDestinations, options.Value.MaxFailingDestinations);
-    private readonly string _holder = Guid.NewGuid().ToString("N");
+    private readonly string _host = Guid.NewGuid().ToString("N");
     private readonly ConcurrentDictionary<string, Task> _served = new(StringComparer.Ordinal);
+    private long _acquired;
 
     public override Task StartAsync(CancellationToken cancellationToken)
     {
@@ -68,27 +69,31 @@ internal sealed class FederationSender(
 
         await using var scope = scopes.CreateAsyncScope();
         var outbox = scope.ServiceProvider.GetRequiredService<IFederationOutbox>();
+        // A name for each call: what comes late for one lease is not taken for what is done with the next one.
+        var holder = $"{_host}-{++_acquired}";
         foreach (var lease in await outbox.AcquireAsync(
-            _holder, _options.LeaseDuration, free.All, free.ForFailing, LongestPause, stopping))
+            holder, _options.LeaseDuration, free.All, free.ForFailing, LongestPause, stopping))
         {
-            // It is served still when the store could not be reached for so long that the time of the lease has run out.
+            // It is served still when it has just been given back, or when its time has run out; and there is no place for it when one
+            // that is served has become slow meanwhile.
             var done = new TaskCompletionSource();
-            if (!_served.TryAdd(lease.Destination, done.Task)) continue;
+            if (_served.TryAdd(lease.Destination, done.Task))
+            {
+                if (_places.Take(lease.Failures > 0) is { } place)
+                {
+                    _ = ServeAsync(lease, holder, place, done, stopping);
+                    continue;
+                }
 
-            if (_places.Take(lease.Failures > 0) is { } place)
-            {
-                _ = ServeAsync(lease, place, done, stopping);
-            }
-            else
-            {
-                // One that is served has become slow meanwhile, and has the place.
                 _served.TryRemove(lease.Destination, out _);
-                await outbox.ReleaseAsync(lease.Destination, _holder, lease.Failures, TimeSpan.Zero, stopping);
             }
+
+            await outbox.ReleaseAsync(lease.Destination, holder, lease.Failures, TimeSpan.Zero, stopping);
         }
     }
 
-    private async Task ServeAsync(OutboxLease lease, SendingPlaces.Place place, TaskCompletionSource done, CancellationToken stopping)
+    private async Task ServeAsync(
+        OutboxLease lease, string holder, SendingPlaces.Place place, TaskCompletionSource done, CancellationToken stopping)
     {
         try
         {
@@ -96,8 +101,8 @@ internal sealed class FederationSender(
             var outbox = scope.ServiceProvider.GetRequiredService<IFederationOutbox>();
             var transport = scope.ServiceProvider.GetRequiredService<IFederationTransport>();
             var requests = new DestinationRequests(
-                lease.Destination, _holder, place, outbox, transport, _options, metrics, time, logger);
-            await new DestinationSender(lease, _holder, requests, outbox, _options, metrics, time, logger).RunAsync(stopping);
+                lease.Destination, holder, place, outbox, transport, _options, metrics, time, logger);
+            await new DestinationSender(lease, holder, requests, outbox, _options, metrics, time, logger).RunAsync(stopping);
         }
         catch (Exception) when (stopping.IsCancellationRequested)
         {

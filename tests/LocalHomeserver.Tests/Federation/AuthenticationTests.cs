@@ -114,15 +114,38 @@ internal sealed class AuthenticationTests
     }
 
     [Test]
-    public async Task A_request_without_a_header_or_with_two_is_refused()
-    {
+    public async Task A_request_without_a_header_is_refused() =>
         Refused(await _peer.SendAsync(_server, _uri, authorization: null, body: null));
-        using var http = new HttpClient();
-        using var request = new HttpRequestMessage(HttpMethod.Get, _server.Url + _uri);
-        var header = _peer.Sign(_uri).ToString();
-        request.Headers.TryAddWithoutValidation("Authorization", [header, header]);
-        using var response = await http.SendAsync(request);
-        Refused(await Reply.ReadAsync(response));
+
+    [Test]
+    public async Task Of_several_headers_the_one_that_fits_is_taken_wherever_it_stands()
+    {
+        var right = _peer.Sign(_uri).ToString();
+        string[] others =
+        [
+            "Basic dXNlcjpwYXNzd29yZA==", "Bearer token", "", "X-Matrix origin=hs2.localhost",
+            (_peer.Sign(_uri) with { Key = "ed25519:unknown" }).ToString(),
+            _peer.Sign(_uri, destination: "hs3.localhost").ToString(),
+            _peer.Sign(_uri, origin: "hs4.localhost").ToString(),
+        ];
+        foreach (var other in others)
+        {
+            (await SendAsync([right, other])).Ok();
+            (await SendAsync([other, right])).Ok();
+        }
+
+        (await SendAsync([.. others, right, .. others])).Ok();
+        (await SendAsync([right, right])).Ok();
+    }
+
+    [Test]
+    public async Task Of_several_headers_none_of_which_fits_none_is_taken()
+    {
+        var wrong = (_peer.Sign(_uri) with { Signature = UnpaddedBase64.Encode(new byte[64]) }).ToString();
+        Refused(await SendAsync([wrong, wrong]));
+        Refused(await SendAsync(["Bearer token", "Basic token"]));
+        Refused(await SendAsync([_peer.Sign(_uri, destination: "hs3.localhost").ToString(), "Bearer token"]));
+        (await SendAsync([_peer.Sign(_uri, origin: "hs4.localhost").ToString(), "Bearer token"])).IsError(403, "M_FORBIDDEN");
     }
 
     [Test]
@@ -347,6 +370,15 @@ internal sealed class AuthenticationTests
 
     private Task<Reply> SendAsync(XMatrix header, Func<string, string>? change = null) =>
         _peer.SendAsync(_server, _uri, change is null ? header.ToString() : change(header.ToString()), body: null);
+
+    private async Task<Reply> SendAsync(string[] headers)
+    {
+        using var http = new HttpClient();
+        using var request = new HttpRequestMessage(HttpMethod.Get, _server.Url + _uri);
+        request.Headers.TryAddWithoutValidation("Authorization", headers);
+        using var response = await http.SendAsync(request);
+        return await Reply.ReadAsync(response);
+    }
 
     /// <summary>Has no length that could be declared.</summary>
     private sealed class ChunkedStream(byte[] data) : MemoryStream(data)

@@ -59,7 +59,7 @@ public class HealthyFirstTests
     [Test]
     public async Task D22_of_two_slow_servers_one_waits_for_the_others_place_and_gets_it_when_that_one_has_answered()
     {
-        await StartAsync(places: 2, forFailing: 1);
+        await StartAsync(places: 3, forFailing: 1);
         await SendAsync("hs2");
         await SendAsync("hs3");
         var transactions = new Dictionary<string, TestTransport.Transaction>

@@ -12,6 +12,9 @@ internal sealed class HookedOutbox(IFederationOutbox outbox) : IFederationOutbox
     /// <summary>Each call waits for this, with the name of the method.</summary>
     public Func<string, Task> Wait { get; set; } = _ => Task.CompletedTask;
 
+    /// <summary>Runs when a destination was given back, before its sender knows that.</summary>
+    public Func<Task> AfterRelease { get; set; } = () => Task.CompletedTask;
+
     /// <summary>Changes what the sender reads.</summary>
     public Func<IReadOnlyList<OutboxEntry>, IReadOnlyList<OutboxEntry>> AfterRead { get; set; } = edus => edus;
 
@@ -64,5 +67,6 @@ internal sealed class HookedOutbox(IFederationOutbox outbox) : IFederationOutbox
         Before(nameof(ReleaseAsync));
         await Wait(nameof(ReleaseAsync));
         await outbox.ReleaseAsync(destination, holder, failures, pause, cancellationToken);
+        await AfterRelease();
     }
 }
