@@ -55,15 +55,7 @@ public sealed class ToDeviceSync
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
 
-        var position = InboxPosition.Start;
-        if (!string.IsNullOrEmpty(since))
-        {
-            if (!SyncToken.TryParse(since, device, out position))
-                throw new MatrixErrorException(MatrixError.InvalidParam("since is not a token of this device"));
-            if (position.Sequence > 0)
-                _metrics.Acknowledged(await _inbox.AcknowledgeAsync(device, position, cancellationToken));
-        }
-
+        var position = await AcknowledgeAsync(device, since, cancellationToken);
         var page = await ReadOrWaitAsync(device, limit, _options.SyncMaxBytes, timeout, cancellationToken);
         if (page.Messages.Count > 0)
         {
@@ -76,13 +68,22 @@ public sealed class ToDeviceSync
     }
 
     /// <summary>
-    /// Waits until the device has messages, for a host whose <c>/sync</c> waits for other things too: wait for whichever
-    /// comes first, cancel the others, then call <see cref="NextAsync(DeviceAddress, string?, TimeSpan, CancellationToken)"/>
-    /// without a timeout.
+    /// Waits until the device has messages that it does not say it has, for a host whose <c>/sync</c> waits for other things too: wait
+    /// for whichever comes first, cancel the others, then call
+    /// <see cref="NextAsync(DeviceAddress, string?, TimeSpan, CancellationToken)"/> with the same <paramref name="since"/> and without
+    /// a timeout.
     /// </summary>
+    /// <param name="device">The device that syncs.</param>
+    /// <param name="since">As for that call, and what it names is deleted as there.</param>
+    /// <param name="timeout">How long to wait; bounded by <see cref="SendToDeviceOptions.MaxSyncTimeout"/>.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
     /// <returns>True as soon as there are messages; false when there were none in time, or the device was removed.</returns>
-    public async ValueTask<bool> WaitAsync(DeviceAddress device, TimeSpan timeout, CancellationToken cancellationToken)
+    /// <exception cref="MatrixErrorException">
+    /// 400 <c>M_INVALID_PARAM</c>: <paramref name="since"/> is not a token of this device (D11).
+    /// </exception>
+    public async ValueTask<bool> WaitAsync(DeviceAddress device, string? since, TimeSpan timeout, CancellationToken cancellationToken)
     {
+        await AcknowledgeAsync(device, since, cancellationToken);
         // Whether there is a message, not what it holds: no more of it is read than has to be.
         using var page = await ReadOrWaitAsync(device, limit: 1, maxBytes: 1, timeout, cancellationToken);
         return page.Messages.Count > 0;
@@ -99,6 +100,16 @@ public sealed class ToDeviceSync
     {
         await _inbox.RemoveDeviceAsync(device, cancellationToken);
         _signals.DeviceRemoved(device);
+    }
+
+    /// <summary>Deletes what the token says the device has; the result is the token's position.</summary>
+    private async ValueTask<InboxPosition> AcknowledgeAsync(DeviceAddress device, string? since, CancellationToken cancellationToken)
+    {
+        if (string.IsNullOrEmpty(since)) return InboxPosition.Start;
+        if (!SyncToken.TryParse(since, device, out var position))
+            throw new MatrixErrorException(MatrixError.InvalidParam("since is not a token of this device"));
+        if (position.Sequence > 0) _metrics.Acknowledged(await _inbox.AcknowledgeAsync(device, position, cancellationToken));
+        return position;
     }
 
     private async ValueTask<InboxPage> ReadOrWaitAsync(

@@ -99,7 +99,7 @@ internal sealed class ToDeviceSyncHandler(
 
     private static async Task WriteAsync(HttpContext context, string nextBatch, ToDeviceBatch? batch)
     {
-        if (batch is null || batch.Events.Count == 0)
+        if (batch is null || batch.IsEmpty)
         {
             var body = new ArrayBufferWriter<byte>(128);
             Write(body, nextBatch, null);

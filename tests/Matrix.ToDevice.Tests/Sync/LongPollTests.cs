@@ -128,11 +128,11 @@ public class LongPollTests
         var alice = server.Login("@alice:hs1", "A1");
         server.Login("@bob:hs1", "B1");
 
-        var wait = server.ToDevice.WaitAsync(s_bobsPhone, TimeSpan.FromMilliseconds(LongTime), default).AsTask();
+        var wait = server.ToDevice.WaitAsync(s_bobsPhone, null, TimeSpan.FromMilliseconds(LongTime), default).AsTask();
         await alice.SendAsync("t1", "@bob:hs1", "B1");
 
         Assert.That(await wait, Is.True);
-        Assert.That(await server.ToDevice.WaitAsync(s_bobsPhone, TimeSpan.Zero, default), Is.True);
-        Assert.That(await server.ToDevice.WaitAsync(new DeviceAddress("@bob:hs1", "other"), TimeSpan.FromMilliseconds(1), default), Is.False);
+        Assert.That(await server.ToDevice.WaitAsync(s_bobsPhone, null, TimeSpan.Zero, default), Is.True);
+        Assert.That(await server.ToDevice.WaitAsync(new DeviceAddress("@bob:hs1", "other"), null, TimeSpan.FromMilliseconds(1), default), Is.False);
     }
 }
