@@ -46,9 +46,17 @@ public static class SendToDeviceBuilderExtensions
     }
 
     /// <summary>Reads who makes a request from the claims of <c>HttpContext.User</c>, for hosts with ASP.NET Core authentication.</summary>
-    public static ISendToDeviceBuilder UseClaimsAuth(this ISendToDeviceBuilder builder, Action<ClaimsAuthOptions>? configure = null)
+    /// <param name="builder">The module's builder.</param>
+    /// <param name="userIdClaim">The claim that holds the full user ID, <c>@localpart:server</c>.</param>
+    /// <param name="deviceIdClaim">The claim that holds the device ID.</param>
+    /// <param name="configure">Names the claims of guests and appservices, if there are any.</param>
+    public static ISendToDeviceBuilder UseClaimsAuth(
+        this ISendToDeviceBuilder builder, string userIdClaim, string deviceIdClaim, Action<ClaimsAuthOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
+        ArgumentException.ThrowIfNullOrWhiteSpace(userIdClaim);
+        ArgumentException.ThrowIfNullOrWhiteSpace(deviceIdClaim);
+        builder.Services.Configure<ClaimsAuthOptions>(options => (options.UserIdClaim, options.DeviceIdClaim) = (userIdClaim, deviceIdClaim));
         if (configure is not null) builder.Services.Configure(configure);
         return builder.UseAuth<ClaimsAuthResolver>();
     }

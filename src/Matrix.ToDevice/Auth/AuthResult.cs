@@ -18,11 +18,12 @@ public sealed class AuthResult
     [MemberNotNullWhen(false, nameof(Error))]
     public bool Succeeded => Requester is not null;
 
-    /// <summary>The request comes from this device of this user, or from an appservice without a device.</summary>
-    public static AuthResult Success(Requester requester) => new(requester, null);
+    /// <summary>The request comes from this requester: <see cref="Requester.WithoutDevice"/> says that there is no device.</summary>
+    public static AuthResult Success(Requester requester) => new(requester ?? throw new ArgumentNullException(nameof(requester)), null);
 
-    /// <inheritdoc cref="Success(Requester)"/>
-    public static AuthResult Success(string userId, string? deviceId) => new(new Requester(userId, deviceId), null);
+    /// <summary>The request comes from this device.</summary>
+    /// <inheritdoc cref="Matrix.ToDevice.Requester(string, string)"/>
+    public static AuthResult Success(string userId, string deviceId) => new(new Requester(userId, deviceId), null);
 
     /// <summary>No credentials: 401 <c>M_MISSING_TOKEN</c> (R9).</summary>
     public static AuthResult MissingToken { get; } = Refused(

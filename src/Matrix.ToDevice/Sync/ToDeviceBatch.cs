@@ -16,7 +16,11 @@ public sealed class ToDeviceBatch : IDisposable
     private InboxMessage[]? _events;
     private volatile bool _disposed;
 
-    internal ToDeviceBatch(InboxPage page, string nextBatch) => (_page, NextBatch, IsEmpty) = (page, nextBatch, page.Messages.Count == 0);
+    /// <summary>Makes a batch, as <see cref="ToDeviceSync"/> does and a host's own tests may.</summary>
+    /// <param name="page">The messages; the batch disposes it.</param>
+    /// <param name="nextBatch">The token.</param>
+    public ToDeviceBatch(InboxPage page, string nextBatch) => (_page, NextBatch, IsEmpty) =
+        (page ?? throw new ArgumentNullException(nameof(page)), nextBatch, page.Messages.Count == 0);
 
     /// <summary>
     /// The messages, oldest first. Their contents lie in memory that is used again when this batch is disposed: whoever looks at one

@@ -101,18 +101,33 @@ public class AuthResultTests : HttpTests
     [Test]
     public async Task D2_an_appservice_without_a_device_is_keyed_by_its_user()
     {
-        var bridge = Server.Login(AuthResult.Success(new Requester("@bridge_1:hs1", null) { IsAppservice = true }));
-        var sameUser = Server.Login(AuthResult.Success(new Requester("@bridge_1:hs1", null) { IsAppservice = true }));
-        var otherUser = Server.Login(AuthResult.Success(new Requester("@bridge_2:hs1", null) { IsAppservice = true }));
+        var bridge = Server.Login(AuthResult.Success(Requester.WithoutDevice("@bridge_1:hs1") with { IsAppservice = true }));
+        var sameUser = Server.Login(AuthResult.Success(Requester.WithoutDevice("@bridge_1:hs1") with { IsAppservice = true }));
+        var otherUser = Server.Login(AuthResult.Success(Requester.WithoutDevice("@bridge_2:hs1") with { IsAppservice = true }));
         var withDevice = Server.Login(AuthResult.Success(new Requester("@bridge_1:hs1", "D") { IsAppservice = true }));
-        var withEmptyDevice = Server.Login(AuthResult.Success(new Requester("@bridge_1:hs1", "") { IsAppservice = true }));
 
-        foreach (var client in new[] { bridge, sameUser, otherUser, withDevice, withEmptyDevice })
+        foreach (var client in new[] { bridge, sameUser, otherUser, withDevice })
             (await client.SendAsync("t1", "@bob:hs1", "B1")).ShouldBeAccepted();
 
         Assert.That((await Bob.SyncAsync()).Events.Select(message => message.Sender), Is.EqualTo(
-            new[] { "@bridge_1:hs1", "@bridge_2:hs1", "@bridge_1:hs1", "@bridge_1:hs1" }));
+            new[] { "@bridge_1:hs1", "@bridge_2:hs1", "@bridge_1:hs1" }));
     }
+
+    [TestCase("3f2504e0-4f89-11d3-9a0c-0305e82c3301")]
+    [TestCase("17")]
+    [TestCase("alice:hs1")]
+    [TestCase("@alice")]
+    [TestCase("")]
+    public void R20_what_is_no_user_ID_makes_no_request(string userId)
+    {
+        Assert.That(() => AuthResult.Success(userId, "D"), Throws.ArgumentException.With.Message.Contains("@localpart:server"));
+        Assert.That(() => Requester.WithoutDevice(userId), Throws.ArgumentException.With.Message.Contains("@localpart:server"));
+    }
+
+    [TestCase("")]
+    [TestCase(null)]
+    public void R62_a_requester_without_a_device_has_to_be_said(string? deviceId) =>
+        Assert.That(() => AuthResult.Success("@alice:hs1", deviceId!), Throws.ArgumentException.With.Message.Contains("Requester.WithoutDevice(userId)"));
 
     private Task<TestResponse> SendAsync(AuthResult result) => Server.Login(result).SendAsync("t1", "@bob:hs1", "B1");
 }

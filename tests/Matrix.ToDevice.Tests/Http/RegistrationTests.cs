@@ -12,9 +12,9 @@ public class RegistrationTests
     private static readonly Dictionary<string, Action<IServiceCollection>> s_forgotten = new()
     {
         ["AddSendToDevice()"] = _ => { },
-        [".UseInMemory()"] = services => services.AddSendToDevice().UseClaimsAuth().UseDirectory<NobodyDirectory>(),
+        [".UseInMemory()"] = services => services.AddSendToDevice().UseClaimsAuth("sub", "device_id").UseDirectory<NobodyDirectory>(),
         [".UseAuth<YourAuthResolver>()"] = services => services.AddSendToDevice().UseInMemory().UseDirectory<NobodyDirectory>(),
-        [".UseDirectory<YourDeviceDirectory>()"] = services => services.AddSendToDevice().UseInMemory().UseClaimsAuth(),
+        [".UseDirectory<YourDeviceDirectory>()"] = services => services.AddSendToDevice().UseInMemory().UseClaimsAuth("sub", "device_id"),
     };
 
     private static IEnumerable<string> Forgotten => s_forgotten.Keys;
@@ -69,7 +69,7 @@ public class RegistrationTests
     {
         var services = new ServiceCollection();
         services.AddSendToDevice()
-            .UseClaimsAuth().UseAuth((_, _) => throw new NotSupportedException()).UseAuth<NobodyAuth>()
+            .UseClaimsAuth("sub", "device_id").UseAuth((_, _) => throw new NotSupportedException()).UseAuth<NobodyAuth>()
             .UseDirectory<TestDevices>().UseDirectory<NobodyDirectory>();
         using var provider = services.BuildServiceProvider();
 
