@@ -113,6 +113,18 @@ public class RegistrationTests
             Throws.TypeOf<OptionsValidationException>().With.Message.Contains(option));
     }
 
+    [Test]
+    public void A_store_that_would_be_another_one_for_each_part_of_a_send_is_refused() => Assert.That(
+        () => new ServiceCollection().AddSendToDevice().UseStore<StoreWithoutOutbox>(ServiceLifetime.Transient),
+        Throws.ArgumentException.With.Message.Contains("UseStore<StoreWithoutOutbox>(Transient)"));
+
+    [Test]
+    public void A_directory_gives_device_IDs_as_LINQ_makes_them()
+    {
+        Assert.That(UserDevices.Local("A,B".Split(',').Where(id => id != "B")).DeviceIds, Is.EqualTo(new[] { "A" }));
+        Assert.That(UserDevices.Local(new HashSet<string> { "A" }).DeviceIds, Is.InstanceOf<IReadOnlySet<string>>(), "a set is not copied");
+    }
+
     internal sealed class RequestsOwn;
 
     internal sealed class ScopedDirectory(TestDevices devices, RequestsOwn own) : IDeviceDirectory
