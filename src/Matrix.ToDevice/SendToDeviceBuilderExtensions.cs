@@ -73,6 +73,19 @@ public static class SendToDeviceBuilderExtensions
         return builder;
     }
 
+    /// <summary>Uses a function to tell which devices users have.</summary>
+    /// <param name="builder">The module's builder.</param>
+    /// <param name="find">As <see cref="IDeviceDirectory.FindAsync"/>; it gets the services of the request.</param>
+    public static ISendToDeviceBuilder UseDirectory(
+        this ISendToDeviceBuilder builder,
+        Func<IServiceProvider, IReadOnlyList<string>, CancellationToken, ValueTask<IReadOnlyList<UserDevices>>> find)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(find);
+        builder.Services.Replace(ServiceDescriptor.Scoped<IDeviceDirectory>(services => new DelegateDirectory(services, find)));
+        return builder;
+    }
+
     /// <summary>
     /// Sends messages for users of other servers: empties the store's <see cref="IFederationOutbox"/> through the homeserver's
     /// transport, in order, each EDU until its destination has it (D16). A host that has a queue of its own for other servers
