@@ -6,7 +6,7 @@ namespace Microsoft.AspNetCore.Builder;
 public static class ToDeviceErrorsApplicationBuilderExtensions
 {
     /// <summary>
-    /// Answers a <see cref="MatrixErrorException"/> of the endpoints behind it as the Matrix error that it is, in minimal APIs and in
+    /// Answers a <see cref="ToDeviceErrorException"/> of the endpoints behind it as the Matrix error that it is, in minimal APIs and in
     /// controllers: a <c>since</c> that is not a token of its device is 400 <c>M_INVALID_PARAM</c> then, and not the host's 500. Call
     /// it behind <c>UseExceptionHandler</c>, if you have that.
     /// </summary>
@@ -20,7 +20,7 @@ public static class ToDeviceErrorsApplicationBuilderExtensions
             {
                 await next(context);
             }
-            catch (MatrixErrorException exception) when (!context.Response.HasStarted)
+            catch (ToDeviceErrorException exception) when (!context.Response.HasStarted)
             {
                 await exception.Error.WriteAsync(context);
             }

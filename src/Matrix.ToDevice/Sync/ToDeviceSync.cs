@@ -52,7 +52,7 @@ public class ToDeviceSync
     /// <see cref="SendToDeviceOptions.MaxSyncTimeout"/>.
     /// </param>
     /// <param name="cancellationToken">Cancels the call: the client has gone.</param>
-    /// <exception cref="MatrixErrorException">
+    /// <exception cref="ToDeviceErrorException">
     /// 400 <c>M_INVALID_PARAM</c>: <paramref name="since"/> is not a token of this device (D11).
     /// </exception>
     public virtual async ValueTask<ToDeviceBatch> NextAsync(
@@ -83,7 +83,7 @@ public class ToDeviceSync
     /// <param name="timeout">How long to wait; bounded by <see cref="SendToDeviceOptions.MaxSyncTimeout"/>.</param>
     /// <param name="cancellationToken">Cancels the wait.</param>
     /// <returns>True as soon as there are messages; false when there were none in time, or the device was removed.</returns>
-    /// <exception cref="MatrixErrorException">
+    /// <exception cref="ToDeviceErrorException">
     /// 400 <c>M_INVALID_PARAM</c>: <paramref name="since"/> is not a token of this device (D11).
     /// </exception>
     public virtual async ValueTask<bool> WaitAsync(DeviceAddress device, string? since, TimeSpan timeout, CancellationToken cancellationToken)
@@ -126,7 +126,7 @@ public class ToDeviceSync
     {
         if (string.IsNullOrEmpty(since)) return InboxPosition.Start;
         if (!SyncToken.TryParse(since, device, out var position))
-            throw new MatrixErrorException(MatrixError.InvalidParam("since is not a token of this device"));
+            throw new ToDeviceErrorException(ToDeviceError.InvalidParam("since is not a token of this device"));
         if (position.Sequence > 0) _metrics.Acknowledged(await _inbox.AcknowledgeAsync(device, position, cancellationToken));
         return position;
     }

@@ -52,7 +52,7 @@ public class AuthResultTests : HttpTests
     public async Task R13_a_host_may_refuse_with_a_rate_limit_of_its_own()
     {
         var response = await SendAsync(AuthResult.Refused(
-            new MatrixError(429, "M_LIMIT_EXCEEDED", "Slow down") { RetryAfter = TimeSpan.FromMilliseconds(1500) }));
+            new ToDeviceError(429, "M_LIMIT_EXCEEDED", "Slow down") { RetryAfter = TimeSpan.FromMilliseconds(1500) }));
 
         response.ShouldBe(429, "M_LIMIT_EXCEEDED");
         Assert.That(response.Headers["Retry-After"], Is.EqualTo("2"));
@@ -63,7 +63,7 @@ public class AuthResultTests : HttpTests
     public async Task R14_M_RESOURCE_LIMIT_EXCEEDED_carries_admin_contact()
     {
         var response = await SendAsync(AuthResult.Refused(
-            new MatrixError(403, "M_RESOURCE_LIMIT_EXCEEDED", "Too many users") { AdminContact = "mailto:admin@hs1" }));
+            new ToDeviceError(403, "M_RESOURCE_LIMIT_EXCEEDED", "Too many users") { AdminContact = "mailto:admin@hs1" }));
 
         response.ShouldBe(403, "M_RESOURCE_LIMIT_EXCEEDED");
         Assert.That((string?)response.Json["admin_contact"], Is.EqualTo("mailto:admin@hs1"));
@@ -73,7 +73,7 @@ public class AuthResultTests : HttpTests
     public async Task R14_M_USER_LIMIT_EXCEEDED_carries_info_uri()
     {
         var response = await SendAsync(AuthResult.Refused(
-            new MatrixError(403, "M_USER_LIMIT_EXCEEDED", "Your plan ends here") { InfoUri = "https://hs1/plans" }));
+            new ToDeviceError(403, "M_USER_LIMIT_EXCEEDED", "Your plan ends here") { InfoUri = "https://hs1/plans" }));
 
         response.ShouldBe(403, "M_USER_LIMIT_EXCEEDED");
         Assert.That((string?)response.Json["info_uri"], Is.EqualTo("https://hs1/plans"));

@@ -152,6 +152,6 @@ public class LongPollTests
         Assert.That((await bob.SyncAsync(first.NextBatch)).Contents, Is.EqualTo(new[] { """{"n":2}""" }));
         Assert.That(
             async () => await server.ToDevice.WaitAsync(s_bobsPhone, "garbage", TimeSpan.Zero, default),
-            Throws.TypeOf<MatrixErrorException>().With.Property("Error").Property("ErrorCode").EqualTo("M_INVALID_PARAM"));
+            Throws.TypeOf<ToDeviceErrorException>().With.Property("Error").Property("ErrorCode").EqualTo("M_INVALID_PARAM"));
     }
 }
