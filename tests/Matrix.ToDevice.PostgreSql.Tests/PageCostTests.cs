@@ -40,7 +40,7 @@ public class PageCostTests
         Assert.That(proxy.Answered - before, Is.LessThan(2 * MaxBytes));
 
         before = proxy.Answered;
-        Assert.That(await host.ToDevice.WaitAsync(s_device, TimeSpan.Zero, default), Is.True);
+        Assert.That(await host.ToDevice.WaitAsync(s_device, null, TimeSpan.Zero, default), Is.True);
         Assert.That(proxy.Answered - before, Is.LessThan(Large + 10_000), "whether there is a message");
     }
 
