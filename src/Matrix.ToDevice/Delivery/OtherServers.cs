@@ -4,7 +4,7 @@ namespace Matrix.ToDevice;
 internal static class OtherServers
 {
     /// <summary>Counts them, before the directory is asked who belongs where: all but the sender's own, by their names (D21).</summary>
-    /// <exception cref="MatrixErrorException">There are more.</exception>
+    /// <exception cref="ToDeviceErrorException">There are more.</exception>
     public static void ThrowIfMoreThan(int most, string sender, IReadOnlyList<string> userIds)
     {
         var own = MatrixUserId.ServerNameOf(sender);
@@ -16,7 +16,7 @@ internal static class OtherServers
 
             others ??= [];
             if (others.GetAlternateLookup<ReadOnlySpan<char>>().Add(name) && others.Count > most)
-                throw new MatrixErrorException(MatrixError.BadJson($"The body names users of more than {most} other servers"));
+                throw new ToDeviceErrorException(ToDeviceError.BadJson($"The body names users of more than {most} other servers"));
         }
     }
 }
