@@ -71,6 +71,38 @@ public class SenderFaultTests : SenderTests
     }
 
     [Test]
+    public async Task D23_an_EDU_at_the_position_of_a_refused_one_that_was_lost_is_not_given_up_for_it()
+    {
+        await using var server = await TestHomeserver.StartAsync(builder =>
+        {
+            TestTransport.Add(builder);
+            HookedOutbox.Add(builder);
+        });
+        using var metrics = CapturedMetrics.Of(server);
+        var outbox = server.Services.GetRequiredService<HookedOutbox>();
+        var alice = server.Login("@alice:hs1", "A1");
+        var peers = TestTransport.Of(server);
+        for (var n = 0; n <= 2; n++) await alice.SendAsync($"t{n}", "@carol:hs2", "C1", $$"""{"n":{{n}}}""");
+        var transaction = await peers.NextAsync();
+        for (; transaction.Numbers is not [2]; transaction = await peers.NextAsync())
+        {
+            if (transaction.Numbers.Contains(0)) transaction.Received();
+            else transaction.Refused();
+        }
+
+        // The store fails over while the one behind it is being tried: where the refused one was, there is another.
+        outbox.AfterRead = edus => [.. edus.Select((edu, n) => n == 0 ? edu with { MessageId = "another" } : edu)];
+        transaction.Received();
+        var another = await peers.NextAsync();
+        Assert.That(another.Numbers, Is.EqualTo(new[] { 1 }));
+        Assert.That(another.MessageIds, Is.EqualTo(new[] { "another" }));
+        another.Refused();
+
+        Assert.That((await peers.NextAsync()).Numbers, Is.EqualTo(new[] { 2 }), "refused once only: the search begins anew");
+        Assert.That(metrics["matrix.to_device.federation.given_up"], Is.Empty);
+    }
+
+    [Test]
     public async Task A_sender_that_has_sent_everything_comes_to_rest()
     {
         var pollInterval = TimeSpan.FromMinutes(1);
