@@ -237,12 +237,10 @@ public class OutboxTests : TwoHostsTests
         await host.Outbox.ListDestinationsAsync(null, 1, default);
 
         proxy.LoseAnswerTo = "to_device_acquire";
-        Assert.That(await host.Outbox.AcquireAsync("lost", TimeSpan.FromSeconds(1), 10), Is.Empty, "the repeated call finds it taken");
+        Assert.That(await host.Outbox.AcquireAsync("lost", s_hour, 10), Is.Empty, "the repeated call finds it taken");
         Assert.That(proxy.LostAnswers, Is.EqualTo(1));
-        IReadOnlyList<OutboxLease> taken;
-        do taken = await Two.Outbox.AcquireAsync("two", s_hour, 10);
-        while (taken.Count == 0);
-        Assert.That(taken, Is.EqualTo(new[] { new OutboxLease("hs2", 0, 0) }));
+        View.Execute("UPDATE to_device.to_device_lease SET taken_until = now(), due_at = now()");
+        Assert.That(await Two.Outbox.AcquireAsync("two", s_hour, 10), Is.EqualTo(new[] { new OutboxLease("hs2", 0, 0) }));
 
         proxy.LoseAnswerTo = "to_device_renew";
         await Two.Outbox.ReleaseAsync("hs2", "two", 0, TimeSpan.Zero, default);

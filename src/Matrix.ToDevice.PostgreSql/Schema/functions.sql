@@ -190,8 +190,9 @@ BEGIN
     IF next_position IS NULL THEN
         PERFORM to_device_forget(to_destination);
     ELSE
+        -- Not each time: versions of this row are walked over too, and a few EDUs that are gone cost little.
         UPDATE to_device_lease l SET removed_up_to = next_position - 1
-        WHERE l.destination = to_destination AND l.removed_up_to < next_position - 1;
+        WHERE l.destination = to_destination AND l.removed_up_to < next_position - 1000;
     END IF;
 END
 $$;
