@@ -30,8 +30,8 @@ internal sealed class Outbox(Database database)
             {
                 var found = await db.Set<EduRow>().Where(edu => edu.Destination == stored && positions.Contains(edu.Position))
                     .Select(edu => new { edu.Position, edu.MessageId }).ToListAsync(CancellationToken.None);
-                var received = found.Where(edu => StoredText.FromBytes(edu.MessageId) == messageIds[edu.Position]).Select(edu => edu.Position).ToArray();
-                await db.Set<EduRow>().Where(edu => edu.Destination == stored && received.Contains(edu.Position)).ExecuteDeleteAsync(CancellationToken.None);
+                await db.DeleteAsync([.. found.Where(edu => StoredText.FromBytes(edu.MessageId) == messageIds[edu.Position])
+                    .Select(edu => new EduRow { Destination = stored, Position = edu.Position })]);
             }
 
             await DestinationRows.ForgetIfEmptyAsync(db, stored);

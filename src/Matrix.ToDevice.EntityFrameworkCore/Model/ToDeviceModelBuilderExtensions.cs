@@ -45,7 +45,8 @@ public static class ToDeviceModelBuilderExtensions
             Key(row.Property(record => record.Key), "fingerprint");
             row.Property(record => record.CommitId).HasColumnName("commit_id");
             row.Property(record => record.Kind).HasColumnName("kind");
-            row.Property(record => record.LastUsed).HasColumnName("last_used");
+            // A record that is used while it is about to be forgotten stays.
+            row.Property(record => record.LastUsed).HasColumnName("last_used").IsConcurrencyToken();
             row.HasIndex(record => new { record.Kind, record.LastUsed }).HasDatabaseName("to_device_transaction_by_age");
         });
         modelBuilder.Entity<DestinationRow>(row =>
@@ -84,5 +85,5 @@ public static class ToDeviceModelBuilderExtensions
         property.HasColumnName(name).HasMaxLength(StoredKey.Bytes).IsFixedLength().IsRequired().ValueGeneratedNever();
 
     private static void Destination(PropertyBuilder<string> property) =>
-        property.HasColumnName("destination").HasMaxLength(2 * StoredText.MaxDestinationBytes).IsUnicode(false).IsRequired().ValueGeneratedNever();
+        property.HasColumnName("destination").HasColumnType(null).HasMaxLength(2 * StoredText.MaxDestinationBytes).IsUnicode(false).IsRequired().ValueGeneratedNever();
 }

@@ -15,7 +15,7 @@ internal sealed class Cleaner(Database database, TimeProvider time, KnownRemoval
         {
             // Behind the device's lock, so that no removal comes between the two, and no later device's messages go.
             if (!await DeviceRows.LockAsync(db, key) || !await HoldsAsync(db, CancellationToken.None)) return 0;
-            return await db.Set<MessageRow>().Where(row => row.Device == key && row.Sequence <= upTo.Sequence).ExecuteDeleteAsync(CancellationToken.None);
+            return await db.DeleteAllAsync(KeysOf(db.Set<MessageRow>().Where(row => row.Device == key && row.Sequence <= upTo.Sequence)));
         }, cancellationToken);
 
         Task<bool> HoldsAsync(DbContext db, CancellationToken cancellation) => db.Set<MessageRow>().AnyAsync(
@@ -42,29 +42,24 @@ internal sealed class Cleaner(Database database, TimeProvider time, KnownRemoval
         var (kind, due) = (EntityFrameworkTransaction.KindOf(endpoint), lastUsedBefore.UtcTicks);
         await PurgeRemovalsAsync(due, atMost, cancellationToken);
 
-        var records = await database.ReadAsync(
-            (db, cancellation) => db.Set<TransactionRow>().Where(row => row.Kind == kind && row.LastUsed < due).OrderBy(row => row.LastUsed).Take(atMost)
-                .Select(row => new { row.Device, row.Key }).ToListAsync(cancellation),
-            cancellationToken);
-        var purged = 0;
-        foreach (var some in records.Chunk(DeviceRows.Chunk))
+        for (var purged = 0; ;)
         {
-            // A fingerprint is one device's: nothing is found by the key of the one and the device of the other.
-            var (devices, keys) = (some.Select(row => row.Device).Distinct(StoredKeyComparer.Instance).ToArray(), Array.ConvertAll(some, row => row.Key));
-            purged += await database.TransactAsync(
-                db => db.Set<TransactionRow>().Where(row => devices.Contains(row.Device) && keys.Contains(row.Key) && row.LastUsed < due)
-                    .ExecuteDeleteAsync(CancellationToken.None),
+            var most = Math.Min(atMost - purged, RowDeletion.Chunk);
+            var some = await database.TransactAsync(
+                async db => await db.DeleteAsync(await db.Set<TransactionRow>().Where(row => row.Kind == kind && row.LastUsed < due).OrderBy(row => row.LastUsed).Take(most)
+                    .Select(row => new TransactionRow { Device = row.Device, Key = row.Key, LastUsed = row.LastUsed }).ToListAsync(CancellationToken.None)),
                 cancellationToken);
+            purged += some;
+            if (some < most || purged == atMost) return purged;
         }
-
-        return purged;
     }
 
     private async Task<long> RemoveAsync(DbContext db, byte[] key)
     {
         if (!await DeviceRows.LockAsync(db, key)) throw new ChangedMeanwhileException();
-        await db.Set<MessageRow>().Where(row => row.Device == key).ExecuteDeleteAsync(CancellationToken.None);
-        await db.Set<TransactionRow>().Where(row => row.Device == key).ExecuteDeleteAsync(CancellationToken.None);
+        await db.DeleteAllAsync(KeysOf(db.Set<MessageRow>().Where(row => row.Device == key)));
+        await db.DeleteAllAsync(db.Set<TransactionRow>().Where(row => row.Device == key).OrderBy(row => row.Key)
+            .Select(row => new TransactionRow { Device = row.Device, Key = row.Key, LastUsed = row.LastUsed }));
 
         // The number comes last, because everybody's removals wait for its row.
         var now = time.GetUtcNow().UtcTicks;
@@ -86,21 +81,16 @@ internal sealed class Cleaner(Database database, TimeProvider time, KnownRemoval
         {
             await database.TransactAsync(async db =>
             {
+                if (!await DeviceRows.LockAsync(db, key)) return 0;
                 var removed = db.Set<DeviceRow>().Where(row => row.Key == key && row.RemovedAt > 0 && row.RemovedAt < due);
                 // The counter of a device that has come back stays.
-                var isGone = await removed.Where(row => row.LastSequence == 0).ExecuteDeleteAsync(CancellationToken.None) > 0;
-                return isGone ? 1 : await removed.ExecuteUpdateAsync(
+                var gone = await removed.Where(row => row.LastSequence == 0).Select(row => new DeviceRow { Key = row.Key }).ToListAsync(CancellationToken.None);
+                return gone.Count > 0 ? await db.DeleteAsync(gone) : await removed.ExecuteUpdateAsync(
                     row => row.SetProperty(device => device.Removal, 0L).SetProperty(device => device.RemovedAt, 0L), CancellationToken.None);
             }, cancellationToken);
         }
     }
 
-    private sealed class StoredKeyComparer : IEqualityComparer<byte[]>
-    {
-        public static StoredKeyComparer Instance { get; } = new();
-
-        public bool Equals(byte[]? x, byte[]? y) => x.AsSpan().SequenceEqual(y);
-
-        public int GetHashCode(byte[] key) => StoredKey.FromBytes(key).GetHashCode();
-    }
+    private static IQueryable<MessageRow> KeysOf(IQueryable<MessageRow> messages) =>
+        messages.OrderBy(row => row.Sequence).Select(row => new MessageRow { Device = row.Device, Sequence = row.Sequence });
 }

@@ -53,6 +53,7 @@ internal static class DestinationRows
     public static async Task ForgetIfEmptyAsync(DbContext db, string destination)
     {
         if (await db.Set<EduRow>().AnyAsync(edu => edu.Destination == destination, CancellationToken.None)) return;
-        await db.Set<DestinationRow>().Where(row => row.Destination == destination && row.Holder == null).ExecuteDeleteAsync(CancellationToken.None);
+        await db.DeleteAsync(await db.Set<DestinationRow>().Where(row => row.Destination == destination && row.Holder == null)
+            .Select(row => new DestinationRow { Destination = row.Destination }).ToListAsync(CancellationToken.None));
     }
 }
