@@ -79,7 +79,7 @@ public class RegistrationTests
         await using var plain = new HomeserverDb(options.Options);
         Assert.That(TablesOf(db), Is.EqualTo(TablesOf(plain)));
 
-        static string[] TablesOf(DbContext db) => [.. db.Database.GenerateCreateScript().Split("\n\n").Where(part => part.Contains("to_device_", StringComparison.Ordinal)).Order()];
+        static string[] TablesOf(DbContext db) => [.. db.Database.GenerateCreateScript().Split("\n\n").Where(part => part.Contains("to_device_", StringComparison.Ordinal)).Select(part => part.Trim()).Order()];
     }
 
     private static async Task<CommitResult> SendAsync(IServiceProvider provider, string txnId)

@@ -79,8 +79,8 @@ internal sealed class Writer(Database database, TimeProvider time, KnownRemovals
     {
         var (rows, empty) = await DestinationRows.LockAsync(db, destinations);
         var databaseNow = await DatabaseClock.NowAsync(db, CancellationToken.None);
-        // A destination that was forgotten goes on counting, because its numbers follow the clocks.
-        var first = Math.Max(databaseNow, now) / TimeSpan.TicksPerMicrosecond;
+        // A destination that was forgotten goes on counting, because its numbers follow the clock.
+        var first = databaseNow / TimeSpan.TicksPerMicrosecond;
         foreach (var row in rows.Values)
         {
             row.LastPosition = Math.Max(row.LastPosition, first);
