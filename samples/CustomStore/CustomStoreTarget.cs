@@ -9,7 +9,7 @@ namespace CustomStore;
 /// <summary>How the conformance kit opens the store: on a file for each name, as a host would.</summary>
 public sealed class CustomStoreTarget(string folder) : StoreTarget
 {
-    public override StoreClaims Claims => StoreClaims.Outbox | StoreClaims.Durable | StoreClaims.SeveralInstances;
+    public override StoreClaims Claims => StoreClaims.Outbox | StoreClaims.Durable | StoreClaims.SeveralInstances | StoreClaims.Restorable;
 
     public override async ValueTask<StoreInstance> OpenAsync(string data, TimeProvider time, CancellationToken cancellationToken)
     {
@@ -23,11 +23,34 @@ public sealed class CustomStoreTarget(string folder) : StoreTarget
 
     public override ValueTask DeleteAsync(string data, CancellationToken cancellationToken)
     {
-        using (var connection = new SqliteConnection(ConnectionString(data))) SqliteConnection.ClearPool(connection);
+        Close(data);
         foreach (var file in Directory.GetFiles(folder, $"{data}.db*")) File.Delete(file);
         return default;
     }
 
-    private string ConnectionString(string data) => $"Data Source={Path.Combine(folder, data)}.db";
+    /// <summary>A backup, and below its restoration.</summary>
+    public override ValueTask SaveAsync(string data, CancellationToken cancellationToken)
+    {
+        Close(data);
+        File.Copy(PathOf(data), $"{PathOf(data)}.saved");
+        return default;
+    }
+
+    public override ValueTask RestoreAsync(string data, CancellationToken cancellationToken)
+    {
+        Close(data);
+        File.Copy($"{PathOf(data)}.saved", PathOf(data), overwrite: true);
+        return default;
+    }
+
+    private void Close(string data)
+    {
+        using var connection = new SqliteConnection(ConnectionString(data));
+        SqliteConnection.ClearPool(connection);
+    }
+
+    private string PathOf(string data) => Path.Combine(folder, $"{data}.db");
+
+    private string ConnectionString(string data) => $"Data Source={PathOf(data)}";
 }
 // </target>

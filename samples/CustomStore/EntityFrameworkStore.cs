@@ -103,7 +103,9 @@ public sealed class EntityFrameworkStore(IDbContextFactory<HomeserverDb> context
         var counter = await CounterAsync(db, Edus);
         foreach (var edu in send.Edus)
         {
-            if (await db.Destinations.FindAsync(edu.Destination) is null) db.Add(new DestinationRow { Destination = edu.Destination });
+            var destination = await db.Destinations.FindAsync(edu.Destination) ?? db.Add(new DestinationRow { Destination = edu.Destination }).Entity;
+            // It is free since now, or since later: what was emptied and gets something again stands behind those that have waited.
+            if (!await db.Edus.AnyAsync(waiting => waiting.Destination == edu.Destination)) destination.TakenUntil = Math.Max(destination.TakenUntil, Now());
             db.Add(new EduRow
             {
                 Position = ++counter.Value,
@@ -252,12 +254,26 @@ public sealed class EntityFrameworkStore(IDbContextFactory<HomeserverDb> context
         // A clock that was set back keeps nobody away for longer than it would have.
         var far = now + longestPause.Ticks;
         await db.Destinations.Where(row => row.TakenUntil > far).ExecuteUpdateAsync(rows => rows.SetProperty(row => row.TakenUntil, now));
-        var waiting = db.Destinations
-            .Where(row => row.TakenUntil <= now && db.Edus.Any(edu => edu.Destination == row.Destination)).OrderBy(row => row.TakenUntil);
-        var free = await waiting.Where(row => row.Failures == 0).Take(limit).ToListAsync();
-        free.AddRange(await waiting.Where(row => row.Failures > 0).Take(Math.Min(failingLimit, limit - free.Count)).ToListAsync());
+
+        // Those that have failed apart and last: however many there are, the others do not wait for them.
+        List<DestinationRow> free = [];
+        await FindAsync(db.Destinations.Where(row => !row.HasFailed), limit);
+        await FindAsync(db.Destinations.Where(row => row.HasFailed), Math.Min(limit, free.Count + failingLimit));
         foreach (var row in free) (row.Holder, row.TakenUntil) = (holder, now + duration.Ticks);
         return [.. free.Select(row => new OutboxLease(row.Destination, row.SendingUpTo, row.Failures))];
+
+        async Task FindAsync(IQueryable<DestinationRow> destinations, int upTo)
+        {
+            var due = destinations.Where(row => row.TakenUntil <= now).OrderBy(row => row.TakenUntil)
+                .Select(row => new { Row = row, IsWaiting = db.Edus.Any(edu => edu.Destination == row.Destination) });
+            // Row by row, until there are enough.
+            await foreach (var found in due.AsAsyncEnumerable())
+            {
+                if (free.Count >= upTo) break;
+                if (found.IsWaiting) free.Add(found.Row);
+                else db.Remove(found.Row); // Its holder has not come back.
+            }
+        }
     }, cancellationToken);
 
     public ValueTask<bool> RenewAsync(
@@ -272,7 +288,7 @@ public sealed class EntityFrameworkStore(IDbContextFactory<HomeserverDb> context
         string destination, string holder, int failures, TimeSpan pause, CancellationToken cancellationToken) => await WriteAsync(async db =>
     {
         if (await db.Destinations.FindAsync(destination) is not { } row || row.Holder != holder) return false;
-        (row.Holder, row.Failures, row.TakenUntil) = (null, failures, Now() + pause.Ticks);
+        (row.Holder, row.Failures, row.HasFailed, row.TakenUntil) = (null, failures, failures > 0, Now() + pause.Ticks);
         await db.SaveChangesAsync();
         await ForgetIfEmptyAsync(db, destination);
         return true;
@@ -366,7 +382,7 @@ public static class ToDeviceTables
         model.Entity<EduRow>().ToTable("to_device_edu").HasKey(row => row.Position);
         model.Entity<EduRow>().HasIndex(row => new { row.Destination, row.Position });
         model.Entity<DestinationRow>().ToTable("to_device_destination").HasKey(row => row.Destination);
-        model.Entity<DestinationRow>().HasIndex(row => row.TakenUntil);
+        model.Entity<DestinationRow>().HasIndex(row => new { row.HasFailed, row.TakenUntil });
         model.Entity<CounterRow>().ToTable("to_device_counter").HasKey(row => row.Name);
         // These numbers are ours, not the database's.
         model.Entity<RemovalRow>().Property(row => row.Number).ValueGeneratedNever();
@@ -429,6 +445,9 @@ public sealed class DestinationRow
     public long TakenUntil { get; set; }
     public long SendingUpTo { get; set; }
     public int Failures { get; set; }
+
+    /// <summary>Whether there are failures: the index is over this.</summary>
+    public bool HasFailed { get; set; }
 }
 
 /// <summary>A number that only goes up, also when the rows that had one are gone.</summary>

@@ -69,12 +69,14 @@ public interface IFederationOutbox
     /// <item><term>Transactions_are_repeated_as_they_were</term><description> What the last holder noted with
     /// <see cref="RenewAsync"/> and <see cref="ReleaseAsync"/> comes with the lease. In a durable store, the note of
     /// <see cref="RenewAsync"/> survives a restart (R84).</description></item>
+    /// <item><term>Failing_destinations_hold_up_no_others</term><description> Those that have not failed come first, and among them,
+    /// as among the others, those that have been free for the longest time: a destination that is down, or always busy, keeps nobody
+    /// waiting (D22). It is free since its release, the end of its pause or of the time for which it was taken; or since something
+    /// waits for it, if that is later.</description></item>
+    /// <item><term>Empty_destinations_are_forgotten</term><description> Where nothing waits, and nobody has taken it, nothing is kept
+    /// of a destination: anybody can name one (D21).</description></item>
     /// </list>
-    /// Those that have not failed come first, and among them, as among the others, those that have been free for the longest time: a
-    /// destination that is down, or always busy, keeps nobody waiting (D22). It is free since its release, the end of its pause or of
-    /// the time for which it was taken; or since the commit of the oldest EDU that waits, if that is later. A store that only one
-    /// process can open forgets at its start who had taken what. Where nothing waits, and nobody has taken it, nothing is kept of a
-    /// destination (D21).
+    /// A store that only one process can open forgets at its start who had taken what.
     /// </remarks>
     /// <param name="holder">Who takes them: a name that no other host uses, new at each start.</param>
     /// <param name="duration">For how long, unless it is renewed.</param>
@@ -94,7 +96,9 @@ public interface IFederationOutbox
     /// <param name="duration">For how long from now.</param>
     /// <param name="sendingUpTo">The next holder's <see cref="OutboxLease.SendingUpTo"/>.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
-    /// <returns>False: the time had run out and somebody else has taken it, or it was released. Nothing was noted.</returns>
+    /// <returns>
+    /// False: the time had run out and somebody else has taken it, or nothing waited any more; or it was released. Nothing was noted.
+    /// </returns>
     ValueTask<bool> RenewAsync(string destination, string holder, TimeSpan duration, long sendingUpTo, CancellationToken cancellationToken);
 
     /// <summary>Gives a destination back; when it is not this holder's any more, this does nothing.</summary>

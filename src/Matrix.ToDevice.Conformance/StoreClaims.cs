@@ -15,4 +15,10 @@ public enum StoreClaims
 
     /// <summary>Several instances can be open over the same data (<c>Hosts_share_one_store</c>).</summary>
     SeveralInstances = 4,
+
+    /// <summary>
+    /// The target can put its data back to what it was before (<see cref="StoreTarget.SaveAsync"/>), so that it can be tried out what
+    /// the store makes of positions that were given out in a history that is lost (D23).
+    /// </summary>
+    Restorable = 8,
 }

@@ -30,4 +30,21 @@ public abstract class StoreTarget
     /// <param name="data">The name.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
     public virtual ValueTask DeleteAsync(string data, CancellationToken cancellationToken) => ValueTask.CompletedTask;
+
+    /// <summary>
+    /// Keeps the data of a name as it is now, for <see cref="RestoreAsync"/>, as a backup does; its stores are closed. Has to be
+    /// overridden with <see cref="StoreClaims.Restorable"/>.
+    /// </summary>
+    /// <param name="data">The name.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    public virtual ValueTask SaveAsync(string data, CancellationToken cancellationToken) =>
+        throw new NotSupportedException($"{Name} claims {StoreClaims.Restorable}: override SaveAsync and RestoreAsync.");
+
+    /// <summary>
+    /// Puts the data of a name back to what it was at <see cref="SaveAsync"/>, as a restored backup does, or a failover that has lost the
+    /// last commits; its stores are closed. Has to be overridden with <see cref="StoreClaims.Restorable"/>.
+    /// </summary>
+    /// <param name="data">The name.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    public virtual ValueTask RestoreAsync(string data, CancellationToken cancellationToken) => SaveAsync(data, cancellationToken);
 }

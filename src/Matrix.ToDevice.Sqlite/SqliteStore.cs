@@ -35,7 +35,7 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
                 SqliteFile.Settle(file.Anchor);
                 var readers = new SqliteReaders(file);
                 var writer = new SqliteWriter(file, readers, () => new WriteConnection(file.OpenForWriting(), _removed, time));
-                _opened = new Opened(file, writer, readers);
+                _opened = new Opened(file, writer, readers, FreeAllAsync(writer));
             }
             catch (Exception exception)
             {
@@ -43,7 +43,6 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
                 throw file.Explain(exception);
             }
 
-            _ = FreeAllAsync(_opened.Writer);
             _ = CleanUpAsync(_opened.Writer);
             return _opened;
         }
@@ -123,12 +122,17 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
         return await Readers.ReadAsync(connection => connection.ListDestinations(after, limit), cancellationToken);
     }
 
-    public ValueTask<IReadOnlyList<OutboxLease>> AcquireAsync(
+    public async ValueTask<IReadOnlyList<OutboxLease>> AcquireAsync(
         string holder, TimeSpan duration, int limit, int failingLimit, TimeSpan longestPause, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         SqliteText.Check(holder, nameof(holder));
-        return Writer.WriteAsync(
+        var opened = Open();
+        await opened.Freed.WaitAsync(cancellationToken);
+        // Most of the time there is nothing to send: that is no write, and holds up none.
+        var now = time.GetUtcNow();
+        if (!await opened.Readers.ReadAsync(connection => connection.HasFree(now, now + longestPause, failingLimit > 0), cancellationToken)) return [];
+        return await opened.Writer.WriteAsync(
             connection => connection.Outbox.Acquire(holder, duration, limit, failingLimit, longestPause), cancellationToken);
     }
 
@@ -199,7 +203,7 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
         return own;
     }
 
-    internal sealed record Opened(SqliteFile File, SqliteWriter Writer, SqliteReaders Readers) : IDisposable
+    internal sealed record Opened(SqliteFile File, SqliteWriter Writer, SqliteReaders Readers, Task Freed) : IDisposable
     {
         public void Dispose()
         {

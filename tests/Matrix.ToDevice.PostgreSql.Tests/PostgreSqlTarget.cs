@@ -7,7 +7,7 @@ internal sealed class PostgreSqlTarget(Func<string> connectionString) : StoreTar
 {
     public override string Name => "PostgreSQL";
 
-    public override StoreClaims Claims => StoreClaims.Outbox | StoreClaims.Durable | StoreClaims.SeveralInstances;
+    public override StoreClaims Claims => StoreClaims.Outbox | StoreClaims.Durable | StoreClaims.SeveralInstances | StoreClaims.Restorable;
 
     public override ValueTask<StoreInstance> OpenAsync(string data, TimeProvider time, CancellationToken cancellationToken)
     {
@@ -19,4 +19,31 @@ internal sealed class PostgreSqlTarget(Func<string> connectionString) : StoreTar
         });
         return new(StoreInstance.Of(services.BuildServiceProvider()));
     }
+
+    public override ValueTask SaveAsync(string data, CancellationToken cancellationToken)
+    {
+        View.Execute($"CREATE SCHEMA {data}_saved");
+        ForEachTable(data, "CREATE TABLE %2$I.%3$I AS TABLE %1$I.%3$I");
+        return default;
+    }
+
+    public override ValueTask RestoreAsync(string data, CancellationToken cancellationToken)
+    {
+        ForEachTable(data, "TRUNCATE %1$I.%3$I; INSERT INTO %1$I.%3$I TABLE %2$I.%3$I");
+        return default;
+    }
+
+    private DatabaseView View => new(connectionString());
+
+    private void ForEachTable(string data, string sql) => View.Execute($"""
+        DO $$
+        DECLARE
+            name text;
+        BEGIN
+            FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = '{data}' LOOP
+                EXECUTE format('{sql}', '{data}', '{data}_saved', name);
+            END LOOP;
+        END
+        $$
+        """);
 }

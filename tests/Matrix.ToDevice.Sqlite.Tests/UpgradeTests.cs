@@ -33,7 +33,7 @@ public class UpgradeTests
             Assert.That(await store.Transactions.PurgeAsync(TransactionKey.SendToDevice, future, 10, default), Is.EqualTo(1));
         }
 
-        Assert.That(SqliteFileView.Count(path, "SELECT max(version) FROM to_device_schema"), Is.EqualTo(2));
+        Assert.That(SqliteFileView.Count(path, "SELECT max(version) FROM to_device_schema"), Is.EqualTo(3));
     }
 
     [Test]
@@ -91,10 +91,15 @@ public class UpgradeTests
     /// <summary>Each statement as it is in the source finds its rows by an index, and by the one that is meant for it.</summary>
     [TestCase("SELECT device, key FROM to_device_transaction WHERE device >= 0 AND last_used < ?1 ORDER BY last_used LIMIT ?2", "to_device_transaction_by_age")]
     [TestCase("SELECT device, key FROM to_device_transaction WHERE device < 0 AND last_used < ?1 ORDER BY last_used LIMIT ?2", "to_device_transaction_of_edus_by_age")]
-    [TestCase("FROM to_device_lease l WHERE l.taken_until <= ?1 ORDER BY l.taken_until", "to_device_lease_by_time")]
+    [TestCase("FROM to_device_lease l WHERE l.failures = 0 AND l.taken_until <= ?1 ORDER BY l.taken_until", "to_device_lease_by_time")]
+    [TestCase("FROM to_device_lease l WHERE l.failures > 0 AND l.taken_until <= ?1 ORDER BY l.taken_until", "to_device_lease_of_failing_by_time")]
+    [TestCase("SELECT 1 FROM to_device_lease WHERE failures = 0 AND taken_until > ?2", "to_device_lease_by_time")]
+    [TestCase("SELECT 1 FROM to_device_lease WHERE failures > 0 AND taken_until > ?2", "to_device_lease_of_failing_by_time")]
+    [TestCase("SELECT 1 FROM to_device_lease WHERE failures > 0 AND taken_until <= ?1", "to_device_lease_of_failing_by_time")]
     public async Task What_is_looked_for_by_time_is_found_by_its_index(string sql, string index)
     {
-        var source = string.Concat(Directory.GetFiles(Path.Combine(s_schema, "..", "Writing"), "*.cs").Select(File.ReadAllText));
+        var source = string.Concat(((string[])["Writing", "Reading"])
+            .SelectMany(folder => Directory.GetFiles(Path.Combine(s_schema, "..", folder), "*.cs")).Select(File.ReadAllText));
         Assert.That(source, Does.Contain(sql));
         var path = TestFolder.NewFile();
         await using (var store = SqliteStores.Open(path)) await store.SendAsync("t1", "1", "B1");

@@ -1,3 +1,4 @@
+using static Matrix.ToDevice.RestoreCases;
 using static Matrix.ToDevice.Session;
 
 namespace Matrix.ToDevice;
@@ -12,6 +13,7 @@ internal static class AcknowledgementCases
         new(Promises.HandedOut, A_position_with_another_send_id_deletes_nothing),
         new(Promises.HandedOut, A_position_of_another_device_deletes_nothing),
         new(Promises.HandedOut, Send_ids_of_any_value_name_messages),
+        new(Promises.HandedOut, A_position_that_a_restored_backup_has_lost_deletes_nothing_new, StoreClaims.Restorable),
     ];
 
     private static async Task An_acknowledgement_deletes_up_to_its_message_and_no_further(CaseRun run)

@@ -1,3 +1,4 @@
+using static Matrix.ToDevice.RestoreCases;
 using static Matrix.ToDevice.Session;
 
 namespace Matrix.ToDevice;
@@ -10,7 +11,11 @@ internal static class OutboxCases
         new(Promises.FirstInFirstOut, No_EDU_appears_before_one_that_was_read, StoreClaims.Outbox),
         new(Promises.FirstInFirstOut, EDUs_tell_when_they_were_committed, StoreClaims.Outbox),
         new(Promises.FirstInFirstOut, Reading_EDUs_removes_nothing, StoreClaims.Outbox),
+        new(Promises.FirstInFirstOut, Reading_EDUs_begins_behind_a_position, StoreClaims.Outbox),
         new(Promises.OnlyReceived, Removing_EDUs_leaves_later_ones_and_other_destinations, StoreClaims.Outbox),
+        new(Promises.OnlyReceived, Removing_EDUs_leaves_others_that_stand_at_their_positions, StoreClaims.Outbox),
+        new(Promises.OnlyReceived, Removing_EDUs_that_are_not_there_hides_none_that_come_later, StoreClaims.Outbox),
+        new(Promises.OnlyReceived, A_late_answer_for_what_a_restored_backup_has_lost_removes_nothing_new, StoreClaims.Outbox | StoreClaims.Restorable),
         new(Promises.DestinationsListed, Destinations_with_EDUs_are_listed_in_ordinal_order, StoreClaims.Outbox),
     ];
 
@@ -96,6 +101,25 @@ internal static class OutboxCases
         Check.Same(await store.MessageIdsAsync("hs2", int.MaxValue), ["m1", "m2", "m3"], "Only RemoveAsync removes EDUs.");
     }
 
+    private static async Task Reading_EDUs_begins_behind_a_position(CaseRun run)
+    {
+        var store = await run.OpenAsync();
+        for (var n = 1; n <= 5; n++) await store.DeliverEdusAsync($"t{n}", Edu("hs2", $"m{n}"), Edu("hs3", $"m{n}"));
+        var all = await store.EdusAsync("hs2");
+        for (var first = 0; first <= all.Count; first++)
+        {
+            Check.Same(
+                await BehindAsync(first == 0 ? 0 : all[first - 1].Position), [.. all.Skip(first).Take(2).Select(edu => edu.MessageId)],
+                "A read behind a position gives the oldest EDUs behind it, and not the one that stands there.");
+        }
+
+        await store.RemoveEdusAsync("hs2", [.. all.Take(3)]);
+        Check.Same(await BehindAsync(all[1].Position), ["m4", "m5"], "It begins at the same place when what stood there was removed.");
+        Check.Empty(await BehindAsync(long.MaxValue), "Nothing is behind the last possible position.");
+
+        async Task<List<string>> BehindAsync(long after) => [.. (await store.EdusAsync("hs2", 2, after)).Select(edu => edu.MessageId)];
+    }
+
     private static async Task Removing_EDUs_leaves_later_ones_and_other_destinations(CaseRun run)
     {
         var store = await run.OpenAsync();
@@ -107,13 +131,64 @@ internal static class OutboxCases
         await store.RemoveEdusAsync("hs2", sent);
         await store.RemoveEdusAsync("hs4", sent);
         Check.Same(await store.MessageIdsAsync("hs2"), ["m3"], "Removing what was removed before changes nothing.");
+    }
 
-        await store.RemoveEdusAsync("hs2", await store.EdusAsync("hs2", 1));
-        await store.DeliverEdusAsync("t4", Edu("hs2", "m4"));
-        await store.RemoveEdusAsync("hs2", sent);
+    private static async Task Removing_EDUs_leaves_others_that_stand_at_their_positions(CaseRun run)
+    {
+        var store = await run.OpenAsync();
+        for (var n = 1; n <= 5; n++) await store.DeliverEdusAsync($"t{n}", Edu("hs2", $"m{n}"));
+        var all = await store.EdusAsync("hs2");
+        await store.RemoveEdusAsync("hs2", all[2], all[4] with { MessageId = "lost" });
         Check.Same(
-            await store.MessageIdsAsync("hs2"), ["m4"],
-            "Positions go on when a destination has been emptied: a removal that was repeated late may not remove an EDU that came after it.");
+            await store.MessageIdsAsync("hs2"), ["m1", "m2", "m4", "m5"],
+            "Only those that are named are removed: not what stands before them, and not what stands at the position of one with another message_id. Positions "
+            + "come again when a database has lost its last commits, and the answer for an EDU that was lost may come then.");
+        await store.RemoveEdusAsync("hs2", all[0] with { MessageId = "m2" }, all[1] with { MessageId = "m1" });
+        Check.Same(await store.MessageIdsAsync("hs2"), ["m1", "m2", "m4", "m5"], "An EDU is named by its position and its message_id together.");
+
+        await store.RemoveEdusAsync("hs2", all);
+        Check.Empty(await store.MessageIdsAsync("hs2"), "All that are there are removed, whether or not others in the list are there still.");
+        await store.DeliverEdusAsync("t6", Edu("hs2", "m6"));
+        await store.RemoveEdusAsync("hs2", all);
+        Check.Same(
+            await store.MessageIdsAsync("hs2"), ["m6"], "A removal that was repeated late removes nothing that came after it, wherever a store begins to count then.");
+    }
+
+    private static async Task Removing_EDUs_that_are_not_there_hides_none_that_come_later(CaseRun run)
+    {
+        const int Lost = 5;
+        var store = await run.OpenAsync();
+        await store.DeliverEdusAsync("t1", Edu("hs2", "m1"));
+        var first = await store.EdusAsync("hs2");
+        // As it is when a failover has lost five EDUs that had been sent, and their positions are still to be given out.
+        List<OutboxEntry> lost = [.. Enumerable.Range(1, Lost).Select(n => first[0] with { Position = first[0].Position + n, MessageId = $"lost {n}" })];
+        await store.RemoveEdusAsync("hs2", lost);
+        List<string> expected = ["m1"];
+        await ComesAsync("before and after");
+        await store.RemoveEdusAsync("hs2", [.. first, .. lost]);
+        expected.RemoveAt(0);
+        await ComesAsync("with one that was there");
+        var waiting = await store.EdusAsync("hs2");
+        await store.RemoveEdusAsync("hs2", waiting);
+        await store.RemoveEdusAsync("hs2", lost);
+        expected.Clear();
+        await ComesAsync("where nothing was waiting");
+
+        async Task ComesAsync(string when)
+        {
+            for (var n = 0; n < Lost + 1; n++)
+            {
+                var messageId = $"m{n} {when}";
+                await store.DeliverEdusAsync(messageId, Edu("hs2", messageId));
+                expected.Add(messageId);
+            }
+
+            Check.Same(
+                await store.MessageIdsAsync("hs2"), expected,
+                $"EDUs that are not there were removed, {when}: that may hide none that comes to stand at such a position. What is noted of removals must not go beyond what was removed.");
+            Check.Same(await store.DestinationsAsync(), ["hs2"], "Something waits: the destination is listed.");
+            Check.Same(await store.TakeAsync("one", TimeSpan.Zero), ["hs2"], "Something waits: the destination can be taken.");
+        }
     }
 
     private static async Task Destinations_with_EDUs_are_listed_in_ordinal_order(CaseRun run)

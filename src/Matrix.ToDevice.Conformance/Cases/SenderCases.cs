@@ -14,10 +14,15 @@ internal static class SenderCases
         new(Promises.OneSender, A_destination_whose_time_has_run_out_can_be_taken, StoreClaims.Outbox),
         new(Promises.OneSender, A_destination_can_be_taken_after_its_release_and_the_pause, StoreClaims.Outbox),
         new(Promises.OneSender, Only_destinations_with_EDUs_can_be_taken, StoreClaims.Outbox),
-        new(Promises.OneSender, Destinations_that_have_been_free_for_longer_come_first, StoreClaims.Outbox),
+        new(Promises.OneSender, A_destination_that_is_taken_until_a_time_that_is_too_far_away_can_be_taken, StoreClaims.Outbox),
         new(Promises.OneSender, Of_many_holders_at_once_each_destination_has_one, StoreClaims.Outbox),
         new(Promises.RepeatedAsTheyWere, What_the_last_holder_noted_comes_with_the_destination, StoreClaims.Outbox),
         new(Promises.RepeatedAsTheyWere, Who_has_lost_a_destination_notes_nothing, StoreClaims.Outbox),
+        new(Promises.HoldUpNoOthers, Destinations_that_have_failed_come_last, StoreClaims.Outbox),
+        new(Promises.HoldUpNoOthers, No_more_failing_destinations_are_taken_than_asked_for, StoreClaims.Outbox),
+        new(Promises.HoldUpNoOthers, Destinations_that_have_been_free_for_longer_come_first, StoreClaims.Outbox),
+        new(Promises.HoldUpNoOthers, A_destination_is_free_since_its_time_was_over_or_something_waits, StoreClaims.Outbox),
+        new(Promises.EmptyForgotten, Nothing_is_kept_of_a_destination_for_which_nothing_waits, StoreClaims.Outbox),
     ];
 
     internal static readonly TimeSpan Hour = TimeSpan.FromHours(1), Day = TimeSpan.FromDays(1);
@@ -97,6 +102,125 @@ internal static class SenderCases
         await store.DeliverEdusAsync("t3", Edu("hs2", "m3"), Edu("hs3", "m3"));
         Check.Same(
             [.. (await store.TakeAsync("two")).Order(StringComparer.Ordinal)], ["hs2", "hs3"], "A destination that gets something new can be taken again.");
+    }
+
+    private static async Task A_destination_that_is_taken_until_a_time_that_is_too_far_away_can_be_taken(CaseRun run)
+    {
+        var store = await run.OpenAsync();
+        await store.DeliverEdusAsync("t1", Edu("hs2", "m1"), Edu("hs3", "m1"), Edu("hs4", "m1"), Edu("hs5", "m1"));
+        await store.TakeAsync("one", 2 * Hour);
+        await store.ReleaseAsync("hs3", "one", 0, 2 * Hour);
+        await store.ReleaseAsync("hs4", "one", 1, 2 * Hour);
+        Check.Empty(await store.TakeAsync("two", longestPause: 3 * Hour), "Two hours are no more than the longest that a destination may be left alone.");
+        // To the store, a clock that was set back by an hour and times that were set an hour too far are the same.
+        Check.That(await store.RenewAsync("hs5", "one", Hour / 2, 1), "Its holder has it.");
+        Check.Same(
+            [.. (await store.TakeAsync("two", longestPause: Hour)).Order(StringComparer.Ordinal)], ["hs2", "hs3", "hs4"],
+            "Who is taken, or left alone, for longer than that from now is free: after a failover to a machine whose clock is behind, nobody "
+            + "waits until the times of the old clock have come. One that is taken for a shorter time is not.");
+        Check.That(!await store.RenewAsync("hs2", "one", Hour, 1), "Somebody else has taken it.");
+        Check.Empty(await store.TakeAsync("three", longestPause: Hour), "They are taken now, for an hour from now.");
+    }
+
+    private static async Task Destinations_that_have_failed_come_last(CaseRun run)
+    {
+        var store = await run.OpenAsync();
+        await FailAsync(run, store, "hs2", "hs3");
+        foreach (var name in (string[])["hs9", "hs8"]) await DeliverAsync(run, store, name);
+        Check.Same(
+            await store.TakeAsync("one", limit: 3), ["hs9", "hs8", "hs2"],
+            "Those that have not failed come first, however long the others have been free: a server that is down keeps nobody waiting.");
+        Check.Same(await store.TakeAsync("one"), ["hs3"], "Those that have failed are tried again.");
+
+        await store.ReleaseAsync("hs3", "one", 0, TimeSpan.Zero);
+        run.Time.Advance(TimeSpan.FromSeconds(1));
+        await store.ReleaseAsync("hs8", "one", 1, TimeSpan.Zero);
+        await store.ReleaseAsync("hs9", "one", 0, TimeSpan.Zero);
+        Check.Same(await store.TakeAsync("one"), ["hs3", "hs9", "hs8"], "It is the last release that tells: after a success, a destination has not failed.");
+    }
+
+    private static async Task No_more_failing_destinations_are_taken_than_asked_for(CaseRun run)
+    {
+        var store = await run.OpenAsync();
+        await FailAsync(run, store, "hs2", "hs3", "hs4");
+        await DeliverAsync(run, store, "hs9");
+        Check.Same(await store.TakeAsync("one", TimeSpan.Zero, limit: 3, failingLimit: 0), ["hs9"], "None that has failed was asked for.");
+        run.Time.Advance(TimeSpan.FromSeconds(1));
+        Check.Same(
+            await store.TakeAsync("one", TimeSpan.Zero, limit: 3, failingLimit: 1), ["hs9", "hs2"],
+            "One that has failed was asked for: the others keep their places for those that have not.");
+        run.Time.Advance(TimeSpan.FromSeconds(1));
+        Check.Same(
+            await store.TakeAsync("one", limit: 2, failingLimit: 2), ["hs9", "hs3"],
+            "No more than asked for in all, and of those that have failed the one that has been free for the longest time.");
+    }
+
+    private static async Task DeliverAsync(CaseRun run, Session store, string name)
+    {
+        await store.DeliverEdusAsync($"t{Guid.NewGuid()}", Edu(name, "m1"));
+        run.Time.Advance(TimeSpan.FromSeconds(1));
+    }
+
+    /// <summary>They have something waiting, have failed, and are free again, in this order.</summary>
+    private static async Task FailAsync(CaseRun run, Session store, params string[] names)
+    {
+        foreach (var name in names) await store.DeliverEdusAsync($"t {name}", Edu(name, "m1"));
+        Check.Equal((await store.TakeAsync("one")).Count, names.Length, "All are free.");
+        foreach (var name in names)
+        {
+            await store.ReleaseAsync(name, "one", 1, TimeSpan.Zero);
+            run.Time.Advance(TimeSpan.FromSeconds(1));
+        }
+    }
+
+    private static async Task A_destination_is_free_since_its_time_was_over_or_something_waits(CaseRun run)
+    {
+        var store = await run.OpenAsync();
+        foreach (var name in (string[])["more", "renewed", "emptied"]) await DeliverAsync(run, store, name);
+        Check.Equal((await store.TakeAsync("one", TimeSpan.Zero)).Count, 3, "All are free.");
+        run.Time.Advance(TimeSpan.FromSeconds(1));
+        await DeliverAsync(run, store, "first");
+        await DeliverAsync(run, store, "more");
+        Check.That(await store.RenewAsync("renewed", "one", TimeSpan.Zero, 0), "Nobody else has taken it.");
+        run.Time.Advance(TimeSpan.FromSeconds(1));
+        await DeliverAsync(run, store, "second");
+        await store.RemoveEdusAsync("emptied", await store.EdusAsync("emptied"));
+        await DeliverAsync(run, store, "emptied");
+        await DeliverAsync(run, store, "third");
+        Check.Same(
+            await store.TakeAsync("two"), ["more", "first", "renewed", "second", "emptied", "third"],
+            "A destination is free since the time was over for which it was taken, or since something waits for it, if that is later: what was emptied and gets "
+            + "something new stands behind those that have waited; what has something waiting and gets more keeps its place.");
+    }
+
+    private static async Task Nothing_is_kept_of_a_destination_for_which_nothing_waits(CaseRun run)
+    {
+        var store = await run.OpenAsync();
+        var holder = 0;
+        await DeliverAsync(run, store, "hs2");
+        Check.Equal((await store.TakeAsync("0")).Count, 1, "It is free.");
+        Check.That(await store.RenewAsync("hs2", "0", Hour, (await store.EdusAsync("hs2"))[0].Position), "Its holder has it.");
+        await store.ReleaseAsync("hs2", "0", 3, Hour);
+        await store.RemoveEdusAsync("hs2", await store.EdusAsync("hs2"));
+        await IsNewAsync("its EDUs were removed while it was left alone");
+
+        await store.RemoveEdusAsync("hs2", await store.EdusAsync("hs2"));
+        await store.ReleaseAsync("hs2", $"{holder}", 2, Hour);
+        await IsNewAsync("its EDUs were removed by its holder, who then released it");
+
+        Check.That(await store.RenewAsync("hs2", $"{holder}", TimeSpan.Zero, (await store.EdusAsync("hs2"))[0].Position), "Its holder has it.");
+        await store.RemoveEdusAsync("hs2", await store.EdusAsync("hs2"));
+        Check.Empty(await store.TakeAsync("another"), "Nothing waits.");
+        await IsNewAsync("its EDUs were removed by its holder, who then never came back");
+
+        async Task IsNewAsync(string when)
+        {
+            await DeliverAsync(run, store, "hs2");
+            var taken = await store.AcquireAsync($"{++holder}");
+            Check.Same(
+                [.. taken.Select(lease => $"{lease}")], [$"{new OutboxLease("hs2", 0, 0)}"],
+                $"Nothing waited for a destination and nobody had taken it: {when}. Then neither its pause nor what was noted of it is kept, since anybody can name one.");
+        }
     }
 
     private static async Task Destinations_that_have_been_free_for_longer_come_first(CaseRun run)

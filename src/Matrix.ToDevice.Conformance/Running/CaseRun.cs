@@ -21,12 +21,15 @@ internal sealed class CaseRun(StoreTarget target, CancellationToken cancel)
     public Task<Session> OpenSecondAsync(Session first) => OpenAsync(first.Data);
 
     /// <summary>Closes a store, and opens one over its data.</summary>
-    public async Task<Session> RestartAsync(Session session)
-    {
-        _open[session.Data].Remove(session);
-        await CallAsync("Closing the store", session.Instance.DisposeAsync);
-        return await OpenAsync(session.Data);
-    }
+    public Task<Session> RestartAsync(Session session) => ReopenAsync(session, () => ValueTask.CompletedTask);
+
+    /// <summary>The same, and keeps what was in it.</summary>
+    public Task<Session> SaveAsync(Session session) =>
+        ReopenAsync(session, () => CallAsync("StoreTarget.SaveAsync", () => target.SaveAsync(session.Data, cancel)));
+
+    /// <summary>The same, after its data was put back to what was kept: all that came later is lost.</summary>
+    public Task<Session> RestoreAsync(Session session) =>
+        ReopenAsync(session, () => CallAsync("StoreTarget.RestoreAsync", () => target.RestoreAsync(session.Data, cancel)));
 
     /// <summary>Runs several things side by side until all have ended.</summary>
     public static Task ParallelAsync(IEnumerable<Func<Task>> actions) => Task.WhenAll(actions.Select(Task.Run));
@@ -95,6 +98,14 @@ internal sealed class CaseRun(StoreTarget target, CancellationToken cancel)
                 // The case's own reason is the one to mend first.
             }
         }
+    }
+
+    private async Task<Session> ReopenAsync(Session session, Func<ValueTask> whileClosed)
+    {
+        _open[session.Data].Remove(session);
+        await CallAsync("Closing the store", session.Instance.DisposeAsync);
+        await whileClosed();
+        return await OpenAsync(session.Data);
     }
 
     private async Task<Session> OpenAsync(string data)

@@ -24,6 +24,8 @@ internal static class Promises
     public const string DestinationsListed = "Destinations_with_mail_are_listed";
     public const string OneSender = "Destinations_have_one_sender";
     public const string RepeatedAsTheyWere = "Transactions_are_repeated_as_they_were";
+    public const string HoldUpNoOthers = "Failing_destinations_hold_up_no_others";
+    public const string EmptyForgotten = "Empty_destinations_are_forgotten";
     public const string Cancelled = "Cancelled_calls_do_all_or_nothing";
     public const string Restart = "Commits_survive_a_restart";
     public const string Hosts = "Hosts_share_one_store";

@@ -144,13 +144,14 @@ internal sealed class Session(CaseRun run, string data, StoreInstance instance)
         run.CallAsync("IFederationOutbox.ListDestinationsAsync", () => Outbox.ListDestinationsAsync(after, limit, Cancel));
 
     /// <summary>Takes destinations; the result are their names, in the order in which the store gave them.</summary>
-    public async ValueTask<List<string>> TakeAsync(string holder, TimeSpan? duration = null, int limit = 1000, int failingLimit = 1000) =>
-        [.. (await AcquireAsync(holder, duration, limit, failingLimit)).Select(lease => lease.Destination)];
+    public async ValueTask<List<string>> TakeAsync(
+        string holder, TimeSpan? duration = null, int limit = 1000, int failingLimit = 1000, TimeSpan? longestPause = null) =>
+        [.. (await AcquireAsync(holder, duration, limit, failingLimit, longestPause)).Select(lease => lease.Destination)];
 
     /// <summary>Takes the only destination that is free.</summary>
     public async ValueTask<OutboxLease> TakeOneAsync(string holder)
     {
-        var leases = await AcquireAsync(holder, null, 1000, 1000);
+        var leases = await AcquireAsync(holder);
         Check.Equal(leases.Count, 1, "One destination has EDUs waiting, and nobody has it: it can be taken.");
         return leases[0];
     }
@@ -161,11 +162,12 @@ internal sealed class Session(CaseRun run, string data, StoreInstance instance)
     public ValueTask ReleaseAsync(string destination, string holder, int failures, TimeSpan pause) =>
         run.CallAsync("IFederationOutbox.ReleaseAsync", () => Outbox.ReleaseAsync(destination, holder, failures, pause, Cancel));
 
-    private async ValueTask<IReadOnlyList<OutboxLease>> AcquireAsync(string holder, TimeSpan? duration, int limit, int failingLimit)
+    public async ValueTask<IReadOnlyList<OutboxLease>> AcquireAsync(
+        string holder, TimeSpan? duration = null, int limit = 1000, int failingLimit = 1000, TimeSpan? longestPause = null)
     {
         var leases = await run.CallAsync(
             "IFederationOutbox.AcquireAsync", () => Outbox.AcquireAsync(
-                holder, duration ?? SenderCases.Hour, limit, failingLimit, SenderCases.Day, Cancel));
+                holder, duration ?? SenderCases.Hour, limit, failingLimit, longestPause ?? SenderCases.Day, Cancel));
         Check.That(leases.Count <= limit, $"At most {limit} destinations were asked for, and {leases.Count} were given.");
         return leases;
     }

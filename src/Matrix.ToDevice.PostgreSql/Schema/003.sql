@@ -10,6 +10,7 @@ ALTER TABLE to_device_lease ADD COLUMN removed_up_to bigint NOT NULL DEFAULT 0;
 DROP INDEX to_device_lease_by_time;
 CREATE INDEX to_device_lease_by_time ON to_device_lease (taken_until) WHERE is_waiting AND failures = 0;
 CREATE INDEX to_device_lease_of_failing_by_time ON to_device_lease (taken_until) WHERE is_waiting AND failures > 0;
+CREATE INDEX to_device_lease_of_empty_by_time ON to_device_lease (taken_until) WHERE NOT is_waiting;
 
 -- Nothing is kept of a destination for which nothing waits.
 DELETE FROM to_device_lease WHERE NOT is_waiting AND holder IS NULL;

@@ -5,14 +5,16 @@
 INSERT INTO to_device_schema (version) VALUES (3);
 
 -- Commits a batch of sends, or does nothing and returns false: when one of them is recorded already, or a device was
--- removed after removal number known_removals. The caller then finds out which, and comes again with the others.
+-- removed after the removal that a send which names it knows of. The caller then finds out which, and comes again with the
+-- others.
 --
--- lock_*: every sending device and every recipient, once, sorted, with the number of messages that it gets.
+-- lock_*: every sending device and every recipient, once, sorted, with the number of messages that it gets and the smallest
+-- number of a removal that a send which names it knows of.
 -- message_device: the place of its recipient among these, from 1. message_later: how many messages of this batch come
 -- behind it in the same inbox. The same for EDUs and their destinations.
 CREATE OR REPLACE FUNCTION to_device_commit(
-    known_removals bigint, used_at timestamptz,
-    lock_user_ids text[], lock_device_ids text[], lock_counts bigint[],
+    used_at timestamptz,
+    lock_user_ids text[], lock_device_ids text[], lock_counts bigint[], lock_known bigint[],
     sender_user_ids text[], sender_device_ids text[], sender_keys uuid[], sender_commit_ids bigint[],
     message_device integer[], message_later integer[], message_user_ids text[], message_device_ids text[],
     message_send_ids bigint[], message_senders text[], message_event_types text[], message_contents bytea[],
@@ -26,6 +28,7 @@ SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     lasts bigint[];
+    removals bigint[];
     recorded bigint;
     first_position bigint := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
 BEGIN
@@ -34,16 +37,18 @@ BEGIN
         PERFORM set_config('synchronous_commit', 'on', true);
     END IF;
 
-    -- Locks until the end of the transaction. Everybody does it in the same order, and first: no deadlock.
+    -- Locks until the end of the transaction. Everybody does it in the same order, and first: no deadlock. What comes back is
+    -- as it is behind the locks: whoever had one of them before has left the number of a removal.
     WITH locked AS (
         INSERT INTO to_device_device AS device (user_id, device_id, last_sequence)
         SELECT unnest(lock_user_ids), unnest(lock_device_ids), unnest(lock_counts)
-        ON CONFLICT (user_id, device_id) DO UPDATE SET last_sequence = device.last_sequence + excluded.last_sequence
-        RETURNING device.last_sequence AS last)
-    SELECT array_agg(locked.last) INTO lasts FROM locked;
+        -- A removal by a host of an earlier version, while the tables were brought up, leaves acknowledged as it was.
+        ON CONFLICT (user_id, device_id) DO UPDATE SET last_sequence = device.last_sequence + excluded.last_sequence,
+            acknowledged = least(device.acknowledged, device.last_sequence)
+        RETURNING device.last_sequence AS last, device.removal)
+    SELECT array_agg(locked.last), array_agg(locked.removal) INTO lasts, removals FROM locked;
 
-    -- A statement of its own, behind the locks: it sees every removal that had one of these locks before.
-    IF (SELECT removals.last FROM to_device_removals removals) > known_removals THEN
+    IF EXISTS (SELECT FROM unnest(removals, lock_known) AS device (removal, known) WHERE device.removal > device.known) THEN
         RAISE SQLSTATE 'TD001';
     END IF;
 
@@ -77,10 +82,13 @@ BEGIN
                      unnest(edu_message_ids) AS message_id, unnest(edu_contents) AS content) e;
 
         -- Only where nothing was waiting: a commit holds no row that a sender looks for. The locks on the counters keep out
-        -- whoever else would change is_waiting.
+        -- whoever else would change is_waiting. A counter that is new has no lease, whatever an older snapshot shows. A subquery of
+        -- its own: a join would be planned without knowing how few they are, and read the whole table.
         INSERT INTO to_device_lease AS l (destination, is_waiting, taken_until)
-        SELECT d.destination, true, clock_timestamp() FROM unnest(destinations) AS d (destination)
-        WHERE NOT EXISTS (SELECT FROM to_device_lease w WHERE w.destination = d.destination AND w.is_waiting)
+        SELECT d.destination, true, clock_timestamp()
+        FROM (SELECT unnest(destinations) AS destination, unnest(lasts) AS last, unnest(destination_counts) AS count) d
+        WHERE d.last = first_position + d.count
+            OR (SELECT w.is_waiting FROM to_device_lease w WHERE w.destination = d.destination) IS NOT TRUE
         ON CONFLICT (destination) DO UPDATE SET is_waiting = true, taken_until = greatest(l.taken_until, excluded.taken_until);
     END IF;
 
@@ -88,6 +96,38 @@ BEGIN
 EXCEPTION WHEN SQLSTATE 'TD001' THEN
     -- Everything above is undone.
     RETURN false;
+END
+$$;
+
+-- Deletes the messages of an inbox up to one, if that one is there; returns how many. It begins behind what was acknowledged
+-- before, not at the dead rows of it, which stay until a vacuum, and longer under an old snapshot. Where that is, is noted now
+-- and then: each note is a new version of the device's row. Whoever notes it locks the row before any message, as commits and
+-- removals do.
+CREATE OR REPLACE FUNCTION to_device_acknowledge(of_user_id text, of_device_id text, up_to bigint, of_send_id bigint) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    behind bigint := coalesce((SELECT d.acknowledged FROM to_device_device d WHERE d.user_id = of_user_id AND d.device_id = of_device_id), 0);
+    is_noted boolean := up_to - behind >= 500;
+    deleted bigint;
+BEGIN
+    IF is_noted THEN
+        PERFORM FROM to_device_device d WHERE d.user_id = of_user_id AND d.device_id = of_device_id FOR NO KEY UPDATE;
+    END IF;
+
+    DELETE FROM to_device_message m
+    WHERE m.user_id = of_user_id AND m.device_id = of_device_id AND m.sequence > behind AND m.sequence <= up_to
+        AND EXISTS (
+            SELECT FROM to_device_message last
+            WHERE last.user_id = of_user_id AND last.device_id = of_device_id AND last.sequence = up_to AND last.send_id = of_send_id);
+    GET DIAGNOSTICS deleted = ROW_COUNT;
+    IF is_noted AND deleted > 0 THEN
+        UPDATE to_device_device d SET acknowledged = up_to WHERE d.user_id = of_user_id AND d.device_id = of_device_id;
+    END IF;
+
+    RETURN deleted;
 END
 $$;
 
@@ -106,7 +146,7 @@ BEGIN
 
     INSERT INTO to_device_device AS device (user_id, device_id, last_sequence)
     VALUES (removed_user_id, removed_device_id, 0)
-    ON CONFLICT (user_id, device_id) DO UPDATE SET last_sequence = 0;
+    ON CONFLICT (user_id, device_id) DO UPDATE SET last_sequence = 0, acknowledged = 0;
 
     DELETE FROM to_device_message m WHERE m.user_id = removed_user_id AND m.device_id = removed_device_id;
     -- In the order in which retries lock them.
@@ -124,44 +164,56 @@ BEGIN
 END
 $$;
 
--- Removes EDUs of a destination: those that are at these positions, in ascending order, with these message IDs.
+-- Removes EDUs of a destination: those that are at these positions with these message IDs. What is left begins behind a mark. A
+-- commit gives out positions behind all that are visible, so the mark never passes one that is still to come.
 CREATE OR REPLACE FUNCTION to_device_remove_edus(to_destination text, edu_positions bigint[], edu_message_ids text[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path FROM CURRENT
+SET enable_seqscan = off
 AS $$
 DECLARE
-    up_to bigint := edu_positions[cardinality(edu_positions)];
+    next_position bigint;
 BEGIN
     DELETE FROM to_device_edu e
     WHERE e.destination = to_destination AND e.position = ANY (edu_positions)
         AND e.message_id = edu_message_ids[array_position(edu_positions, e.position)];
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
 
-    UPDATE to_device_lease l SET removed_up_to = up_to
-    WHERE l.destination = to_destination AND l.is_waiting AND l.removed_up_to < up_to AND NOT EXISTS (
-        SELECT FROM to_device_edu e WHERE e.destination = to_destination AND e.position > l.removed_up_to AND e.position <= up_to);
-
-    IF EXISTS (SELECT FROM to_device_lease l WHERE l.destination = to_destination AND l.is_waiting AND NOT EXISTS (
-            SELECT FROM to_device_edu e WHERE e.destination = to_destination AND e.position > l.removed_up_to)) THEN
+    SELECT e.position INTO next_position FROM to_device_edu e
+    WHERE e.destination = to_destination
+        AND e.position > coalesce((SELECT l.removed_up_to FROM to_device_lease l WHERE l.destination = to_destination), 0)
+    ORDER BY e.position LIMIT 1;
+    IF next_position IS NULL THEN
         PERFORM to_device_forget(to_destination);
+    ELSE
+        UPDATE to_device_lease l SET removed_up_to = next_position - 1
+        WHERE l.destination = to_destination AND l.removed_up_to < next_position - 1;
     END IF;
 END
 $$;
 
 -- Forgets a destination for which nothing waits, unless it is taken. Whether something waits is known when the commits that are
 -- under way have ended. The counter is written, and not only locked, for isolation levels that tell a commit about changes
--- alone.
+-- alone; whoever finds none would act on a destination that comes back just then.
 CREATE OR REPLACE FUNCTION to_device_forget(to_destination text) RETURNS void
 LANGUAGE plpgsql
 SET search_path FROM CURRENT
+SET enable_seqscan = off
 AS $$
+DECLARE
+    last bigint;
 BEGIN
-    UPDATE to_device_destination d SET last_position = d.last_position WHERE d.destination = to_destination;
-    IF EXISTS (SELECT FROM to_device_lease l JOIN to_device_edu e USING (destination)
-            WHERE l.destination = to_destination AND e.position > l.removed_up_to) THEN
+    UPDATE to_device_destination d SET last_position = d.last_position WHERE d.destination = to_destination
+    RETURNING d.last_position INTO last;
+    IF NOT FOUND OR EXISTS (
+        SELECT FROM to_device_edu e WHERE e.destination = to_destination
+            AND e.position > coalesce((SELECT l.removed_up_to FROM to_device_lease l WHERE l.destination = to_destination), 0)) THEN
         RETURN;
     END IF;
 
-    UPDATE to_device_lease l SET is_waiting = false WHERE l.destination = to_destination AND l.is_waiting;
+    UPDATE to_device_lease l SET is_waiting = false, removed_up_to = last WHERE l.destination = to_destination AND l.is_waiting;
     DELETE FROM to_device_lease l WHERE l.destination = to_destination AND l.holder IS NULL;
     IF FOUND THEN
         DELETE FROM to_device_destination d WHERE d.destination = to_destination;
@@ -170,27 +222,40 @@ END
 $$;
 
 -- Takes destinations that are free, those that have not failed first. What another host is just taking, renewing or releasing is
--- passed over: nobody waits. EDUs may have been deleted by hand. The rows are updated by an array of their keys: a join would be
--- planned without knowing how few they are, and read the whole table.
+-- passed over: nobody waits. EDUs may have been deleted by hand. Every row is found by an index, in its order, whatever a plan that
+-- does not know how few they are would prefer; and updated by an array of their keys, for the same reason.
 CREATE OR REPLACE FUNCTION to_device_acquire(
     by_holder text, duration interval, most integer, most_failing integer, longest_pause interval
 ) RETURNS TABLE (destination text, sending_up_to bigint, failures integer)
 LANGUAGE plpgsql
 SET search_path FROM CURRENT
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_sort = off
 AS $$
 #variable_conflict use_column
 DECLARE
     started timestamptz := clock_timestamp();
+    emptied text;
     free text[];
     free_failing text[];
 BEGIN
-    -- The clock was set back.
+    -- Nothing waits for them, and their holders have not come back. A commit that is under way to one is not waited for.
+    FOR emptied IN SELECT l.destination FROM to_device_lease l WHERE NOT l.is_waiting AND l.taken_until <= started LIMIT 100 LOOP
+        PERFORM FROM to_device_destination d WHERE d.destination = emptied FOR UPDATE SKIP LOCKED;
+        IF FOUND THEN
+            UPDATE to_device_lease l SET holder = NULL WHERE l.destination = emptied AND NOT l.is_waiting AND l.taken_until <= started;
+            PERFORM to_device_forget(emptied);
+        END IF;
+    END LOOP;
+
+    -- The clock was set back. Asked for anew: somebody may have taken one since this call began.
     UPDATE to_device_lease l SET taken_until = started WHERE l.destination = ANY (ARRAY (
         SELECT w.destination FROM to_device_lease w
-        WHERE w.is_waiting AND w.failures = 0 AND w.taken_until > started + longest_pause FOR UPDATE SKIP LOCKED));
+        WHERE w.is_waiting AND w.failures = 0 AND w.taken_until > (SELECT clock_timestamp() + longest_pause) FOR UPDATE SKIP LOCKED));
     UPDATE to_device_lease l SET taken_until = started WHERE l.destination = ANY (ARRAY (
         SELECT w.destination FROM to_device_lease w
-        WHERE w.is_waiting AND w.failures > 0 AND w.taken_until > started + longest_pause FOR UPDATE SKIP LOCKED));
+        WHERE w.is_waiting AND w.failures > 0 AND w.taken_until > (SELECT clock_timestamp() + longest_pause) FOR UPDATE SKIP LOCKED));
 
     free := ARRAY (
         SELECT l.destination FROM to_device_lease l

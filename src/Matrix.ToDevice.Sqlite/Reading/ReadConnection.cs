@@ -8,7 +8,7 @@ namespace Matrix.ToDevice;
 internal sealed class ReadConnection : IDisposable
 {
     private readonly PreparedStatements _statements;
-    private readonly Statement _page, _holds, _edus, _destinations;
+    private readonly Statement _page, _holds, _edus, _destinations, _hasFree;
 
     public ReadConnection(SqliteConnection connection)
     {
@@ -34,6 +34,12 @@ internal sealed class ReadConnection : IDisposable
                 SELECT (SELECT min(destination) FROM to_device_edu e WHERE e.destination > next.destination)
                 FROM next WHERE destination IS NOT NULL)
             SELECT destination FROM next WHERE destination IS NOT NULL LIMIT ?2
+            """);
+        _hasFree = _statements.Prepare("""
+            SELECT EXISTS (SELECT 1 FROM to_device_lease WHERE failures = 0 AND taken_until <= ?1)
+                OR EXISTS (SELECT 1 FROM to_device_lease WHERE failures = 0 AND taken_until > ?2)
+                OR EXISTS (SELECT 1 FROM to_device_lease WHERE failures > 0 AND taken_until > ?2)
+                OR ?3 AND EXISTS (SELECT 1 FROM to_device_lease WHERE failures > 0 AND taken_until <= ?1)
             """);
     }
 
@@ -121,6 +127,20 @@ internal sealed class ReadConnection : IDisposable
         finally
         {
             _destinations.Reset();
+        }
+    }
+
+    /// <summary>Whether a destination is free, or is to be: it is left alone until a time that is too far away.</summary>
+    public bool HasFree(DateTimeOffset now, DateTimeOffset tooFar, bool withFailing)
+    {
+        try
+        {
+            _hasFree.Bind(now.ToUnixTimeMilliseconds()).Bind(tooFar.ToUnixTimeMilliseconds()).Bind(withFailing ? 1 : 0).Step();
+            return _hasFree.Int64(0) != 0;
+        }
+        finally
+        {
+            _hasFree.Reset();
         }
     }
 

@@ -3,23 +3,33 @@ namespace Matrix.ToDevice;
 /// <summary>The EDUs that wait for other servers, and who sends them: what is written of them.</summary>
 internal sealed class OutboxWriter
 {
-    private const int MaxCachedDestinations = 100_000;
+    private const int MaxCachedDestinations = 100_000, MostForgotten = 1000;
+
+    private const string FoundLease = """
+        SELECT l.destination, l.sending_up_to, l.failures, EXISTS (SELECT 1 FROM to_device_edu e WHERE e.destination = l.destination)
+
+        """;
 
     private readonly TimeProvider _time;
     private readonly Statement _addEdu, _deleteEdu;
-    private readonly Statement _addLease, _findFree, _findFailing, _endLongPauses, _take, _renew, _release, _forget, _drop, _freeAll;
+    private readonly Statement _addLease, _findFree, _findFailing, _endLongPauses, _take, _renew, _release, _isEmpty, _forget, _drop, _freeAll;
 
-    // Destinations that have a row, so that a send need not look.
-    private readonly HashSet<string> _known = [];
+    // Destinations that have something waiting, so that a send need not look.
+    private readonly HashSet<string> _waiting = [];
 
     public OutboxWriter(PreparedStatements statements, TimeProvider time)
     {
         _time = time;
         _addEdu = statements.Prepare("INSERT INTO to_device_edu (destination, message_id, content, committed_at) VALUES (?1, ?2, ?3, ?4)");
         _deleteEdu = statements.Prepare("DELETE FROM to_device_edu WHERE position = ?1 AND destination = ?2 AND message_id = ?3");
-        _addLease = statements.Prepare("INSERT OR IGNORE INTO to_device_lease (destination, taken_until) VALUES (?1, ?2)");
-        _findFree = statements.Prepare(FindFree("failures = 0"));
-        _findFailing = statements.Prepare(FindFree("failures > 0"));
+        // Free since now: what was emptied and gets something again stands behind those that have waited.
+        _addLease = statements.Prepare("""
+            INSERT INTO to_device_lease (destination, taken_until) VALUES (?1, ?2)
+            ON CONFLICT (destination) DO UPDATE SET taken_until = max(taken_until, excluded.taken_until)
+            WHERE NOT EXISTS (SELECT 1 FROM to_device_edu e WHERE e.destination = excluded.destination)
+            """);
+        _findFree = statements.Prepare(FoundLease + "FROM to_device_lease l WHERE l.failures = 0 AND l.taken_until <= ?1 ORDER BY l.taken_until");
+        _findFailing = statements.Prepare(FoundLease + "FROM to_device_lease l WHERE l.failures > 0 AND l.taken_until <= ?1 ORDER BY l.taken_until");
         // The condition on failures is for the indexes.
         _endLongPauses = statements.Prepare("""
             UPDATE to_device_lease SET taken_until = ?1 WHERE failures = 0 AND taken_until > ?2 OR failures > 0 AND taken_until > ?2
@@ -29,22 +39,19 @@ internal sealed class OutboxWriter
             "UPDATE to_device_lease SET taken_until = ?3, sending_up_to = ?4 WHERE destination = ?1 AND holder = ?2");
         _release = statements.Prepare(
             "UPDATE to_device_lease SET holder = NULL, failures = ?3, taken_until = ?4 WHERE destination = ?1 AND holder = ?2");
-        _forget = statements.Prepare("""
-            DELETE FROM to_device_lease WHERE destination = ?1 AND holder IS NULL
-            AND NOT EXISTS (SELECT 1 FROM to_device_edu e WHERE e.destination = ?1)
-            """);
+        _isEmpty = statements.Prepare("SELECT NOT EXISTS (SELECT 1 FROM to_device_edu WHERE destination = ?1)");
+        _forget = statements.Prepare("DELETE FROM to_device_lease WHERE destination = ?1 AND holder IS NULL");
         _drop = statements.Prepare("DELETE FROM to_device_lease WHERE destination = ?1");
-        _freeAll = statements.Prepare("UPDATE to_device_lease SET holder = NULL, taken_until = 0 WHERE holder IS NOT NULL");
+        _freeAll = statements.Prepare("UPDATE to_device_lease SET holder = NULL, taken_until = min(taken_until, ?1) WHERE holder IS NOT NULL");
     }
 
     public void Append(in OutboundEdu edu, long now)
     {
-        if (!_known.Contains(edu.Destination))
+        if (!_waiting.Contains(edu.Destination))
         {
-            // Free since now: what was emptied and gets something again stands behind those that have waited.
             _addLease.Bind(edu.Destination).Bind(now).Execute();
-            if (_known.Count >= MaxCachedDestinations) _known.Clear();
-            _known.Add(edu.Destination);
+            if (_waiting.Count >= MaxCachedDestinations) _waiting.Clear();
+            _waiting.Add(edu.Destination);
         }
 
         _addEdu.Bind(edu.Destination).Bind(edu.MessageId).Bind(edu.Content.Span).Bind(now).Execute();
@@ -54,7 +61,7 @@ internal sealed class OutboxWriter
     {
         var removed = 0;
         foreach (var edu in edus) removed += _deleteEdu.Bind(edu.Position).Bind(destination).Bind(edu.MessageId).Execute();
-        Forget(destination);
+        ForgetIfEmpty(destination);
         return removed;
     }
 
@@ -70,8 +77,9 @@ internal sealed class OutboxWriter
         foreach (var lease in free) _take.Bind(lease.Destination).Bind(holder).Bind(now + Milliseconds(duration)).Execute();
         foreach (var destination in empty)
         {
+            // Their holders have not come back.
             _drop.Bind(destination).Execute();
-            _known.Remove(destination);
+            _waiting.Remove(destination);
         }
 
         return free;
@@ -79,7 +87,7 @@ internal sealed class OutboxWriter
         void Find(Statement statement, int upTo)
         {
             statement.Bind(now);
-            while (free.Count < upTo && statement.Step())
+            while (free.Count < upTo && empty.Count < MostForgotten && statement.Step())
             {
                 if (statement.Int64(3) != 0) free.Add(new OutboxLease(statement.Text(0), statement.Int64(1), (int)statement.Int64(2)));
                 else empty.Add(statement.Text(0));
@@ -95,21 +103,32 @@ internal sealed class OutboxWriter
     public int Release(string destination, string holder, int failures, TimeSpan pause)
     {
         var released = _release.Bind(destination).Bind(holder).Bind(failures).Bind(Now() + Milliseconds(pause)).Execute();
-        Forget(destination);
+        ForgetIfEmpty(destination);
         return released;
     }
 
     /// <summary>Frees what a process that has ended had taken. What it was sending is noted still.</summary>
-    public int FreeAll() => _freeAll.Execute();
+    public int FreeAll() => _freeAll.Bind(Now()).Execute();
 
-    private static string FindFree(string which) => $"""
-        SELECT l.destination, l.sending_up_to, l.failures, EXISTS (SELECT 1 FROM to_device_edu e WHERE e.destination = l.destination)
-        FROM to_device_lease l WHERE l.{which} AND l.taken_until <= ?1 ORDER BY l.taken_until
-        """;
-
-    private void Forget(string destination)
+    private void ForgetIfEmpty(string destination)
     {
-        if (_forget.Bind(destination).Execute() > 0) _known.Remove(destination);
+        if (!IsEmpty(destination)) return;
+
+        _forget.Bind(destination).Execute();
+        _waiting.Remove(destination);
+    }
+
+    private bool IsEmpty(string destination)
+    {
+        try
+        {
+            _isEmpty.Bind(destination).Step();
+            return _isEmpty.Int64(0) != 0;
+        }
+        finally
+        {
+            _isEmpty.Reset();
+        }
     }
 
     private long Now() => _time.GetUtcNow().ToUnixTimeMilliseconds();

@@ -24,7 +24,8 @@ public partial class PackagePageTests
         }
 
         Assert.That(exitCode, Is.Zero, output.ToString());
-        Assert.That(output.ToString(), Does.Contain($"MyStoreTarget: {ConformanceKit.Cases.Count} passed, 0 failed, 0 not claimed"));
+        var claimed = ConformanceKit.CasesFor(new MyStoreTarget()).Count();
+        Assert.That(output.ToString(), Does.Contain($"MyStoreTarget: {claimed} passed, 0 failed, {ConformanceKit.Cases.Count - claimed} not claimed"));
     }
 
     [TestCase("package-target", Tests + "/MyStoreTarget.cs")]

@@ -380,7 +380,6 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
 
     protected override long NextEdu(string destination) => fault switch
     {
-        Fault.CountsEdusFromWhatIsThere => Data.Edus.TryGetValue(destination, out var waiting) ? waiting[^1].Position + 1 : 1,
         Fault.NumbersEdusForEachInstance => instance * 1000 + ++_lastOwnEdu,
         _ => base.NextEdu(destination),
     };
@@ -416,7 +415,7 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
     };
 
     protected override IEnumerable<InboxMessage> Visible(DeviceAddress device, ReferenceData.Inbox inbox) => inbox.Messages
-        .Where(message => message.Position.Sequence > _ownAcknowledged.GetValueOrDefault(device))
+        .Where(message => message.Position.Sequence > Math.Max(_ownAcknowledged.GetValueOrDefault(device), Data.Beside.GetValueOrDefault($"{device}")))
         .TakeWhile(message => s_hidden.GetValueOrDefault((device, message.Position.SendId), instance) == instance);
 
     protected override int Acknowledge(DeviceAddress device, InboxPosition upTo)
@@ -424,6 +423,8 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
         if (!Data.Inboxes.TryGetValue(device, out var inbox)) return 0;
         var messages = inbox.Messages;
         var isHeld = messages.Exists(message => message.Position == upTo);
+        if (fault == Fault.ReadsBehindAnyAcknowledgedNumber || (fault == Fault.NotesAcknowledgementsBesideTheDatabase && isHeld))
+            Data.Beside[$"{device}"] = upTo.Sequence;
         switch (fault)
         {
             case Fault.DeletesTheWholeInbox when isHeld:
@@ -511,6 +512,13 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
 
     protected override IReadOnlyList<OutboxEntry> ReadEdus(string destination, long after, int limit)
     {
+        after = fault switch
+        {
+            Fault.ReadsEdusFromTheOldest => 0,
+            Fault.ReadsEdusFromThePositionOn => after - 1,
+            Fault.ReadsEdusBehindAnyThatWasNamed or Fault.NotesRemovedEdusBesideTheDatabase => Math.Max(after, Data.Beside.GetValueOrDefault(destination)),
+            _ => after,
+        };
         var edus = base.ReadEdus(destination, after, limit);
         if (fault == Fault.RemovesEdusThatItReads && edus.Count > 0) base.RemoveEdus(destination, edus);
         if (fault == Fault.StampsEdusWhenTheyAreRead) return [.. edus.Select(edu => edu with { CommittedAt = _time.GetUtcNow() })];
@@ -520,12 +528,44 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
 
     protected override void RemoveEdus(string destination, IReadOnlyList<OutboxEntry> edus)
     {
-        if (fault == Fault.RemovesAllEdusOfADestination) edus = base.ReadEdus(destination, 0, int.MaxValue);
+        var waiting = base.ReadEdus(destination, 0, int.MaxValue);
+        if (fault == Fault.RemovesAllEdusOfADestination) edus = waiting;
+        if (fault == Fault.RemovesEdusUpToTheLast) edus = [.. waiting.Where(edu => edu.Position <= edus[^1].Position)];
+        if (fault == Fault.RemovesAllEdusOrNone && edus.Any(removed => !waiting.Any(edu => Is(edu, removed)))) return;
+        if (fault == Fault.ReadsEdusBehindAnyThatWasNamed || (fault == Fault.NotesRemovedEdusBesideTheDatabase && waiting.Any(edu => Is(edu, edus[^1]))))
+            Data.Beside[destination] = edus[^1].Position;
         base.RemoveEdus(destination, edus);
         if (fault == Fault.ForgetsHoldersOfEmptiedDestinations && !Data.Edus.ContainsKey(destination)) Data.Leases.Remove(destination);
         if (fault != Fault.RemovesEdusOfAllDestinations) return;
         foreach (var other in Data.Edus.Keys.ToList()) base.RemoveEdus(other, base.ReadEdus(other, 0, int.MaxValue));
     }
+
+    protected override bool Is(OutboxEntry edu, OutboxEntry removed) => fault switch
+    {
+        Fault.RemovesEdusByPositionAlone => edu.Position == removed.Position,
+        Fault.RemovesEdusByMessageIdAlone => edu.MessageId == removed.MessageId,
+        _ => base.Is(edu, removed),
+    };
+
+    protected override void ForgetIfEmpty(string destination)
+    {
+        if (fault != Fault.RemembersEmptyDestinations) base.ForgetIfEmpty(destination);
+    }
+
+    protected override void ForgetDeadHolders(DateTimeOffset now)
+    {
+        if (fault != Fault.RemembersDeadHolders) base.ForgetDeadHolders(now);
+    }
+
+    protected override void FreeSince(ReferenceData.Lease lease, DateTimeOffset now)
+    {
+        if (fault != Fault.KeepsThePlaceOfEmptiedDestinations) base.FreeSince(lease, now);
+    }
+
+    protected override bool IsTooFar(DateTimeOffset takenUntil, DateTimeOffset longest) =>
+        fault != Fault.WaitsForTimesThatAreTooFarAway && base.IsTooFar(takenUntil, longest);
+
+    protected override bool HasFailed(string destination) => fault != Fault.GivesFailingDestinationsInTheirTurn && base.HasFailed(destination);
 
     protected override IReadOnlyList<string> ListDestinations(string? after, int limit) => fault switch
     {
@@ -565,6 +605,8 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
         Fault.GivesEmptyDestinations => [.. _destinations.Where(destination => LeaseOf(destination).TakenUntil <= _time.GetUtcNow()).Take(limit)],
         Fault.GivesDestinationsInTheirOrder => [.. base.FindFree(int.MaxValue, int.MaxValue, longestPause).Order(StringComparer.Ordinal).Take(limit)],
         Fault.WaitsForDeadHolders => [.. base.FindFree(int.MaxValue, int.MaxValue, longestPause).Where(destination => LeaseOf(destination).Holder is null).Take(limit)],
+        Fault.LeavesFailingDestinationsAlone => base.FindFree(limit, 0, longestPause),
+        Fault.IgnoresTheLimitOfFailingDestinations => base.FindFree(limit, limit, longestPause),
         _ => base.FindFree(limit, failingLimit, longestPause),
     };
 
@@ -589,6 +631,7 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
         var lease = LeaseOf(destination);
         if (fault == Fault.FreesDestinationsWithNewEdus || (fault == Fault.EndsPausesWithNewEdus && lease.Holder is null))
             lease.TakenUntil = _time.GetUtcNow();
+        if (fault == Fault.CountsFromTheNewestEdu) base.FreeSince(lease, _time.GetUtcNow());
     }
 
     protected override void ThrowIfCancelled(CancellationToken cancellationToken)

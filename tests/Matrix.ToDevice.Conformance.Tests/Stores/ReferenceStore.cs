@@ -14,7 +14,27 @@ internal sealed class ReferenceData
     public long LastEdu { get; set; }
     public Dictionary<string, Lease> Leases { get; } = [];
 
-    internal sealed class Lease
+    /// <summary>What a store keeps elsewhere: a restored backup does not change it.</summary>
+    public Dictionary<string, long> Beside { get; init; } = [];
+
+    /// <summary>As it is now, for a backup, or again from there.</summary>
+    public ReferenceData Copy()
+    {
+        var copy = new ReferenceData { LastRemoval = LastRemoval, LastEdu = LastEdu, Beside = Beside };
+        foreach (var (device, inbox) in Inboxes)
+        {
+            copy.Inboxes.Add(device, new() { LastSequence = inbox.LastSequence });
+            copy.Inboxes[device].Messages.AddRange(inbox.Messages);
+        }
+
+        foreach (var (key, used) in LastUses) copy.LastUses.Add(key, used);
+        copy.Removals.AddRange(Removals);
+        foreach (var (destination, edus) in Edus) copy.Edus.Add(destination, [.. edus]);
+        foreach (var (destination, lease) in Leases) copy.Leases.Add(destination, lease with { });
+        return copy;
+    }
+
+    internal sealed record Lease
     {
         public string? Holder { get; set; }
         public DateTimeOffset TakenUntil { get; set; }
@@ -87,7 +107,13 @@ internal class ReferenceStore(ReferenceData data, TimeProvider time) : ITransact
 
     public ValueTask ReleaseAsync(
         string destination, string holder, int failures, TimeSpan pause, CancellationToken cancellationToken) =>
-        DoOutboxAsync(() => Release(LeaseOf(destination), holder, failures, pause), cancellationToken);
+        DoOutboxAsync(
+            () =>
+            {
+                Release(LeaseOf(destination), holder, failures, pause);
+                ForgetIfEmpty(destination);
+            },
+            cancellationToken);
 
     protected virtual TransactionKey KeyOf(TransactionKey key) => key;
 
@@ -180,10 +206,18 @@ internal class ReferenceStore(ReferenceData data, TimeProvider time) : ITransact
 
     protected void Deliver(OutboundEdu edu, long position)
     {
-        if (!data.Edus.TryGetValue(edu.Destination, out var waiting)) data.Edus.Add(edu.Destination, waiting = []);
+        if (!data.Edus.TryGetValue(edu.Destination, out var waiting))
+        {
+            data.Edus.Add(edu.Destination, waiting = []);
+            FreeSince(LeaseOf(edu.Destination), time.GetUtcNow());
+        }
+
         var place = waiting.FindLastIndex(other => other.Position < position) + 1;
         waiting.Insert(place, new OutboxEntry(position, edu.MessageId, edu.Content, time.GetUtcNow()));
     }
+
+    /// <summary>Something waits from now on.</summary>
+    protected virtual void FreeSince(ReferenceData.Lease lease, DateTimeOffset now) => lease.TakenUntil = lease.TakenUntil > now ? lease.TakenUntil : now;
 
     protected virtual long NextEdu(string destination) => ++data.LastEdu;
 
@@ -240,6 +274,13 @@ internal class ReferenceStore(ReferenceData data, TimeProvider time) : ITransact
         if (!data.Edus.TryGetValue(destination, out var waiting)) return;
         waiting.RemoveAll(edu => edus.Any(removed => Is(edu, removed)));
         if (waiting.Count == 0) data.Edus.Remove(destination);
+        ForgetIfEmpty(destination);
+    }
+
+    /// <summary>Of a destination for which nothing waits, and that nobody has taken, nothing is kept.</summary>
+    protected virtual void ForgetIfEmpty(string destination)
+    {
+        if (!data.Edus.ContainsKey(destination) && LeaseOf(destination).Holder is null) data.Leases.Remove(destination);
     }
 
     protected virtual bool Is(OutboxEntry edu, OutboxEntry removed) => edu.Position == removed.Position && edu.MessageId == removed.MessageId;
@@ -256,12 +297,27 @@ internal class ReferenceStore(ReferenceData data, TimeProvider time) : ITransact
     protected virtual List<string> FindFree(int limit, int failingLimit, TimeSpan longestPause)
     {
         var now = time.GetUtcNow();
-        foreach (var lease in data.Leases.Values)
-            if (lease.TakenUntil > now + longestPause) lease.TakenUntil = now;
-        var free = data.Edus.Keys.Where(destination => LeaseOf(destination).TakenUntil <= now).OrderBy(destination => LeaseOf(destination).TakenUntil).ToList();
-        List<string> found = [.. free.Where(destination => LeaseOf(destination).Failures == 0).Take(limit)];
-        return [.. found, .. free.Except(found).Where(destination => LeaseOf(destination).Failures > 0).Take(Math.Min(failingLimit, limit - found.Count))];
+        foreach (var lease in data.Leases.Values.Where(lease => IsTooFar(lease.TakenUntil, now + longestPause))) lease.TakenUntil = now;
+        ForgetDeadHolders(now);
+        var free = data.Edus.Keys.Where(destination => LeaseOf(destination).TakenUntil <= now).OrderBy(destination => LeaseOf(destination).TakenUntil).ToLookup(HasFailed);
+        List<string> found = [.. free[false].Take(limit)];
+        return [.. found, .. free[true].Take(Math.Min(failingLimit, limit - found.Count))];
     }
+
+    /// <summary>Their holders have not come back, and nothing waits.</summary>
+    protected virtual void ForgetDeadHolders(DateTimeOffset now)
+    {
+        foreach (var (destination, lease) in data.Leases.Where(pair => pair.Value.TakenUntil <= now && !data.Edus.ContainsKey(pair.Key)).ToList())
+        {
+            lease.Holder = null;
+            ForgetIfEmpty(destination);
+        }
+    }
+
+    /// <summary>A clock was set back.</summary>
+    protected virtual bool IsTooFar(DateTimeOffset takenUntil, DateTimeOffset longest) => takenUntil > longest;
+
+    protected virtual bool HasFailed(string destination) => LeaseOf(destination).Failures > 0;
 
     protected virtual IReadOnlyList<OutboxLease> Take(List<string> free, string holder, TimeSpan duration)
     {

@@ -6,10 +6,11 @@ namespace Matrix.ToDevice.Tests;
 internal sealed class ReferenceTarget(Fault fault = Fault.None) : StoreTarget
 {
     private readonly ConcurrentDictionary<string, (ReferenceData Data, int Instances)> _data = new();
+    private readonly ConcurrentDictionary<string, ReferenceData> _saved = new();
 
     public override string Name => fault == Fault.None ? "Reference" : fault.ToString();
 
-    public override StoreClaims Claims => StoreClaims.Outbox | StoreClaims.Durable | StoreClaims.SeveralInstances;
+    public override StoreClaims Claims => StoreClaims.Outbox | StoreClaims.Durable | StoreClaims.SeveralInstances | StoreClaims.Restorable;
 
     // A fault that blocks is seen soon enough; the reference store gets all the time that it may need on a busy machine.
     public override TimeSpan TimeLimit => fault == Fault.LocksInboxesWhileOpen ? TimeSpan.FromSeconds(1) : base.TimeLimit;
@@ -27,6 +28,19 @@ internal sealed class ReferenceTarget(Fault fault = Fault.None) : StoreTarget
     public override ValueTask DeleteAsync(string data, CancellationToken cancellationToken)
     {
         _data.TryRemove(data, out _);
+        _saved.TryRemove(data, out _);
+        return ValueTask.CompletedTask;
+    }
+
+    public override ValueTask SaveAsync(string data, CancellationToken cancellationToken)
+    {
+        _saved[data] = _data[data].Data.Copy();
+        return ValueTask.CompletedTask;
+    }
+
+    public override ValueTask RestoreAsync(string data, CancellationToken cancellationToken)
+    {
+        _data[data] = _data[data] with { Data = _saved[data].Copy() };
         return ValueTask.CompletedTask;
     }
 }

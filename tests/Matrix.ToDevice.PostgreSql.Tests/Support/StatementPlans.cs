@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 using Npgsql;
@@ -17,17 +18,55 @@ internal static class StatementPlans
     }
 
     /// <summary>The plan of a prepared statement, with the rows that it went through.</summary>
-    public static string Plan(DatabaseView view, string planCacheMode, string sql, string types, string arguments)
+    public static string Plan(DatabaseView view, string planCacheMode, string sql, string types, string arguments) =>
+        Explain(view, planCacheMode, sql, types, arguments, "ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF");
+
+    /// <summary>How many pages a prepared statement touches, with those that the functions in it do.</summary>
+    public static long Buffers(DatabaseView view, string sql, string types, string arguments)
+    {
+        var plan = Explain(view, "force_generic_plan", sql, types, arguments, "ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF");
+        // The first line of them is the whole statement's.
+        var line = Regex.Match(plan, "Buffers: (.*)").Groups[1].Value;
+        return Regex.Matches(line, @"(hit|read)=(\d+)").Sum(match => long.Parse(match.Groups[2].Value, CultureInfo.InvariantCulture));
+    }
+
+    private static string Explain(DatabaseView view, string planCacheMode, string sql, string types, string arguments, string options)
     {
         using var connection = view.Open();
         using var prepare = new NpgsqlCommand(
             $"SET plan_cache_mode = {planCacheMode}; SET jit = off; PREPARE looked_at ({types}) AS {sql}", connection);
         prepare.ExecuteNonQuery();
-        using var command = new NpgsqlCommand($"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) EXECUTE looked_at ({arguments})", connection);
+        using var command = new NpgsqlCommand($"EXPLAIN ({options}) EXECUTE looked_at ({arguments})", connection);
         using var reader = command.ExecuteReader();
         var plan = new StringBuilder();
         while (reader.Read()) plan.AppendLine(reader.GetString(0));
         TestContext.Out.WriteLine(plan);
         return plan.ToString();
+    }
+
+    /// <summary>How many buffers a statement touches, with all that the functions in it do. What it changes is rolled back.</summary>
+    public static int Buffers(DatabaseView view, string planCacheMode, string sql, int rows)
+    {
+        using var connection = view.Open();
+        using var command = new NpgsqlCommand($"SET plan_cache_mode = {planCacheMode}; SET jit = off", connection);
+        command.ExecuteNonQuery();
+        var plan = "";
+        // What the session has to learn first is not counted.
+        for (var run = 0; run < 2; run++)
+        {
+            using var transaction = connection.BeginTransaction();
+            command.CommandText = $"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF) {sql}";
+            using (var reader = command.ExecuteReader())
+            {
+                plan = "";
+                while (reader.Read()) plan += reader.GetString(0) + "\n";
+            }
+
+            transaction.Rollback();
+        }
+
+        TestContext.Out.WriteLine(plan);
+        Assert.That(plan, Does.Contain($"rows={rows} "));
+        return Regex.Matches(Regex.Match(plan, "Buffers: shared(.*)").Groups[1].Value, @"(?:hit|read)=(\d+)").Sum(match => int.Parse(match.Groups[1].Value));
     }
 }

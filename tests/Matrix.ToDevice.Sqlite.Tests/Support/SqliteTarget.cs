@@ -7,12 +7,26 @@ internal sealed class SqliteTarget : StoreTarget
 {
     public override string Name => "SQLite";
 
-    public override StoreClaims Claims => StoreClaims.Outbox | StoreClaims.Durable;
+    public override StoreClaims Claims => StoreClaims.Outbox | StoreClaims.Durable | StoreClaims.Restorable;
 
     public override ValueTask<StoreInstance> OpenAsync(string data, TimeProvider time, CancellationToken cancellationToken)
     {
         var services = new ServiceCollection();
-        services.AddSingleton(time).AddSendToDevice().UseSqlite($"Data Source={Path.Combine(TestFolder.Path, data)}.db");
+        services.AddSingleton(time).AddSendToDevice().UseSqlite($"Data Source={File(data)}");
         return new(StoreInstance.Of(services.BuildServiceProvider()));
     }
+
+    public override ValueTask SaveAsync(string data, CancellationToken cancellationToken)
+    {
+        System.IO.File.Copy(File(data), $"{File(data)}.saved");
+        return default;
+    }
+
+    public override ValueTask RestoreAsync(string data, CancellationToken cancellationToken)
+    {
+        System.IO.File.Copy($"{File(data)}.saved", File(data), overwrite: true);
+        return default;
+    }
+
+    private static string File(string data) => Path.Combine(TestFolder.Path, $"{data}.db");
 }

@@ -44,6 +44,33 @@ public class SenderFaultTests : SenderTests
     }
 
     [Test]
+    public async Task D23_an_EDU_at_the_position_of_one_that_was_lost_in_a_failover_is_sent()
+    {
+        await using var server = await TestHomeserver.StartAsync(builder =>
+        {
+            TestTransport.Add(builder);
+            HookedOutbox.Add(builder);
+        });
+        // What the sender reads at first, the store has lost before the answer, and has given its positions to others.
+        var outbox = server.Services.GetRequiredService<HookedOutbox>();
+        outbox.AfterRead = edus => [.. edus.Select(edu => edu with { MessageId = $"lost{edu.Position}" })];
+        var alice = server.Login("@alice:hs1", "A1");
+        var peers = TestTransport.Of(server);
+        await alice.SendAsync("t1", "@carol:hs2", "C1", """{"n":1}""");
+        var lost = await peers.NextAsync();
+        await alice.SendAsync("t2", "@carol:hs2", "C1", """{"n":2}""");
+
+        outbox.AfterRead = edus => edus;
+        lost.Received();
+
+        var found = await peers.NextAsync();
+        Assert.That(found.Numbers, Is.EqualTo(new[] { 1, 2 }));
+        Assert.That(found.Id, Is.Not.EqualTo(lost.Id));
+        found.Received();
+        while ((await outbox.ReadAsync("hs2", 10)).Count > 0) await TimeLimit.OneMoreTurnAsync();
+    }
+
+    [Test]
     public async Task A_sender_that_has_sent_everything_comes_to_rest()
     {
         var pollInterval = TimeSpan.FromMinutes(1);
@@ -100,6 +127,11 @@ public class SenderFaultTests : SenderTests
     [TestCase(nameof(FederationSenderOptions.MaxEdus), 101)]
     [TestCase(nameof(FederationSenderOptions.MaxTransactionBytes), 0)]
     [TestCase(nameof(FederationSenderOptions.MaxDestinations), 0)]
+    [TestCase(nameof(FederationSenderOptions.MaxDestinations), 64)]
+    [TestCase(nameof(FederationSenderOptions.MaxFailingDestinations), 0)]
+    [TestCase(nameof(FederationSenderOptions.MaxFailingDestinations), 128)]
+    [TestCase(nameof(FederationSenderOptions.SlowAfter), -1)]
+    [TestCase(nameof(FederationSenderOptions.UnreachableExpiry), -1)]
     [TestCase(nameof(FederationSenderOptions.SendTimeout), -1)]
     [TestCase(nameof(FederationSenderOptions.MinPause), -1)]
     [TestCase(nameof(FederationSenderOptions.MaxPause), -1)]
