@@ -8,26 +8,31 @@ namespace Matrix.ToDevice;
 /// </summary>
 internal sealed class Leases(Database database, TimeProvider time)
 {
+    private const int MostForgotten = 100;
+
     /// <inheritdoc cref="IFederationOutbox.AcquireAsync"/>
     public async ValueTask<IReadOnlyList<OutboxLease>> AcquireAsync(
         string holder, TimeSpan duration, int limit, int failingLimit, TimeSpan longestPause, CancellationToken cancellationToken)
     {
-        var (now, free) = await database.ReadAsync(async (db, cancellation) =>
+        var (now, free, emptied) = await database.ReadAsync(async (db, cancellation) =>
         {
             var now = await DatabaseClock.NowAsync(db, cancellation);
             // A clock that was set back keeps nobody away for longer than it would have.
             var far = now + longestPause.Ticks;
-            var waiting = db.Set<DestinationRow>()
-                .Where(row => (row.TakenUntil <= now || row.TakenUntil > far) && db.Set<EduRow>().Any(edu => edu.Destination == row.Destination));
+            var untaken = db.Set<DestinationRow>().Where(row => row.TakenUntil <= now || row.TakenUntil > far);
+            var waiting = untaken.Where(row => db.Set<EduRow>().Any(edu => edu.Destination == row.Destination));
             var free = await FindAsync(waiting.Where(row => row.Failures == 0), limit);
             var failing = Math.Min(failingLimit, limit - free.Count);
             if (failing > 0) free.AddRange(await FindAsync(waiting.Where(row => row.Failures > 0), failing));
-            return (now, free);
+            var emptied = await untaken.AsNoTracking().Where(row => !db.Set<EduRow>().Any(edu => edu.Destination == row.Destination))
+                .OrderBy(row => row.Destination).Take(MostForgotten).ToListAsync(cancellation);
+            return (now, free, emptied);
 
             Task<List<DestinationRow>> FindAsync(IQueryable<DestinationRow> rows, int most) => rows.AsNoTracking()
                 .OrderBy(row => row.TakenUntil > far ? now : row.TakenUntil).ThenBy(row => row.FreeSince).ThenBy(row => row.Destination)
                 .Take(most).ToListAsync(cancellation);
         }, cancellationToken);
+        foreach (var row in emptied) await ForgetAsync(row, cancellationToken);
         if (free.Count == 0) return [];
 
         var (by, until, since) = (StoredKey.OfHolder(holder), now + duration.Ticks, HostTime(duration));
@@ -80,6 +85,16 @@ internal sealed class Leases(Database database, TimeProvider time)
             return released;
         }, cancellationToken);
     }
+
+    /// <summary>Nothing waits for it, and its holder has not come back.</summary>
+    private async ValueTask ForgetAsync(DestinationRow emptied, CancellationToken cancellationToken) => await database.TransactAsync(async db =>
+    {
+        if (!await DestinationRows.LockAsync(db, emptied.Destination)) return 0;
+        await db.Set<DestinationRow>().Where(row => row.Destination == emptied.Destination && row.Turn == emptied.Turn)
+            .ExecuteUpdateAsync(row => row.SetProperty(d => d.Holder, (byte[]?)null), CancellationToken.None);
+        await DestinationRows.ForgetIfEmptyAsync(db, emptied.Destination);
+        return 0;
+    }, cancellationToken);
 
     private long HostTime(TimeSpan later) => time.GetUtcNow().UtcTicks + later.Ticks;
 }

@@ -21,7 +21,8 @@ internal sealed class Outbox(Database database)
     public async ValueTask RemoveAsync(string destination, IReadOnlyList<OutboxEntry> edus, CancellationToken cancellationToken)
     {
         var stored = StoredText.Destination(destination);
-        var messageIds = edus.ToDictionary(edu => edu.Position, edu => edu.MessageId);
+        var messageIds = new Dictionary<long, string>();
+        foreach (var edu in edus) messageIds[edu.Position] = edu.MessageId;
         await database.TransactAsync(async db =>
         {
             // Behind the destination's lock, so that nothing else comes or goes.

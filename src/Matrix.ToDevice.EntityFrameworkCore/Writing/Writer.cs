@@ -84,9 +84,9 @@ internal sealed class Writer(Database database, TimeProvider time, KnownRemovals
         foreach (var row in rows.Values)
         {
             row.LastPosition = Math.Max(row.LastPosition, first);
-            if (!empty.Contains(row.Destination)) continue;
-            // What was not waiting is free from now on.
-            (row.TakenUntil, row.FreeSince) = (Math.Max(row.TakenUntil, databaseNow), now);
+            // What was not waiting is free from now on, unless it is taken or left alone for longer.
+            if (!empty.Contains(row.Destination) || row.TakenUntil > databaseNow) continue;
+            (row.TakenUntil, row.FreeSince) = (databaseNow, now);
             db.Entry(row).Property(destination => destination.TakenUntil).IsModified = true;
             db.Entry(row).Property(destination => destination.FreeSince).IsModified = true;
         }
