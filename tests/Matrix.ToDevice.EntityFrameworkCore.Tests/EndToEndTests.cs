@@ -8,7 +8,6 @@ using Microsoft.Extensions.Logging;
 namespace Matrix.ToDevice.Tests;
 
 /// <summary>A homeserver over HTTP whose messages are in its own context's database.</summary>
-[Category("Slow")]
 [TestFixture(typeof(SqliteDatabases))]
 [TestFixture(typeof(PostgreSqlDatabases))]
 [TestFixture(typeof(MariaDbDatabases))]

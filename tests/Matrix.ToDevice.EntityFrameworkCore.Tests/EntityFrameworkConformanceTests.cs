@@ -1,7 +1,6 @@
 namespace Matrix.ToDevice.Tests;
 
 /// <summary>The store keeps every promise on each of the databases, those of several hosts too.</summary>
-[Category("Slow")]
 [TestFixture(typeof(SqliteDatabases))]
 [TestFixture(typeof(PostgreSqlDatabases))]
 [TestFixture(typeof(MariaDbDatabases))]

@@ -4,7 +4,6 @@ using Microsoft.EntityFrameworkCore;
 namespace Matrix.ToDevice.Tests;
 
 /// <summary>The connection breaks when PostgreSQL has carried a commit out, and before its answer is there.</summary>
-[Category("Slow")]
 public class LostAnswerTests
 {
     private readonly PostgreSqlDatabases _databases = new();

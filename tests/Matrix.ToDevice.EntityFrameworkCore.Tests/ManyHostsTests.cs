@@ -4,7 +4,6 @@ using System.Text;
 namespace Matrix.ToDevice.Tests;
 
 /// <summary>Two stores on one database keep every promise together, whichever it is.</summary>
-[Category("Slow")]
 [TestFixture(typeof(SqliteDatabases))]
 [TestFixture(typeof(PostgreSqlDatabases))]
 [TestFixture(typeof(MariaDbDatabases))]

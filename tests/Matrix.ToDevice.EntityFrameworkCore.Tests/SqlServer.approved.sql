@@ -7,6 +7,7 @@ FROM [to_device_device] AS [t]
 WHERE [t].[device] IN (@some1, @some2)
 
 -- begin, ReadCommitted
+
 -- @p0 VarBinary(16)
 -- @p1 BigInt
 -- @p2 BigInt
@@ -26,6 +27,7 @@ VALUES (@p0, @p1, @p2, @p3, @p4),
 -- commit
 
 -- begin, ReadCommitted
+
 -- @p1 VarBinary(16)
 -- @p0 BigInt
 -- @p3 VarBinary(16)
@@ -84,7 +86,6 @@ SELECT TOP(1) GETUTCDATE()
 FROM [to_device_counter] AS [t]
 WHERE [t].[id] = 1
 
--- begin, Unspecified
 -- @p3 VarChar(600)
 -- @p0 BigInt
 -- @p1 BigInt
@@ -124,8 +125,6 @@ VALUES (@p18, @p19, @p20, @p21, @p22);
 
 -- commit
 
--- commit
-
 ---- IDeviceInbox.ReadAsync
 
 -- @p Int
@@ -134,6 +133,15 @@ VALUES (@p18, @p19, @p20, @p21, @p22);
 SELECT TOP(@p) [t].[sequence] AS [Sequence], [t].[bytes] AS [Bytes]
 FROM [to_device_message] AS [t]
 WHERE [t].[device] = @key AND [t].[sequence] > @after_Sequence
+ORDER BY [t].[sequence]
+
+-- @p Int
+-- @key VarBinary(16)
+-- @after_Sequence BigInt
+-- @last BigInt
+SELECT TOP(@p) [t].[device], [t].[sequence], [t].[bytes], [t].[content], [t].[event_type], [t].[send_id], [t].[sender]
+FROM [to_device_message] AS [t]
+WHERE [t].[device] = @key AND [t].[sequence] > @after_Sequence AND [t].[sequence] <= @last
 ORDER BY [t].[sequence]
 
 ---- AcknowledgeAsync
@@ -150,6 +158,7 @@ SELECT CASE
 END
 
 -- begin, ReadCommitted
+
 -- @p BigInt
 -- @key VarBinary(16)
 UPDATE [t]
@@ -176,6 +185,14 @@ FROM [to_device_message] AS [t]
 WHERE [t].[device] = @key AND [t].[sequence] <= @upTo_Sequence
 ORDER BY [t].[sequence]
 
+-- @p0 VarBinary(16)
+-- @p1 BigInt
+SET IMPLICIT_TRANSACTIONS OFF;
+SET NOCOUNT ON;
+DELETE FROM [to_device_message]
+OUTPUT 1
+WHERE [device] = @p0 AND [sequence] = @p1;
+
 -- commit
 
 ---- RemoveDeviceAsync
@@ -186,6 +203,7 @@ FROM [to_device_device] AS [t]
 WHERE [t].[device] = @some1
 
 -- begin, ReadCommitted
+
 -- @p0 VarBinary(16)
 -- @p1 BigInt
 -- @p2 BigInt
@@ -199,6 +217,7 @@ VALUES (@p0, @p1, @p2, @p3, @p4);
 -- commit
 
 -- begin, ReadCommitted
+
 -- @p BigInt
 -- @key VarBinary(16)
 UPDATE [t]
@@ -213,12 +232,29 @@ FROM [to_device_message] AS [t]
 WHERE [t].[device] = @key
 ORDER BY [t].[sequence]
 
+-- @p0 VarBinary(16)
+-- @p1 BigInt
+SET IMPLICIT_TRANSACTIONS OFF;
+SET NOCOUNT ON;
+DELETE FROM [to_device_message]
+OUTPUT 1
+WHERE [device] = @p0 AND [sequence] = @p1;
+
 -- @p Int
 -- @key VarBinary(16)
 SELECT TOP(@p) [t].[device] AS [Device], [t].[fingerprint] AS [Key], [t].[last_used] AS [LastUsed]
 FROM [to_device_transaction] AS [t]
 WHERE [t].[device] = @key
 ORDER BY [t].[fingerprint]
+
+-- @p0 VarBinary(16)
+-- @p1 VarBinary(16)
+-- @p2 BigInt
+SET IMPLICIT_TRANSACTIONS OFF;
+SET NOCOUNT ON;
+DELETE FROM [to_device_transaction]
+OUTPUT 1
+WHERE [device] = @p0 AND [fingerprint] = @p1 AND [last_used] = @p2;
 
 -- @microseconds BigInt
 UPDATE [t]
@@ -256,13 +292,49 @@ WHERE [t].[removed_at] > CAST(0 AS bigint) AND [t].[removed_at] < @due
 ORDER BY [t].[removed_at]
 
 -- begin, ReadCommitted
+
+-- @p BigInt
+-- @key VarBinary(16)
+UPDATE [t]
+SET [t].[locked_by] = @p
+FROM [to_device_device] AS [t]
+WHERE [t].[device] = @key
+
+-- @key VarBinary(16)
+-- @due BigInt
+SELECT [t].[device] AS [Key]
+FROM [to_device_device] AS [t]
+WHERE [t].[device] = @key AND [t].[removed_at] > CAST(0 AS bigint) AND [t].[removed_at] < @due AND [t].[last_sequence] = CAST(0 AS bigint)
+
+-- @p BigInt
+-- @key VarBinary(16)
+-- @due BigInt
+UPDATE [t]
+SET [t].[removal] = @p,
+    [t].[removed_at] = @p
+FROM [to_device_device] AS [t]
+WHERE [t].[device] = @key AND [t].[removed_at] > CAST(0 AS bigint) AND [t].[removed_at] < @due
+
+-- commit
+
+-- begin, ReadCommitted
+
 -- @p Int
--- @_8__locals1_kind Int
--- @_8__locals1_due BigInt
+-- @kind Int
+-- @due BigInt
 SELECT TOP(@p) [t].[device] AS [Device], [t].[fingerprint] AS [Key], [t].[last_used] AS [LastUsed]
 FROM [to_device_transaction] AS [t]
-WHERE [t].[kind] = @_8__locals1_kind AND [t].[last_used] < @_8__locals1_due
+WHERE [t].[kind] = @kind AND [t].[last_used] < @due
 ORDER BY [t].[last_used]
+
+-- @p0 VarBinary(16)
+-- @p1 VarBinary(16)
+-- @p2 BigInt
+SET IMPLICIT_TRANSACTIONS OFF;
+SET NOCOUNT ON;
+DELETE FROM [to_device_transaction]
+OUTPUT 1
+WHERE [device] = @p0 AND [fingerprint] = @p1 AND [last_used] = @p2;
 
 -- commit
 
@@ -275,6 +347,54 @@ SELECT TOP(@p) [t].[destination], [t].[position], [t].[committed_at], [t].[conte
 FROM [to_device_edu] AS [t]
 WHERE [t].[destination] = @stored AND [t].[position] > @after
 ORDER BY [t].[position]
+
+---- RemoveAsync
+
+-- begin, ReadCommitted
+
+-- @p BigInt
+-- @destination VarChar(600)
+UPDATE [t]
+SET [t].[locked_by] = @p
+FROM [to_device_destination] AS [t]
+WHERE [t].[destination] = @destination
+
+-- @stored VarChar(600)
+-- @positions1 BigInt
+SELECT [t].[position] AS [Position], [t].[message_id] AS [MessageId]
+FROM [to_device_edu] AS [t]
+WHERE [t].[destination] = @stored AND [t].[position] = @positions1
+
+-- @p0 VarChar(600)
+-- @p1 BigInt
+SET IMPLICIT_TRANSACTIONS OFF;
+SET NOCOUNT ON;
+DELETE FROM [to_device_edu]
+OUTPUT 1
+WHERE [destination] = @p0 AND [position] = @p1;
+
+-- @destination VarChar(600)
+SELECT CASE
+    WHEN EXISTS (
+        SELECT 1
+        FROM [to_device_edu] AS [t]
+        WHERE [t].[destination] = @destination) THEN CAST(1 AS bit)
+    ELSE CAST(0 AS bit)
+END
+
+-- @destination VarChar(600)
+SELECT [t].[destination] AS [Destination]
+FROM [to_device_destination] AS [t]
+WHERE [t].[destination] = @destination AND [t].[holder] IS NULL
+
+-- @p0 VarChar(600)
+SET IMPLICIT_TRANSACTIONS OFF;
+SET NOCOUNT ON;
+DELETE FROM [to_device_destination]
+OUTPUT 1
+WHERE [destination] = @p0;
+
+-- commit
 
 ---- ListDestinationsAsync
 
@@ -333,9 +453,79 @@ WHERE ([t].[taken_until] <= @now OR [t].[taken_until] > @far) AND NOT EXISTS (
     WHERE [t0].[destination] = [t].[destination])
 ORDER BY [t].[destination]
 
+-- begin, ReadCommitted
+
+-- @p BigInt
+-- @destination VarChar(600)
+UPDATE [t]
+SET [t].[locked_by] = @p
+FROM [to_device_destination] AS [t]
+WHERE [t].[destination] = @destination
+
+-- @emptied_Destination VarChar(600)
+-- @emptied_Turn BigInt
+UPDATE [t]
+SET [t].[holder] = NULL
+FROM [to_device_destination] AS [t]
+WHERE [t].[destination] = @emptied_Destination AND [t].[turn] = @emptied_Turn
+
+-- @destination VarChar(600)
+SELECT CASE
+    WHEN EXISTS (
+        SELECT 1
+        FROM [to_device_edu] AS [t]
+        WHERE [t].[destination] = @destination) THEN CAST(1 AS bit)
+    ELSE CAST(0 AS bit)
+END
+
+-- @destination VarChar(600)
+SELECT [t].[destination] AS [Destination]
+FROM [to_device_destination] AS [t]
+WHERE [t].[destination] = @destination AND [t].[holder] IS NULL
+
+-- @p0 VarChar(600)
+SET IMPLICIT_TRANSACTIONS OFF;
+SET NOCOUNT ON;
+DELETE FROM [to_device_destination]
+OUTPUT 1
+WHERE [destination] = @p0;
+
+-- commit
+
+-- begin, ReadCommitted
+
+-- @p VarBinary(16)
+-- @p3 BigInt
+-- @p4 BigInt
+-- @row_Destination VarChar(600)
+-- @row_Turn BigInt
+UPDATE [t]
+SET [t].[holder] = @p,
+    [t].[taken_until] = @p3,
+    [t].[free_since] = @p4,
+    [t].[turn] = [t].[turn] + CAST(1 AS bigint)
+FROM [to_device_destination] AS [t]
+WHERE [t].[destination] = @row_Destination AND [t].[turn] = @row_Turn
+
+-- @p VarBinary(16)
+-- @p3 BigInt
+-- @p4 BigInt
+-- @row_Destination VarChar(600)
+-- @row_Turn BigInt
+UPDATE [t]
+SET [t].[holder] = @p,
+    [t].[taken_until] = @p3,
+    [t].[free_since] = @p4,
+    [t].[turn] = [t].[turn] + CAST(1 AS bigint)
+FROM [to_device_destination] AS [t]
+WHERE [t].[destination] = @row_Destination AND [t].[turn] = @row_Turn
+
+-- commit
+
 ---- RenewAsync
 
 -- begin, ReadCommitted
+
 SELECT TOP(1) GETUTCDATE()
 FROM [to_device_counter] AS [t]
 WHERE [t].[id] = 1
@@ -358,6 +548,7 @@ WHERE [t].[destination] = @stored AND [t].[holder] = @by
 ---- ReleaseAsync
 
 -- begin, ReadCommitted
+
 SELECT TOP(1) GETUTCDATE()
 FROM [to_device_counter] AS [t]
 WHERE [t].[id] = 1
@@ -385,11 +576,17 @@ SELECT CASE
     ELSE CAST(0 AS bit)
 END
 
+-- @destination VarChar(600)
+SELECT [t].[destination] AS [Destination]
+FROM [to_device_destination] AS [t]
+WHERE [t].[destination] = @destination AND [t].[holder] IS NULL
+
+-- @p0 VarChar(600)
+SET IMPLICIT_TRANSACTIONS OFF;
+SET NOCOUNT ON;
+DELETE FROM [to_device_destination]
+OUTPUT 1
+WHERE [destination] = @p0;
+
 -- commit
 
-
-Assert.That(server.Said, Is.EqualTo(await File.ReadAllTextAsync(Path.Combine(Repository.Folder, ApprovedFile))))
-  Expected string length 0 but was 10125. Strings differ at index 0.
-  Expected: <string.Empty>
-  But was:  "---- CommitAsync\n\n-- @some1 VarBinary(16)\n-- @some2 VarBinary..."
-  -----------^

@@ -14,8 +14,8 @@ public class SqlServerTests
     [Test]
     public async Task What_is_said_to_an_SQL_Server_is_what_was_approved()
     {
-        var server = new RecordedSqlServer();
-        await using var host = new EntityFrameworkHost(options => options.UseSqlServer("Server=nowhere").AddInterceptors(server));
+        await using var server = new RecordedSqlServer();
+        await using var host = new EntityFrameworkHost(options => options.UseSqlServer(server));
         var device = EntityFrameworkHost.Bob("B1");
 
         await NoteAsync("CommitAsync", () => host.SendAsync("t1", "{}", ["B1"], servers: ["hs2"]));
@@ -28,6 +28,11 @@ public class SqlServerTests
         });
         await NoteAsync("PurgeAsync", async () => await host.Transactions.PurgeAsync(TransactionKey.SendToDevice, DateTimeOffset.UnixEpoch, 100, default));
         await NoteAsync("IFederationOutbox.ReadAsync", async () => await host.Outbox.ReadAsync("hs2", 0, 100, default));
+        await NoteAsync("RemoveAsync", async () =>
+        {
+            await host.Outbox.RemoveAsync("hs2", [new OutboxEntry(1, "m1", default, default)], default);
+            return 0;
+        });
         await NoteAsync("ListDestinationsAsync", async () => await host.Outbox.ListDestinationsAsync("hs2", 100, default));
         await NoteAsync("AcquireAsync", async () => await host.Outbox.AcquireAsync("one", TimeSpan.FromMinutes(1), 100, 10, TimeSpan.FromDays(1), default));
         await NoteAsync("RenewAsync", async () => await host.Outbox.RenewAsync("hs2", "one", TimeSpan.FromMinutes(1), 1, default));

@@ -45,10 +45,7 @@ internal sealed class Cleaner(Database database, TimeProvider time, KnownRemoval
         for (var purged = 0; ;)
         {
             var most = Math.Min(atMost - purged, RowDeletion.Chunk);
-            var some = await database.TransactAsync(
-                async db => await db.DeleteAsync(await db.Set<TransactionRow>().Where(row => row.Kind == kind && row.LastUsed < due).OrderBy(row => row.LastUsed).Take(most)
-                    .Select(row => new TransactionRow { Device = row.Device, Key = row.Key, LastUsed = row.LastUsed }).ToListAsync(CancellationToken.None)),
-                cancellationToken);
+            var some = await database.TransactAsync(db => DeleteRecordsAsync(db, kind, due, most), cancellationToken);
             purged += some;
             if (some < most || purged == atMost) return purged;
         }
@@ -79,17 +76,23 @@ internal sealed class Cleaner(Database database, TimeProvider time, KnownRemoval
             cancellationToken);
         foreach (var key in keys)
         {
-            await database.TransactAsync(async db =>
-            {
-                if (!await DeviceRows.LockAsync(db, key)) return 0;
-                var removed = db.Set<DeviceRow>().Where(row => row.Key == key && row.RemovedAt > 0 && row.RemovedAt < due);
-                // The counter of a device that has come back stays.
-                var gone = await removed.Where(row => row.LastSequence == 0).Select(row => new DeviceRow { Key = row.Key }).ToListAsync(CancellationToken.None);
-                return gone.Count > 0 ? await db.DeleteAsync(gone) : await removed.ExecuteUpdateAsync(
-                    row => row.SetProperty(device => device.Removal, 0L).SetProperty(device => device.RemovedAt, 0L), CancellationToken.None);
-            }, cancellationToken);
+            await database.TransactAsync(db => ForgetRemovalAsync(db, key, due), cancellationToken);
         }
     }
+
+    private static async Task<int> ForgetRemovalAsync(DbContext db, byte[] key, long due)
+    {
+        if (!await DeviceRows.LockAsync(db, key)) return 0;
+        var removed = db.Set<DeviceRow>().Where(row => row.Key == key && row.RemovedAt > 0 && row.RemovedAt < due);
+        // The counter of a device that has come back stays.
+        var gone = await removed.Where(row => row.LastSequence == 0).Select(row => new DeviceRow { Key = row.Key }).ToListAsync(CancellationToken.None);
+        return gone.Count > 0 ? await db.DeleteAsync(gone) : await removed.ExecuteUpdateAsync(
+            row => row.SetProperty(device => device.Removal, 0L).SetProperty(device => device.RemovedAt, 0L), CancellationToken.None);
+    }
+
+    private static async Task<int> DeleteRecordsAsync(DbContext db, int kind, long due, int most) => await db.DeleteAsync(
+        await db.Set<TransactionRow>().Where(row => row.Kind == kind && row.LastUsed < due).OrderBy(row => row.LastUsed).Take(most)
+            .Select(row => new TransactionRow { Device = row.Device, Key = row.Key, LastUsed = row.LastUsed }).ToListAsync(CancellationToken.None));
 
     private static IQueryable<MessageRow> KeysOf(IQueryable<MessageRow> messages) =>
         messages.OrderBy(row => row.Sequence).Select(row => new MessageRow { Device = row.Device, Sequence = row.Sequence });

@@ -28,9 +28,9 @@ internal sealed class MariaDbServer : IDisposable
         var (data, port) = (Path.Combine(folder, "data"), LoopbackPort.Unused());
         var users = Path.Combine(folder, "users.sql");
         File.WriteAllText(users, "CREATE USER 'tests'@'%' IDENTIFIED BY 'tests';\nGRANT ALL ON *.* TO 'tests'@'%';\n");
-        // It refuses to run as root, so it is its package's user who runs it.
-        string[] user = Environment.UserName == "root" ? ["--user=mysql"] : [];
-        if (user.Length > 0) Run("chown", "-R", "mysql", folder);
+        // It refuses to run as root, so it is nobody who runs it.
+        string[] user = Environment.UserName == "root" ? ["--user=nobody"] : [];
+        if (user.Length > 0) Run("chown", "-R", "nobody", folder);
         Run(Programs!.Value.Install, ["--no-defaults", $"--datadir={data}", "--skip-test-db", .. user]);
         var server = Process.Start(new ProcessStartInfo(
             Programs.Value.Server,

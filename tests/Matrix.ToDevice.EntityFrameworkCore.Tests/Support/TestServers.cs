@@ -12,7 +12,7 @@ public class TestServers
 
     private static readonly Lazy<MariaDbServer> s_mariaDb = new(() =>
     {
-        if (MariaDbServer.Programs is null) Miss("There is no MariaDB server on this machine (Debian: the package mariadb-server).");
+        if (MariaDbServer.Programs is null) Miss("There is no MariaDB server on this machine (Debian: the packages mariadb-server-core and mariadb-client-core).");
         return MariaDbServer.Start();
     });
 
