@@ -159,7 +159,7 @@ public class SenderFaultTests : SenderTests
     [TestCase(nameof(FederationSenderOptions.MaxEdus), 101)]
     [TestCase(nameof(FederationSenderOptions.MaxTransactionBytes), 0)]
     [TestCase(nameof(FederationSenderOptions.MaxDestinations), 0)]
-    [TestCase(nameof(FederationSenderOptions.MaxDestinations), 64)]
+    [TestCase(nameof(FederationSenderOptions.MaxDestinations), 1)]
     [TestCase(nameof(FederationSenderOptions.MaxFailingDestinations), 0)]
     [TestCase(nameof(FederationSenderOptions.MaxFailingDestinations), 128)]
     [TestCase(nameof(FederationSenderOptions.SlowAfter), -1)]
@@ -173,7 +173,7 @@ public class SenderFaultTests : SenderTests
     public void A_wrong_option_is_refused_at_the_start(string option, int value)
     {
         var property = typeof(FederationSenderOptions).GetProperty(option)!;
-        object wrong = property.PropertyType == typeof(int) ? value : TimeSpan.FromSeconds(value);
+        object wrong = property.PropertyType == typeof(int) || property.PropertyType == typeof(int?) ? value : TimeSpan.FromSeconds(value);
         Assert.That(
             () => TestHomeserver.StartAsync(builder => TestTransport.Add(builder, options => property.SetValue(options, wrong))),
             Throws.TypeOf<OptionsValidationException>().With.Message.Contains(option));
