@@ -66,6 +66,7 @@ internal sealed class DestinationSender(
     /// <returns>How long to leave the destination alone.</returns>
     private async Task<TimeSpan> DrainAsync(CancellationToken stopping)
     {
+        var began = time.GetTimestamp();
         while (true)
         {
             var waiting = await ReadAsync(stopping);
@@ -83,6 +84,7 @@ internal sealed class DestinationSender(
             {
                 Log.TransactionSplit(logger, _destination, count, result.Reason);
                 (_maxEdus, _sendingUpTo) = (count / 2, 0);
+                continue;
             }
             else if (!IsRefusal(result) || !await PassOverAsync(edus[0], result.Reason, stopping))
             {
@@ -92,6 +94,9 @@ internal sealed class DestinationSender(
                 Log.SendFailed(logger, _destination, result.Reason, _failures, pause);
                 return pause;
             }
+
+            // It has taken something, and there may always be more: it goes behind those that may wait for a place.
+            if (requests.IsPlaceWanted && time.GetElapsedTime(began) >= options.SlowAfter) return TimeSpan.Zero;
         }
     }
 
