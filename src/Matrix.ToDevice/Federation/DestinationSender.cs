@@ -60,8 +60,9 @@ internal sealed class DestinationSender(
         }
         catch (Exception exception)
         {
+            // The store's own trouble, which says nothing about the destination.
             Log.OutboxUnavailable(logger, exception);
-            pause = NextPause(null);
+            pause = options.MinPause;
         }
 
         await outbox.ReleaseAsync(_destination, holder, _failures, pause, CancellationToken.None);
