@@ -57,8 +57,9 @@ public sealed class FederationSenderOptions
     public TimeSpan? Expiry { get; set; }
 
     /// <summary>
-    /// After how long an EDU for a destination that does not take anything is given up, when one more try of its transaction has failed;
-    /// null: never. A destination that comes back after a longer time gets all that waits. Counted as with <see cref="Expiry"/>.
+    /// After how long an EDU for a destination that does not take anything is given up, when one more try of its transaction has failed,
+    /// the seventeenth in a row at least; null: never. A destination that comes back after a longer time gets all that waits. Counted
+    /// as with <see cref="Expiry"/>.
     /// Default: 30 days (D21).
     /// </summary>
     public TimeSpan? UnreachableExpiry { get; set; } = TimeSpan.FromDays(30);

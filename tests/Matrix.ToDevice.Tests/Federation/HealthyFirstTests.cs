@@ -111,6 +111,33 @@ public class HealthyFirstTests
         await ComesAsync(second);
     }
 
+    [Test]
+    public async Task D22_servers_for_which_there_is_always_more_do_not_keep_their_places_from_others()
+    {
+        await StartAsync(places: 2, forFailing: 1);
+        string[] busy = ["busy1", "busy2"];
+        foreach (var server in busy) await SendAsync(server);
+        List<TestTransport.Transaction> underWay = [await Peers.NextAsync("busy1"), await Peers.NextAsync("busy2")];
+        await SendAsync("hs2");
+
+        // Each answers before it counts as slow, and has got one more by then.
+        var patience = _time.GetUtcNow() + TimeSpan.FromMinutes(1);
+        while (!Peers.HasNext("hs2"))
+        {
+            foreach (var server in busy)
+            {
+                await SendAsync(server);
+                if (Peers.HasNext(server)) underWay.Add(await Peers.NextAsync(server));
+            }
+
+            Assert.That(_time.GetUtcNow(), Is.LessThan(patience), "hs2 waits, and two others are served again and again");
+            _time.Advance(s_slowAfter - TimeSpan.FromSeconds(1));
+            foreach (var transaction in underWay) transaction.Received();
+            underWay.Clear();
+            for (var n = 0; n < 20 && !Peers.HasNext("hs2") && !busy.Any(server => Peers.HasNext(server)); n++) await TimeLimit.OneMoreTurnAsync();
+        }
+    }
+
     private async Task StartAsync(int places, int forFailing)
     {
         (_time, _sends) = (new ManualTime(), 0);

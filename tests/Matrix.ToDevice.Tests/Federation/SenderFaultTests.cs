@@ -44,6 +44,40 @@ public class SenderFaultTests : SenderTests
     }
 
     [Test]
+    public async Task D22_a_store_that_fails_makes_no_destination_one_that_fails()
+    {
+        var time = new ManualTime();
+        await using var server = await TestHomeserver.StartAsync(builder =>
+        {
+            builder.Services.AddSingleton<TimeProvider>(time);
+            TestTransport.Add(builder, options =>
+            {
+                options.MinPause = options.MaxPause = TimeSpan.FromHours(1);
+                options.PollInterval = options.LeaseDuration = TimeSpan.FromDays(1);
+            });
+            HookedOutbox.Add(builder);
+        });
+        var outbox = server.Services.GetRequiredService<HookedOutbox>();
+        TaskCompletionSource released = new(), end = new();
+        outbox.Before = called =>
+        {
+            if (called == nameof(IFederationOutbox.ReadAsync)) throw new IOException("The disk is away.");
+        };
+        outbox.AfterRelease = () =>
+        {
+            released.TrySetResult();
+            return end.Task;
+        };
+        (await server.Login("@alice:hs1", "A1").SendAsync("t1", "@carol:hs2", "C1")).ShouldBeAccepted();
+        await released.Task.WaitAsync(TimeLimit.OfOneWait);
+        time.Advance(TimeSpan.FromHours(2));
+
+        var leases = await ((IFederationOutbox)server.Services.GetRequiredService<ITransactionStore>()).AcquireAsync("test", TimeSpan.FromDays(1), 10);
+        end.SetResult();
+        Assert.That(leases.Single().Failures, Is.Zero);
+    }
+
+    [Test]
     public async Task D23_an_EDU_at_the_position_of_one_that_was_lost_in_a_failover_is_sent()
     {
         await using var server = await TestHomeserver.StartAsync(builder =>
