@@ -35,6 +35,7 @@ main() {
   fi
   step format locked dotnet format Matrix.ToDevice.sln --verify-no-changes --no-restore || true
   if ! has_postgresql; then step postgresql locked install_postgresql || true; fi
+  if ! has_mariadb; then step mariadb locked apt_install mariadb-server-core mariadb-client-core || true; fi
   local project
   for project in tests/*/*.csproj; do dotnet_suite "$project"; done
   if step client-packages locked install_packages tests/Clients; then
@@ -93,6 +94,9 @@ install_postgresql() {
   as_root sed -i "s/^#\? *create_main_cluster.*/create_main_cluster = false/" /etc/postgresql-common/createcluster.conf &&
     apt_install postgresql pgbouncer
 }
+
+# Its programs, without the server that Debian would start.
+has_mariadb() { [[ -x /usr/sbin/mariadbd ]] && command -v mariadb-install-db && command -v my_print_defaults; } >/dev/null
 
 apt_install() { # PACKAGE...
   as_root apt-get update -qq && as_root apt-get install -qq -y --no-install-recommends "$@"

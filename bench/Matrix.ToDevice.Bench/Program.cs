@@ -28,6 +28,12 @@ internal static class Program
                 await PostgreSqlBench.RunAsync(rest is [var few] ? int.Parse(few, null) : 3, Body.All, [1, 64]);
                 await SyncBench.RunOnPostgreSqlAsync();
                 return 0;
+            case ["postgresql-removals", .. var rest]:
+                await RemovalBench.RunAsync(Rounds(rest));
+                return 0;
+            case ["inbox", .. var rest]:
+                await InboxBench.RunAsync(rest is [var messages] ? int.Parse(messages, null) : 1_000_000);
+                return 0;
             case ["outbox-drain", .. var rest]:
                 await OutboxDrain.RunAsync(rest is [var edus] ? int.Parse(edus, null) : 1_000_000);
                 return 0;
@@ -50,15 +56,23 @@ internal static class Program
             case ["sync", "postgresql"]:
                 await SyncBench.RunOnPostgreSqlAsync();
                 return 0;
+            case ["dead-servers", "sqlite", .. var rest]:
+                await DeadServersBench.RunOnSqliteAsync(Seconds(rest));
+                return 0;
+            case ["dead-servers", "postgresql", .. var rest]:
+                await DeadServersBench.RunOnPostgreSqlAsync(Seconds(rest));
+                return 0;
             default:
                 await Console.Error.WriteLineAsync(
                     "usage: http [ROUNDS [BODY]] | sqlite|slow-disk|postgresql [ROUNDS [BODY [SENDERS]]] | postgresql-budgets [ROUNDS] | "
-                    + "outbox-drain [EDUS] | memory | sync sqlite|postgresql");
+                    + "postgresql-removals [ROUNDS] | inbox [MESSAGES] | outbox-drain [EDUS] | memory | sync sqlite|postgresql | dead-servers sqlite|postgresql [SECONDS]");
                 return 2;
         }
     }
 
     private static int Rounds(string[] rest) => rest is [var rounds, ..] ? int.Parse(rounds, null) : 5;
+
+    private static int Seconds(string[] rest) => rest is [var seconds] ? int.Parse(seconds, null) : 30;
 
     private static int[] Senders(string[] rest) => rest is [_, _, var senders] ? [int.Parse(senders, null)] : [1, 16, 64, 256];
 

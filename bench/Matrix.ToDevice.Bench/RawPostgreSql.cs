@@ -73,11 +73,11 @@ internal static class RawPostgreSql
         var sending = new DeviceAddress("@sender:example.org", $"SENDER{sender}");
         DeviceAddress[] devices = [sending, .. targets.OrderBy(target => target.UserId, StringComparer.Ordinal)];
 
-        command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = long.MaxValue });
         command.Parameters.Add(new NpgsqlParameter<DateTime> { TypedValue = DateTime.UtcNow, NpgsqlDbType = NpgsqlDbType.TimestampTz });
         Add(command, NpgsqlDbType.Text, devices.Select(device => device.UserId));
         Add(command, NpgsqlDbType.Text, devices.Select(device => device.DeviceId));
         Add(command, NpgsqlDbType.Bigint, devices.Select((_, i) => i == 0 ? 0L : 1L));
+        Add(command, NpgsqlDbType.Bigint, devices.Select(_ => long.MaxValue));
         Add(command, NpgsqlDbType.Text, [sending.UserId]);
         Add(command, NpgsqlDbType.Text, [sending.DeviceId]);
         Add(command, NpgsqlDbType.Uuid, [Guid.NewGuid()]);

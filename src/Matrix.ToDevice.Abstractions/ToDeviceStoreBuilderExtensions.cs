@@ -12,12 +12,21 @@ public static class ToDeviceStoreBuilderExtensions
     /// <see cref="IFederationOutbox"/> too, messages to users of other servers go there.
     /// </summary>
     /// <param name="builder">The module's builder.</param>
-    /// <param name="lifetime">How long one instance lives.</param>
+    /// <param name="lifetime">
+    /// How long one instance lives: <see cref="ServiceLifetime.Scoped"/> is one request. A <see cref="ServiceLifetime.Transient"/> store
+    /// would be another one for each part of a send, which could not commit together.
+    /// </param>
+    /// <exception cref="ArgumentException">The lifetime is <see cref="ServiceLifetime.Transient"/>.</exception>
     public static ISendToDeviceBuilder UseStore<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] TStore>(
         this ISendToDeviceBuilder builder, ServiceLifetime lifetime = ServiceLifetime.Singleton)
         where TStore : class, ITransactionStore, IDeviceInbox
     {
         ArgumentNullException.ThrowIfNull(builder);
+        if (lifetime == ServiceLifetime.Transient)
+        {
+            throw new ArgumentException(
+                $"UseStore<{typeof(TStore).Name}>(Transient) would make a store for each part of a send. Say Scoped or Singleton.", nameof(lifetime));
+        }
 
         var services = builder.Services;
         services.Replace(ServiceDescriptor.Describe(typeof(TStore), typeof(TStore), lifetime));

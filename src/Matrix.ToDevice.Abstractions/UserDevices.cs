@@ -31,5 +31,6 @@ public readonly record struct UserDevices
 
     /// <summary>A local user with these devices.</summary>
     /// <param name="deviceIds">The IDs of the devices that can sync. Cross-signing keys are not devices (R74).</param>
-    public static UserDevices Local(IReadOnlyCollection<string> deviceIds) => new(isRemote: false, deviceIds);
+    public static UserDevices Local(IEnumerable<string> deviceIds) =>
+        new(isRemote: false, deviceIds as IReadOnlyCollection<string> ?? [.. deviceIds ?? throw new ArgumentNullException(nameof(deviceIds))]);
 }

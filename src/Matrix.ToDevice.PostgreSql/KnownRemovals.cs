@@ -1,6 +1,9 @@
 namespace Matrix.ToDevice;
 
-/// <summary>The number of the last removal that this host knows of. It lags behind those of other hosts, and is never ahead.</summary>
+/// <summary>
+/// The number of the last removal that this host knows of. It lags behind those of other hosts, and is never ahead: it is learned
+/// from the tables alone.
+/// </summary>
 internal sealed class KnownRemovals
 {
     private long _last;

@@ -47,14 +47,17 @@ internal sealed class Opened : IAsyncDisposable
         var database = new PostgreSqlDatabase(options, application, time, logger);
         try
         {
-            bool isDirect;
+            database.CheckMultiplexing();
+            bool notifies;
             await using (var connection = await database.ConnectAsync(cancellationToken))
             {
-                isDirect = await database.IsDirectAsync(connection, cancellationToken);
-                await PostgreSqlSchema.UpgradeAsync(connection, options, database.Name, logger, cancellationToken);
+                var isDirect = await database.IsDirectAsync(connection, cancellationToken);
+                notifies = options.Notifications ?? isDirect;
+                database.CheckPool(notifies);
+                await PostgreSqlSchema.UpgradeAsync(connection, options, database.Name, time, logger, cancellationToken);
             }
 
-            var opened = new Opened(database, options, options.Notifications ?? isDirect, knownRemovals, signals, time, logger);
+            var opened = new Opened(database, options, notifies, knownRemovals, signals, time, logger);
             if (opened._listener is not null) await opened._listener.StartAsync(CancellationToken.None);
             return opened;
         }

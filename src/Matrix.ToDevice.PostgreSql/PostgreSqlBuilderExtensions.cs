@@ -28,12 +28,19 @@ public static class PostgreSqlBuilderExtensions
     /// Sets what should not be as it is. Without a data source and a connection string, the application's
     /// <see cref="NpgsqlDataSource"/> is used (<c>services.AddNpgsqlDataSource(…)</c>).
     /// </param>
-    public static ISendToDeviceBuilder UsePostgreSql(this ISendToDeviceBuilder builder, Action<PostgreSqlStoreOptions>? configure = null)
+    public static ISendToDeviceBuilder UsePostgreSql(this ISendToDeviceBuilder builder, Action<PostgreSqlStoreOptions>? configure = null) =>
+        builder.UsePostgreSql((_, options) => configure?.Invoke(options));
+
+    /// <inheritdoc cref="UsePostgreSql(ISendToDeviceBuilder, string)"/>
+    /// <param name="builder">The module's builder.</param>
+    /// <param name="configure">Sets options with the help of the application's services.</param>
+    public static ISendToDeviceBuilder UsePostgreSql(this ISendToDeviceBuilder builder, Action<IServiceProvider, PostgreSqlStoreOptions> configure)
     {
         ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(configure);
 
-        var options = builder.Services.AddOptions<PostgreSqlStoreOptions>().ValidateOnStart();
-        if (configure is not null) options.Configure(configure);
+        builder.Services.AddOptions<PostgreSqlStoreOptions>()
+            .Configure<IServiceProvider>((options, services) => configure(services, options)).ValidateOnStart();
         builder.Services.TryAddEnumerable(
             ServiceDescriptor.Singleton<IValidateOptions<PostgreSqlStoreOptions>, PostgreSqlStoreOptionsValidator>());
         builder.Services.TryAddSingleton(TimeProvider.System);

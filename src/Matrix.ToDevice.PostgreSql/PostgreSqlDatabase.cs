@@ -13,6 +13,7 @@ internal sealed class PostgreSqlDatabase : IAsyncDisposable
     private readonly PostgreSqlStoreOptions _options;
     private readonly NpgsqlDataSource _dataSource;
     private readonly NpgsqlDataSource? _own;
+    private readonly NpgsqlConnectionStringBuilder _settings;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private volatile bool _prepare;
@@ -25,14 +26,33 @@ internal sealed class PostgreSqlDatabase : IAsyncDisposable
         // A cluster with standbys: only the primary writes, and reads have to see what was written.
         _dataSource = dataSource is NpgsqlMultiHostDataSource hosts ? hosts.WithTargetSession(TargetSessionAttributes.Primary) : dataSource;
 
-        var address = new NpgsqlConnectionStringBuilder(dataSource.ConnectionString);
-        Name = $"{address.Database ?? address.Username} on {address.Host}:{address.Port}";
+        _settings = new NpgsqlConnectionStringBuilder(dataSource.ConnectionString);
+        Name = $"{_settings.Database ?? _settings.Username} on {_settings.Host}:{_settings.Port}";
     }
 
     /// <summary>Which database it is, for messages; without secrets.</summary>
     public string Name { get; }
 
     public ValueTask<NpgsqlConnection> ConnectAsync(CancellationToken cancellationToken) => _dataSource.OpenConnectionAsync(cancellationToken);
+
+    /// <summary>Throws when statements of several callers go over one connection: what listens, and what commits, needs its own.</summary>
+    public void CheckMultiplexing()
+    {
+        if (_settings.Multiplexing)
+            throw new PostgreSqlStoreException($"The data source for {Name} has Multiplexing=true, and the store needs connections of its own. Leave it out.");
+    }
+
+    /// <summary>Throws when the store's own tasks alone could leave no connection to read with.</summary>
+    public void CheckPool(bool notifies)
+    {
+        var needed = _options.Writers + 1 + (notifies ? 2 : 0);
+        if (_settings.Pooling && _settings.MaxPoolSize < needed)
+        {
+            throw new PostgreSqlStoreException(
+                $"The data source for {Name} has a Maximum Pool Size of {_settings.MaxPoolSize}; the store needs {needed} at least: {_options.Writers} to commit "
+                + $"(Writers), {(notifies ? "2 to listen and to notify, " : "")}1 to read. Raise it, or lower Writers.");
+        }
+    }
 
     /// <summary>
     /// Whether a connection leads straight to the server: a pooler gives it another number than the server's process has. One

@@ -16,13 +16,23 @@ public static class SqliteBuilderExtensions
 
     /// <inheritdoc cref="UseSqlite(ISendToDeviceBuilder, string)"/>
     /// <param name="builder">The module's builder.</param>
-    /// <param name="configure">Sets the connection string and whatever else should not be as it is.</param>
-    public static ISendToDeviceBuilder UseSqlite(this ISendToDeviceBuilder builder, Action<SqliteStoreOptions> configure)
+    /// <param name="configure">
+    /// Sets the connection string and whatever else should not be as it is. Without it they come from elsewhere:
+    /// <c>services.Configure&lt;SqliteStoreOptions&gt;(configuration.GetSection("ToDevice"))</c>.
+    /// </param>
+    public static ISendToDeviceBuilder UseSqlite(this ISendToDeviceBuilder builder, Action<SqliteStoreOptions>? configure = null) =>
+        builder.UseSqlite((_, options) => configure?.Invoke(options));
+
+    /// <inheritdoc cref="UseSqlite(ISendToDeviceBuilder, string)"/>
+    /// <param name="builder">The module's builder.</param>
+    /// <param name="configure">Sets options with the help of the application's services.</param>
+    public static ISendToDeviceBuilder UseSqlite(this ISendToDeviceBuilder builder, Action<IServiceProvider, SqliteStoreOptions> configure)
     {
         ArgumentNullException.ThrowIfNull(builder);
         ArgumentNullException.ThrowIfNull(configure);
 
-        builder.Services.AddOptions<SqliteStoreOptions>().Configure(configure).ValidateOnStart();
+        builder.Services.AddOptions<SqliteStoreOptions>()
+            .Configure<IServiceProvider>((options, services) => configure(services, options)).ValidateOnStart();
         builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<SqliteStoreOptions>, SqliteStoreOptionsValidator>());
         builder.Services.TryAddSingleton(TimeProvider.System);
         // A file that cannot be used is found out at start, not by the first client.

@@ -11,7 +11,7 @@ internal static class Registration
         Require<ToDeviceSync>("builder.Services.AddSendToDevice()");
         Require<ITransactionStore>("a store, for example .UseInMemory(), behind AddSendToDevice()");
         Require<IDeviceInbox>("a store, for example .UseInMemory(), behind AddSendToDevice()");
-        Require<IAuthResolver>(".UseAuth<YourAuthResolver>() or .UseClaimsAuth() behind AddSendToDevice()");
+        Require<IAuthResolver>(".UseAuth<YourAuthResolver>() or .UseClaimsAuth(…) behind AddSendToDevice()");
         Require<IDeviceDirectory>(".UseDirectory<YourDeviceDirectory>() behind AddSendToDevice()");
 
         void Require<TService>(string call)

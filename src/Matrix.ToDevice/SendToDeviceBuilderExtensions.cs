@@ -46,9 +46,17 @@ public static class SendToDeviceBuilderExtensions
     }
 
     /// <summary>Reads who makes a request from the claims of <c>HttpContext.User</c>, for hosts with ASP.NET Core authentication.</summary>
-    public static ISendToDeviceBuilder UseClaimsAuth(this ISendToDeviceBuilder builder, Action<ClaimsAuthOptions>? configure = null)
+    /// <param name="builder">The module's builder.</param>
+    /// <param name="userIdClaim">The claim that holds the full user ID, <c>@localpart:server</c>.</param>
+    /// <param name="deviceIdClaim">The claim that holds the device ID.</param>
+    /// <param name="configure">Names the claims of guests and appservices, if there are any.</param>
+    public static ISendToDeviceBuilder UseClaimsAuth(
+        this ISendToDeviceBuilder builder, string userIdClaim, string deviceIdClaim, Action<ClaimsAuthOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
+        ArgumentException.ThrowIfNullOrWhiteSpace(userIdClaim);
+        ArgumentException.ThrowIfNullOrWhiteSpace(deviceIdClaim);
+        builder.Services.Configure<ClaimsAuthOptions>(options => (options.UserIdClaim, options.DeviceIdClaim) = (userIdClaim, deviceIdClaim));
         if (configure is not null) builder.Services.Configure(configure);
         return builder.UseAuth<ClaimsAuthResolver>();
     }
@@ -62,6 +70,19 @@ public static class SendToDeviceBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(builder);
         builder.Services.Replace(ServiceDescriptor.Describe(typeof(IDeviceDirectory), typeof(TDirectory), lifetime));
+        return builder;
+    }
+
+    /// <summary>Uses a function to tell which devices users have.</summary>
+    /// <param name="builder">The module's builder.</param>
+    /// <param name="find">As <see cref="IDeviceDirectory.FindAsync"/>; it gets the services of the request.</param>
+    public static ISendToDeviceBuilder UseDirectory(
+        this ISendToDeviceBuilder builder,
+        Func<IServiceProvider, IReadOnlyList<string>, CancellationToken, ValueTask<IReadOnlyList<UserDevices>>> find)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(find);
+        builder.Services.Replace(ServiceDescriptor.Scoped<IDeviceDirectory>(services => new DelegateDirectory(services, find)));
         return builder;
     }
 

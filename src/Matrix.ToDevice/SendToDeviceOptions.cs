@@ -33,6 +33,12 @@ public sealed class SendToDeviceOptions
     /// </summary>
     public int MaxDevices { get; set; } = 20_000;
 
+    /// <summary>
+    /// How many other servers the users of one send may be of; more are answered as with <see cref="MaxUsers"/>. Each has to be sent to
+    /// until it has taken its part. Default: 500 (D21).
+    /// </summary>
+    public int MaxServers { get; set; } = 500;
+
     /// <summary>How long the record of a transaction is kept after its last use. Default: 24 hours (D5).</summary>
     public TimeSpan TransactionRetention { get; set; } = TimeSpan.FromHours(24);
 

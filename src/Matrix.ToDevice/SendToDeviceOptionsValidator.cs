@@ -17,6 +17,7 @@ internal sealed class SendToDeviceOptionsValidator : IValidateOptions<SendToDevi
         failures.AtLeastOne(options.MaxContentDepth, nameof(options.MaxContentDepth));
         failures.AtLeastOne(options.MaxUsers, nameof(options.MaxUsers));
         failures.AtLeastOne(options.MaxDevices, nameof(options.MaxDevices));
+        failures.AtLeastOne(options.MaxServers, nameof(options.MaxServers));
         failures.AtLeastOne(options.SyncLimit, nameof(options.SyncLimit));
         failures.AtLeastOne(options.SyncMaxBytes, nameof(options.SyncMaxBytes));
         if (options.SyncMaxBytes > LargestPage)

@@ -68,7 +68,7 @@ public class FaultTests
     [Test]
     public async Task D3_an_exhausted_pool_fails_the_send_and_recovers_by_itself()
     {
-        await using var dataSource = NpgsqlDataSource.Create($"{TestCluster.NewDatabase()};Maximum Pool Size=4;Timeout=1");
+        await using var dataSource = NpgsqlDataSource.Create($"{TestCluster.NewDatabase()};Maximum Pool Size=5;Timeout=1");
         await using var host = new Host("", options => (options.ConnectionString, options.DataSource) = (null, dataSource));
         await host.SendAsync("t1", "1", "B1");
         var taken = new List<NpgsqlConnection>();

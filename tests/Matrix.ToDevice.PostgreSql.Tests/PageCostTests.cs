@@ -40,7 +40,7 @@ public class PageCostTests
         Assert.That(proxy.Answered - before, Is.LessThan(2 * MaxBytes));
 
         before = proxy.Answered;
-        Assert.That(await host.ToDevice.WaitAsync(s_device, TimeSpan.Zero, default), Is.True);
+        Assert.That(await host.ToDevice.WaitAsync(s_device, null, TimeSpan.Zero, default), Is.True);
         Assert.That(proxy.Answered - before, Is.LessThan(Large + 10_000), "whether there is a message");
     }
 
@@ -56,18 +56,57 @@ public class PageCostTests
             SELECT '@u' || n % 1000 || ':hs1', 'B1', n, n, '@alice:hs1', 'm.test', decode(repeat('78', 300), 'hex') FROM generate_series(1, 100000) n;
             ANALYZE to_device.to_device_message
             """);
-        var sql = StatementPlans.Source("Reading/PostgreSqlReader.cs", $@"{statement} = \$""""""(.*?)""""""").Replace(
-            "{Oldest(options)}", StatementPlans.Source("Reading/PostgreSqlReader.cs", @"Oldest\(PostgreSqlStoreOptions options\) => \$""""""(.*?)"""""""),
-            StringComparison.Ordinal);
-
         var plan = StatementPlans.Plan(
-            _view, planCacheMode, sql, "text, text, bigint, bigint, bigint", $"'{userId}', 'B1', 0, 101, {(statement == "_small" ? MaxBytes / 101 : MaxBytes)}");
+            _view, planCacheMode, PageStatement(statement), "text, text, bigint, bigint, bigint", $"'{userId}', 'B1', 0, 101, {(statement == "_small" ? MaxBytes / 101 : MaxBytes)}");
 
         Assert.That(plan, Does.Contain("Index Scan using to_device_message_pkey").And.Not.Contains("Seq Scan").And.Not.Contains("Sort"));
         Assert.That(Regex.Matches(plan, @"rows=(\d+)").Select(match => int.Parse(match.Groups[1].Value)), Is.All.LessThanOrEqualTo(101), plan);
     }
 
+    /// <summary>
+    /// What was acknowledged leaves dead rows, which an old snapshot anywhere in the database keeps: nobody goes through them again.
+    /// </summary>
+    [Test]
+    public async Task What_an_acknowledgement_and_a_read_touch_does_not_grow_with_what_was_acknowledged_before()
+    {
+        const int Messages = 20_000;
+        Fill(Messages, "300");
+        await using var host = new Host(_database);
+        await using var connection = _view.Open();
+        await using var snapshot = await connection.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead);
+        await using var look = new NpgsqlCommand("SELECT count(*) FROM to_device.to_device_message", connection);
+        await look.ExecuteScalarAsync();
+
+        await AcknowledgeAsync(1, 2_000);
+        var few = (Read(), Acknowledge(2_100));
+        await AcknowledgeAsync(2_200, 18_000);
+        var many = (Read(), Acknowledge(18_100));
+
+        TestContext.Out.WriteLine($"{few} buffers, then {many}");
+        Assert.That(many.Item1, Is.LessThan(few.Item1 + 50), "a page");
+        Assert.That(many.Item2, Is.LessThan(few.Item2 + 50), "an acknowledgement");
+
+        async Task AcknowledgeAsync(int from, int upTo)
+        {
+            for (var n = from / 100 * 100 + 100; n <= upTo; n += 100)
+                Assert.That(await host.Inbox.AcknowledgeAsync(s_device, new InboxPosition(n, n), default), Is.Positive);
+        }
+
+        long Read() => StatementPlans.Buffers(
+            _view, PageStatement("_small"), "text, text, bigint, bigint, bigint", $"'{s_device.UserId}', '{s_device.DeviceId}', 0, 101, {MaxBytes / 101}");
+
+        long Acknowledge(int upTo) => StatementPlans.Buffers(
+            _view, StatementPlans.Source("Writing/PostgreSqlCleaner.cs", @"_acknowledge = \$""(.*?)"";"), "text, text, bigint, bigint",
+            $"'{s_device.UserId}', '{s_device.DeviceId}', {upTo}, {upTo}");
+    }
+
+    private static string PageStatement(string name) =>
+        StatementPlans.Source("Reading/PostgreSqlReader.cs", $@"{name} = \$""""""(.*?)""""""").Replace(
+            "{Oldest(options)}", StatementPlans.Source("Reading/PostgreSqlReader.cs", @"Oldest\(PostgreSqlStoreOptions options\) => \$""""""(.*?)"""""""),
+            StringComparison.Ordinal);
+
     private void Fill(int messages, string length) => _view.Execute($"""
+        INSERT INTO to_device.to_device_device (user_id, device_id, last_sequence) VALUES ('{s_device.UserId}', '{s_device.DeviceId}', {messages});
         INSERT INTO to_device.to_device_message (user_id, device_id, sequence, send_id, sender, event_type, content)
         SELECT '{s_device.UserId}', '{s_device.DeviceId}', n, n, '@alice:hs1', 'm.test', decode(repeat('78', {length}), 'hex')
         FROM generate_series(1, {messages}) n

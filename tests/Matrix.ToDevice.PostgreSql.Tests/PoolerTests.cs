@@ -125,12 +125,12 @@ public class PoolerTests
 
     private static string Through(PgBouncer pooler, string connectionString) => $"{connectionString};Port={pooler.Port};No Reset On Close=true";
 
-    /// <summary>How many statements the one connection of a host has prepared.</summary>
+    /// <summary>How many statements a host has prepared that does one thing after the other: on its first connection.</summary>
     private static async Task<long> PreparedAsync(string database)
     {
-        await using var dataSource = NpgsqlDataSource.Create($"{database};Maximum Pool Size=1");
+        await using var dataSource = NpgsqlDataSource.Create($"{database};Maximum Pool Size=2");
         await using var host = new Host("", options =>
-            (options.ConnectionString, options.DataSource, options.Notifications) = (null, dataSource, false));
+            (options.ConnectionString, options.DataSource, options.Notifications, options.Writers) = (null, dataSource, false, 1));
         await host.SendAsync("t1", "1", "B1");
         await host.ReadAsync("B1");
         await using var command = dataSource.CreateCommand("SELECT count(*) FROM pg_prepared_statements");

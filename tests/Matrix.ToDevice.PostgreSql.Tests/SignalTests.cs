@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Npgsql;
 
 namespace Matrix.ToDevice.Tests;
 
@@ -55,7 +56,6 @@ public class SignalTests
 
         Assert.That(heard.Devices.Take(devices.Length), Is.EquivalentTo(devices.Select(Host.Bob)));
         Assert.That(heard.Removed, Is.EqualTo(new[] { Host.Bob("B1") }));
-        Assert.That(two.Transactions.KnownRemovals, Is.EqualTo(one.Transactions.KnownRemovals), "the other host has learned of it");
         Assert.That(own.Devices.Concat(elsewhere.Devices), Is.Empty);
     }
 
@@ -111,30 +111,64 @@ public class SignalTests
     public async Task B11_a_host_that_is_alone_notifies_nobody_until_another_one_comes()
     {
         var database = TestCluster.NewDatabase();
-        using var connection = new DatabaseView(database).Open();
-        var heard = new List<string>();
-        connection.Notification += (_, notification) => heard.Add(notification.Payload);
+        using var heard = new HeardNotifications(database);
         await using var one = new Host(database);
-        await one.ReadAsync("B1");
-        // A notification of its own comes back behind its question who else listens.
-        await one.HealthAsync();
-        using (var command = connection.CreateCommand())
-        {
-            command.CommandText = "LISTEN \"to_device to_device\"";
-            command.ExecuteNonQuery();
-        }
+        await IsAloneAsync(one, heard);
 
-        for (var n = 0; n < 100; n++) await one.SendAsync($"t{n}", $"{n}", "alone");
+        await SendAloneAndTogetherAsync(one, database, heard);
+    }
+
+    /// <summary>Another host may listen already, whose question is still on its way.</summary>
+    [Test]
+    public async Task D6_a_host_that_is_alone_notifies_of_removals()
+    {
+        var database = TestCluster.NewDatabase();
+        using var heard = new HeardNotifications(database);
+        await using var one = new Host(database);
+        await IsAloneAsync(one, heard);
+
+        await one.Inbox.RemoveDeviceAsync(Host.Bob("B1"), default);
+
+        await heard.ReachesAsync("\"removed\":[[\"@bob:hs1\",\"B1\"]]");
+    }
+
+    [Test]
+    public async Task B11_a_host_that_is_alone_after_its_listener_was_broken_notifies_nobody()
+    {
+        var database = TestCluster.NewDatabase();
+        using var proxy = new TestProxy(TestCluster.Cluster.Port);
         var signals = new HeardSignals();
+        await using var one = new Host($"{database};Port={proxy.Port}", services: signals.Add);
+        await one.ReadAsync("B1");
+        new DatabaseView(database).Execute("""SELECT pg_notify('to_device to_device', '{"from":"x","removals":0,"arrived":[["@bob:hs1","B1"]]}')""");
+        await signals.ReachesAsync(1);
+
+        proxy.Cut(Listening);
+        using var heard = new HeardNotifications(database);
+        proxy.Mend();
+        await IsAloneAsync(one, heard);
+
+        await SendAloneAndTogetherAsync(one, database, heard);
+    }
+
+    [Test]
+    public async Task D13_a_host_that_was_alone_notifies_as_soon_as_its_listener_is_broken()
+    {
+        var database = TestCluster.NewDatabase();
+        using var proxy = new TestProxy(TestCluster.Cluster.Port);
+        var signals = new HeardSignals();
+        await using var one = new Host($"{database};Port={proxy.Port}");
+        using (var heard = new HeardNotifications(database)) await IsAloneAsync(one, heard);
+        proxy.Cut(Listening);
         await using var two = new Host(database, services: signals.Add);
         await two.ReadAsync("B1");
-        await signals.MissedAsync();
-        await one.SendAsync("last", "x", "together");
-        await signals.ReachesAsync(1);
-        await connection.WaitAsync();
 
-        Assert.That(heard, Has.None.Contains("alone"));
-        Assert.That(signals.Devices, Is.EqualTo(new[] { Host.Bob("together") }));
+        using var limit = new CancellationTokenSource(TimeLimit.OfOneWait);
+        for (var n = 0; signals.Devices.Count == 0; n++)
+        {
+            Assert.That(limit.IsCancellationRequested, Is.False, "it cannot know who listens");
+            await one.SendAsync($"t{n}", $"{n}", "B1");
+        }
     }
 
     [Test]
@@ -173,6 +207,94 @@ public class SignalTests
         await two.SendAsync("t1", "1", "B1");
 
         await signals.ReachesAsync(1);
+    }
+
+    /// <summary>Anybody with rights in the database may send a notification, and say any number in it.</summary>
+    [Test]
+    public async Task D6_a_forged_notification_lets_no_commit_pass_a_removal()
+    {
+        var database = TestCluster.NewDatabase();
+        var signals = new HeardSignals();
+        await using var one = new Host(database, services: signals.Add);
+        await using var two = new Host(database);
+        await one.SendAsync("t1", "1", "B1");
+
+        new DatabaseView(database).Execute(
+            $$"""SELECT pg_notify('to_device to_device', '{"from":"x","removals":{{long.MaxValue}},"arrived":[["@bob:hs1","B1"]]}')""");
+        await signals.ReachesAsync(1);
+        var before = one.Transactions.KnownRemovals;
+        await two.Inbox.RemoveDeviceAsync(Host.Bob("B1"), default);
+
+        Assert.That(await one.SendAsync("t2", "2", ["B1"], knownRemovals: before), Is.EqualTo(CommitResult.DeviceRemoved));
+        Assert.That(await one.ReadAsync("B1"), Is.Empty);
+    }
+
+    [Test]
+    public async Task D13_a_commit_whose_answer_was_lost_is_notified_when_it_is_found()
+    {
+        var database = TestCluster.NewDatabase();
+        using var proxy = new TestProxy(TestCluster.Cluster.Port);
+        var signals = new HeardSignals();
+        await using var one = new Host($"{database};Port={proxy.Port}", options => options.PrepareStatements = false);
+        await one.ReadAsync("B1");
+        await using var two = new Host(database, services: signals.Add);
+        await two.ReadAsync("B1");
+        await signals.MissedAsync();
+        proxy.LoseAnswerTo = "to_device_commit";
+
+        Assert.That(await one.SendAsync("t1", "1", "B1"), Is.EqualTo(CommitResult.Committed));
+
+        Assert.That(proxy.LostAnswers, Is.EqualTo(1));
+        await signals.ReachesAsync(1);
+        Assert.That(signals.Devices, Is.EqualTo(new[] { Host.Bob("B1") }));
+    }
+
+    /// <summary>Waits until a host has asked who else listens, and has heard it: a notification of its own comes back behind it.</summary>
+    private static async Task IsAloneAsync(Host host, HeardNotifications heard)
+    {
+        var opening = host.ReadAsync("nobody");
+        await heard.ReachesAsync("\"presence\":1");
+        await opening;
+        Assert.That((await host.HealthAsync()).Status, Is.EqualTo(HealthStatus.Healthy));
+    }
+
+    private static async Task SendAloneAndTogetherAsync(Host one, string database, HeardNotifications heard)
+    {
+        for (var n = 0; n < 100; n++) await one.SendAsync($"t{n}", $"{n}", "alone");
+        var signals = new HeardSignals();
+        await using var two = new Host(database, services: signals.Add);
+        await two.ReadAsync("B1");
+        await signals.MissedAsync();
+        await one.SendAsync("last", "x", "together");
+        await signals.ReachesAsync(1);
+        await heard.ReachesAsync("together");
+
+        Assert.That(heard.Payloads, Has.None.Contains("alone"));
+        Assert.That(signals.Devices, Is.EqualTo(new[] { Host.Bob("together") }));
+    }
+
+    /// <summary>What is notified, as somebody else hears it.</summary>
+    private sealed class HeardNotifications : IDisposable
+    {
+        private readonly NpgsqlConnection _connection;
+
+        public HeardNotifications(string database)
+        {
+            _connection = new DatabaseView(database).Open();
+            _connection.Notification += (_, notification) => Payloads.Add(notification.Payload);
+            using var command = new NpgsqlCommand("LISTEN \"to_device to_device\"", _connection);
+            command.ExecuteNonQuery();
+        }
+
+        public List<string> Payloads { get; } = [];
+
+        public async Task ReachesAsync(string words)
+        {
+            using var limit = new CancellationTokenSource(TimeLimit.OfOneWait);
+            while (!Payloads.Any(payload => payload.Contains(words, StringComparison.Ordinal))) await _connection.WaitAsync(limit.Token);
+        }
+
+        public void Dispose() => _connection.Dispose();
     }
 
     /// <summary>What a store tells the module.</summary>

@@ -46,6 +46,44 @@ public class StartTests
             Refused("assword").And.Message.Not.Contains("wrong"));
     }
 
+    [TestCase("LATIN1")]
+    [TestCase("SQL_ASCII")]
+    public void A_database_that_lacks_characters_of_clients_is_refused_and_left_as_it_is(string encoding)
+    {
+        var name = $"encoding_{encoding.ToLowerInvariant()}";
+        TestCluster.Cluster.Execute($"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0");
+        var database = $"{_database};Database={name}";
+
+        Assert.That(
+            () => StartAsync(options => options.ConnectionString = database),
+            Refused($"has the encoding {encoding}").And.Message.Contains("ENCODING 'UTF8'").And.Message.Not.Contains('\n'));
+        Assert.That(new DatabaseView(database).Count("SELECT count(*) FROM pg_namespace WHERE nspname = 'to_device'"), Is.Zero);
+    }
+
+    [TestCase("Maximum Pool Size=4", 2, null, "Maximum Pool Size of 4; the store needs 5 at least: 2 to commit (Writers), 2 to listen and to notify, 1 to read")]
+    [TestCase("Maximum Pool Size=18", 16, null, "needs 19 at least")]
+    [TestCase("Maximum Pool Size=2", 2, false, "needs 3 at least: 2 to commit (Writers), 1 to read")]
+    [TestCase("Multiplexing=true", 2, null, "Multiplexing=true")]
+    public void A_data_source_that_cannot_give_what_the_store_needs_is_refused(string setting, int writers, bool? notifications, string message)
+    {
+        Assert.That(
+            () => StartAsync(options => (options.ConnectionString, options.Writers, options.Notifications) = ($"{_database};{setting}", writers, notifications)),
+            Refused(message).And.Message.Not.Contains('\n'));
+        Assert.That(_view.Count("SELECT count(*) FROM pg_namespace WHERE nspname = 'to_device'"), Is.Zero);
+    }
+
+    [TestCase("Maximum Pool Size=5", 2, null)]
+    [TestCase("Maximum Pool Size=3", 2, false)]
+    [TestCase("Maximum Pool Size=1;Pooling=false", 2, null)]
+    public async Task A_data_source_that_can_just_give_it_suffices(string setting, int writers, bool? notifications)
+    {
+        await using var host = new Host(
+            $"{_database};{setting}", options => (options.Writers, options.Notifications) = (writers, notifications));
+
+        Assert.That(await Task.WhenAll(Enumerable.Range(0, 50).Select(n => host.SendAsync($"t{n}", $"{n}", "B1"))), Is.All.EqualTo(CommitResult.Committed));
+        Assert.That(await host.ReadAsync("B1"), Has.Count.EqualTo(50));
+    }
+
     [TestCase("", "is empty; it must be one of Npgsql")]
     [TestCase(" ", "is empty; it must be one of Npgsql")]
     [TestCase("Database=x;Password=secret", "is without a Host; it must name one")]

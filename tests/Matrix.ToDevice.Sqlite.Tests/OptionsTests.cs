@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -62,6 +63,32 @@ public class OptionsTests
             async () => await provider.GetRequiredService<IDeviceInbox>().RemoveDeviceAsync(new DeviceAddress("@bob:hs1", "B1"), default),
             Refused("ConnectionString is empty"));
     }
+
+    [TestCase(true)]
+    [TestCase(false)]
+    public async Task They_may_come_from_services_or_configuration(bool isFromServices)
+    {
+        var connectionString = $"Data Source={_path}";
+        var services = new ServiceCollection();
+        services.AddSingleton(new MySettings(connectionString));
+        if (isFromServices)
+        {
+            services.AddSendToDevice().UseSqlite((provider, options) => options.ConnectionString = provider.GetRequiredService<MySettings>().Database);
+        }
+        else
+        {
+            var configuration = new ConfigurationBuilder().AddInMemoryCollection([new("ToDevice:ConnectionString", connectionString)]).Build();
+            services.Configure<SqliteStoreOptions>(configuration.GetSection("ToDevice"));
+            services.AddSendToDevice().UseSqlite();
+        }
+
+        await using var provider = services.BuildServiceProvider();
+        await provider.GetRequiredService<IDeviceInbox>().RemoveDeviceAsync(new DeviceAddress("@bob:hs1", "B1"), default);
+
+        Assert.That(File.Exists(_path));
+    }
+
+    private sealed record MySettings(string Database);
 
     [Test]
     public async Task The_smallest_and_largest_that_can_work_do()

@@ -79,7 +79,7 @@ public class ModelTests
             case Action.ForeignToken when model.LastToken((step.Device + 1) % Devices) is { } foreign:
                 Assert.That(
                     async () => await system.SyncAsync(step.Device, foreign.Text, 1),
-                    Throws.TypeOf<MatrixErrorException>());
+                    Throws.TypeOf<ToDeviceErrorException>());
                 break;
             case Action.Remove:
                 model.Remove(step.Device);

@@ -23,16 +23,16 @@ internal static class UserInteractiveAuth
         var user = auth?.Identifier?.User ?? auth?.User ?? throw Errors.MissingParam("auth.identifier.user");
         var password = auth.Password ?? throw Errors.MissingParam("auth.password");
         if (await passwords.FindUserAsync(user, password, cancellationToken) != caller.UserId)
-            throw Challenge(auth, Password, new MatrixError(401, "M_FORBIDDEN", "Wrong user or password"));
+            throw Challenge(auth, Password, new ToDeviceError(401, "M_FORBIDDEN", "Wrong user or password"));
     }
 
     private static void RequireStage(AuthData? auth, string stage)
     {
         if (auth?.Type is null) throw Challenge(auth, stage, null);
-        if (auth.Type != stage) throw Challenge(auth, stage, new MatrixError(401, "M_UNRECOGNIZED", "This is not one of the flows"));
+        if (auth.Type != stage) throw Challenge(auth, stage, new ToDeviceError(401, "M_UNRECOGNIZED", "This is not one of the flows"));
     }
 
-    private static AuthenticationRequiredException Challenge(AuthData? auth, string stage, MatrixError? failure) =>
+    private static AuthenticationRequiredException Challenge(AuthData? auth, string stage, ToDeviceError? failure) =>
         new(new AuthenticationFlows(
             auth?.Session ?? RandomNumberGenerator.GetHexString(16),
             [new AuthenticationFlow([stage])],

@@ -63,7 +63,7 @@ internal static class DeviceEndpoints
         });
     }
 
-    private static MatrixErrorException NoSuchDevice() => Errors.NotFound("You have no such device");
+    private static ToDeviceErrorException NoSuchDevice() => Errors.NotFound("You have no such device");
 }
 
 internal sealed record DeviceList(IReadOnlyList<Device> Devices);

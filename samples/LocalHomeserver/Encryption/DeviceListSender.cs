@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
-using System.Text.Json;
 using System.Text.Json.Nodes;
+using Matrix.ToDevice;
 
 namespace LocalHomeserver;
 
@@ -33,6 +33,11 @@ internal sealed partial class DeviceListSender(
             {
                 while (await SendSomeAsync(serverName, limit, stoppingToken)) (pause, limit) = (s_minPause, Math.Min(2 * limit, MaxChanges));
                 await next.WaitAsync(stoppingToken);
+            }
+            catch (FederationException) when (stoppingToken.IsCancellationRequested)
+            {
+                // The way to it has gone before this has.
+                stoppingToken.ThrowIfCancellationRequested();
             }
             catch (FederationException e) when (IsRefusal(e) && limit > 1)
             {
@@ -88,9 +93,9 @@ internal sealed partial class DeviceListSender(
             ["pdus"] = new JsonArray(),
             ["edus"] = edus,
         };
-        await federation.SendAsync(
-            HttpMethod.Put, serverName, $"/_matrix/federation/v1/send/{RandomNumberGenerator.GetHexString(16)}",
-            JsonElement.Parse(Encoding.UTF8.GetBytes(transaction.ToJsonString())), cancellationToken);
+        await federation.SendTransactionAsync(
+            serverName, RandomNumberGenerator.GetHexString(16), CanonicalJson.Encode(Encoding.UTF8.GetBytes(transaction.ToJsonString())),
+            cancellationToken);
     }
 
     private static bool IsRefusal(FederationException exception) => exception.StatusCode is 400 or 413;

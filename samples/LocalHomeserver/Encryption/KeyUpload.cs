@@ -21,7 +21,7 @@ internal sealed record KeyUpload(byte[]? DeviceKeys, IReadOnlyList<NamedKey> One
         ReadKeys(request.FallbackKeys, "fallback_keys"));
 
     /// <summary>Identity keys, as they are kept.</summary>
-    /// <exception cref="MatrixErrorException">They are not this device's, or not of the form of keys.</exception>
+    /// <exception cref="ToDeviceErrorException">They are not this device's, or not of the form of keys.</exception>
     public static byte[] ReadDeviceKeys(JsonElement keys, DeviceAddress device)
     {
         var canonical = KeyJson.Canonical(keys);
@@ -33,7 +33,7 @@ internal sealed record KeyUpload(byte[]? DeviceKeys, IReadOnlyList<NamedKey> One
     }
 
     /// <summary>One-time or fallback keys by their names.</summary>
-    /// <exception cref="MatrixErrorException">One of them is not of the form of a key.</exception>
+    /// <exception cref="ToDeviceErrorException">One of them is not of the form of a key.</exception>
     public static List<NamedKey> ReadKeys(Dictionary<string, JsonElement>? keys, string parameter)
     {
         if (keys?.Count > MaxKeys) throw Errors.InvalidParam(parameter, $"at most {MaxKeys} keys");

@@ -67,7 +67,7 @@ internal static class PeerJson
         {
             return read(json);
         }
-        catch (MatrixErrorException)
+        catch (ToDeviceErrorException)
         {
             return null;
         }

@@ -12,11 +12,15 @@ public sealed class FederationClient : IDisposable
 {
     // Deeper than any answer; the deeper, the longer it takes to read one.
     private const int MaxDepth = 512;
+    private const int MaxBytes = 10 * 1024 * 1024;
+
+    private static readonly TimeSpan s_timeout = TimeSpan.FromSeconds(30);
 
     private readonly Settings _settings;
     private readonly ServerKey _key;
 
-    // A server gets one transaction after the other (R84), whoever on this host they are from.
+    // A server gets one transaction after the other (R84), whoever on this host they are from. Nothing here needs to be disposed, and
+    // a service that is slow to stop may have its turn still.
     private readonly Dictionary<string, SemaphoreSlim> _transactions;
 
     // No redirects: they would take a signed request to somebody who is not configured.
@@ -27,8 +31,8 @@ public sealed class FederationClient : IDisposable
         PooledConnectionLifetime = TimeSpan.FromMinutes(5),
     })
     {
-        Timeout = TimeSpan.FromSeconds(30),
-        MaxResponseContentBufferSize = 10 * 1024 * 1024,
+        // Of this class, which looks at the status before it reads the body.
+        Timeout = Timeout.InfiniteTimeSpan,
     };
 
     internal FederationClient(Settings settings, ServerKey key)
@@ -49,7 +53,7 @@ public sealed class FederationClient : IDisposable
         return devices.UserId == userId ? devices : throw new FederationException($"{serverName} answered for another user");
     }
 
-    /// <summary>Sends a signed request.</summary>
+    /// <summary>Asks with a signed request.</summary>
     /// <param name="method">The HTTP method.</param>
     /// <param name="serverName">One of the configured peers.</param>
     /// <param name="uri">Path and query, beginning with <c>/_matrix/</c>; it is sent, and signed, as it is.</param>
@@ -57,36 +61,28 @@ public sealed class FederationClient : IDisposable
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>The body of the answer, which was a 200.</returns>
     /// <exception cref="CanonicalJsonException">The content cannot be signed.</exception>
-    public Task<JsonElement> SendAsync(
-        HttpMethod method, string serverName, string uri, JsonElement? content, CancellationToken cancellationToken) =>
-        SendCanonicalAsync(method, serverName, uri, content is null ? null : CanonicalJson.Encode(content.Value), cancellationToken);
+    public async Task<JsonElement> SendAsync(
+        HttpMethod method, string serverName, string uri, JsonElement? content, CancellationToken cancellationToken)
+    {
+        var body = content is null ? null : CanonicalJson.Encode(content.Value);
+        using var request = await SignedAsync(method, serverName, uri, body, cancellationToken);
+        return await AskAsync(request, serverName, cancellationToken);
+    }
 
-    /// <inheritdoc cref="SendAsync(HttpMethod, string, string, JsonElement?, CancellationToken)"/>
-    /// <param name="method">The HTTP method.</param>
+    /// <summary>Sends a transaction. It has been taken when the answer is a 200, whatever is in it.</summary>
     /// <param name="serverName">One of the configured peers.</param>
-    /// <param name="uri">Path and query, beginning with <c>/_matrix/</c>; it is sent, and signed, as it is.</param>
+    /// <param name="transactionId">The <c>txnId</c> of its path: letters and digits.</param>
     /// <param name="body">The body, in canonical form: a receiver that encodes it again finds what was signed (D20).</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public async Task<JsonElement> SendCanonicalAsync(
-        HttpMethod method, string serverName, string uri, byte[]? body, CancellationToken cancellationToken)
+    public async Task SendTransactionAsync(string serverName, string transactionId, byte[] body, CancellationToken cancellationToken)
     {
-        var key = await _key.GetAsync(cancellationToken);
-        using var request = Request(method, serverName, uri);
-        var authorization = XMatrix.Sign(_settings.ServerName, serverName, key, method.Method, uri, body);
-        request.Headers.TryAddWithoutValidation("Authorization", authorization.ToString());
-        if (body is not null)
-        {
-            request.Content = new ByteArrayContent(body);
-            request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
-        }
-
-        if (method != HttpMethod.Put) return await SendAsync(request, serverName, cancellationToken);
-
+        var uri = $"/_matrix/federation/v1/send/{transactionId}";
+        using var request = await SignedAsync(HttpMethod.Put, serverName, uri, body, cancellationToken);
         var turn = _transactions[serverName];
         await turn.WaitAsync(cancellationToken);
         try
         {
-            return await SendAsync(request, serverName, cancellationToken);
+            await AnswerAsync(request, serverName, isBodyWanted: false, cancellationToken);
         }
         finally
         {
@@ -98,14 +94,24 @@ public sealed class FederationClient : IDisposable
     internal async Task<JsonElement> GetServerKeysAsync(string serverName, CancellationToken cancellationToken)
     {
         using var request = Request(HttpMethod.Get, serverName, "/_matrix/key/v2/server");
-        return await SendAsync(request, serverName, cancellationToken);
+        return await AskAsync(request, serverName, cancellationToken);
     }
 
     /// <inheritdoc/>
-    public void Dispose()
+    public void Dispose() => _http.Dispose();
+
+    private async Task<HttpRequestMessage> SignedAsync(
+        HttpMethod method, string serverName, string uri, byte[]? body, CancellationToken cancellationToken)
     {
-        _http.Dispose();
-        foreach (var turn in _transactions.Values) turn.Dispose();
+        var request = Request(method, serverName, uri);
+        var key = await _key.GetAsync(cancellationToken);
+        var authorization = XMatrix.Sign(_settings.ServerName, serverName, key, method.Method, uri, body);
+        request.Headers.TryAddWithoutValidation("Authorization", authorization.ToString());
+        if (body is null) return request;
+
+        request.Content = new ByteArrayContent(body);
+        request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+        return request;
     }
 
     private HttpRequestMessage Request(HttpMethod method, string serverName, string uri)
@@ -118,24 +124,40 @@ public sealed class FederationClient : IDisposable
         return new HttpRequestMessage(method, new Uri(peer.GetLeftPart(UriPartial.Authority) + uri, asItIs));
     }
 
-    private async Task<JsonElement> SendAsync(HttpRequestMessage request, string serverName, CancellationToken cancellationToken)
+    private async Task<JsonElement> AskAsync(HttpRequestMessage request, string serverName, CancellationToken cancellationToken)
     {
+        var body = await AnswerAsync(request, serverName, isBodyWanted: true, cancellationToken);
         try
         {
-            using var response = await _http.SendAsync(request, cancellationToken);
-            var body = await response.Content.ReadAsByteArrayAsync(cancellationToken);
-            if (response.StatusCode != HttpStatusCode.OK)
-                throw FederationException.Of(serverName, (int)response.StatusCode, body, response.Headers.RetryAfter?.Delta);
             if (!Utf8.IsValid(body)) throw new JsonException("The answer is not UTF-8");
             return JsonElement.Parse(body, new JsonDocumentOptions { MaxDepth = MaxDepth });
-        }
-        catch (Exception e) when (e is HttpRequestException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
-        {
-            throw new FederationException($"{serverName} cannot be reached: {e.Message}", e);
         }
         catch (JsonException e)
         {
             throw new FederationException($"{serverName} did not answer with JSON", e);
+        }
+    }
+
+    /// <summary>The body of a 200, if it is wanted; anything else is an exception.</summary>
+    private async Task<byte[]> AnswerAsync(
+        HttpRequestMessage request, string serverName, bool isBodyWanted, CancellationToken cancellationToken)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(s_timeout);
+        try
+        {
+            using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, limit.Token);
+            var isOk = response.StatusCode == HttpStatusCode.OK;
+            if (isOk && !isBodyWanted) return [];
+
+            await response.Content.LoadIntoBufferAsync(MaxBytes, limit.Token);
+            var body = await response.Content.ReadAsByteArrayAsync(limit.Token);
+            return isOk ? body : throw FederationException.Of(serverName, (int)response.StatusCode, body, response.Headers.RetryAfter?.Delta);
+        }
+        catch (Exception e) when (e is HttpRequestException or ObjectDisposedException
+            || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        {
+            throw new FederationException($"{serverName} cannot be reached: {e.Message}", e);
         }
     }
 

@@ -12,8 +12,8 @@ internal sealed class FederationTransport(FederationClient client, Settings sett
     {
         try
         {
-            var uri = $"/_matrix/federation/v1/send/{transaction.TransactionId}";
-            await client.SendCanonicalAsync(HttpMethod.Put, transaction.Destination, uri, BodyOf(transaction), cancellationToken);
+            await client.SendTransactionAsync(
+                transaction.Destination, transaction.TransactionId, BodyOf(transaction), cancellationToken);
             return FederationSendResult.Received;
         }
         catch (CanonicalJsonException e)

@@ -27,15 +27,18 @@ internal sealed record Origin(string ServerName, ReadOnlyMemory<byte> Body)
         var peers = services.GetRequiredService<PeerKeys>();
         var headers = context.Request.Headers.Authorization;
 
+        // One for each key of the server, or one that is for a proxy in between.
         if (headers.Count == 0) throw Errors.Unauthorized("The request is not signed");
-        if (headers is not [{ } header] || XMatrix.Parse(header) is not { } authorization)
-            throw Errors.Unauthorized("The Authorization header is not of the form of X-Matrix");
-        if (authorization.Destination is { } destination && destination != serverName)
-            throw Errors.Unauthorized("The request is for another server");
-        if (!peers.Knows(authorization.Origin)) throw Errors.Forbidden("This server does not federate with yours");
+        var signatures = headers.Select(header => XMatrix.Parse(header!)).OfType<XMatrix>().ToList();
+        if (signatures.Count == 0) throw Errors.Unauthorized("The Authorization header is not of the form of X-Matrix");
+        signatures.RemoveAll(one => one.Destination is { } destination && destination != serverName);
+        if (signatures.Count == 0) throw Errors.Unauthorized("The request is for another server");
+        signatures.RemoveAll(one => !peers.Knows(one.Origin));
+        if (signatures.Count == 0) throw Errors.Forbidden("This server does not federate with yours");
 
-        // From here on it costs something: what is not from a peer has been refused.
-        var key = await peers.FindAsync(authorization.Origin, authorization.Key, context.RequestAborted)
+        // From here on it costs something: what is not from a peer has been refused, and of the others one is verified, whose key
+        // can be had.
+        var (authorization, key) = await FindKeyAsync(peers, signatures, context.RequestAborted)
             ?? throw Errors.Unauthorized("Your server has no such key");
         var body = await RequestBody.ReadAsync(context, MaxBytes);
         var target = context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
@@ -56,6 +59,17 @@ internal sealed record Origin(string ServerName, ReadOnlyMemory<byte> Body)
         {
             s_verifying.Release();
         }
+    }
+
+    private static async ValueTask<(XMatrix, byte[])?> FindKeyAsync(
+        PeerKeys peers, List<XMatrix> signatures, CancellationToken cancellationToken)
+    {
+        foreach (var one in signatures)
+        {
+            if (await peers.FindAsync(one.Origin, one.Key, cancellationToken) is { } key) return (one, key);
+        }
+
+        return null;
     }
 
     private static JsonElement Parse(ReadOnlyMemory<byte> body)

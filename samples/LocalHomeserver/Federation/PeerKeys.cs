@@ -12,7 +12,7 @@ internal sealed partial class PeerKeys(FederationClient client, Settings setting
     public bool Knows(string serverName) => _peers.ContainsKey(serverName);
 
     /// <summary>A peer's public key; null when the peer says that it has no such key.</summary>
-    /// <exception cref="Matrix.ToDevice.MatrixErrorException">The peer does not say which keys it has.</exception>
+    /// <exception cref="Matrix.ToDevice.ToDeviceErrorException">The peer does not say which keys it has.</exception>
     public async ValueTask<byte[]?> FindAsync(string serverName, string keyId, CancellationToken cancellationToken)
     {
         var peer = _peers[serverName];

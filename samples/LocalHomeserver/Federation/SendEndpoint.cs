@@ -41,7 +41,7 @@ internal static partial class SendEndpoint
 
     // JsonElement has one type of exception for half a surrogate, another one for each wrong type, and some that a store throws too.
     private static bool IsOfTheContent(Exception exception) =>
-        exception is MatrixErrorException { Error.StatusCode: < 500 } or JsonException
+        exception is ToDeviceErrorException { Error.StatusCode: < 500 } or JsonException
         || exception.Source?.StartsWith("System.Text.Json", StringComparison.Ordinal) == true;
 
     // Only old room versions put the ID of an event into it. The others' IDs depend on their room's version, and there are no rooms.

@@ -14,7 +14,7 @@ internal sealed record Caller(DeviceAddress Device)
     {
         var auth = context.RequestServices.GetRequiredService<IAuthResolver>();
         var result = await auth.ResolveAsync(context, context.RequestAborted);
-        if (!result.Succeeded) throw new MatrixErrorException(result.Error);
+        if (!result.Succeeded) throw new ToDeviceErrorException(result.Error);
         return new Caller(new DeviceAddress(result.Requester.UserId, result.Requester.DeviceId!));
     }
 }

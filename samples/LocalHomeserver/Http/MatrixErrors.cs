@@ -39,31 +39,31 @@ internal static partial class MatrixErrors
         app.UseStatusCodePages(pages => ErrorFor(pages.HttpContext.Response.StatusCode).WriteAsync(pages.HttpContext));
     }
 
-    private static MatrixError ErrorFor(Exception exception, ILogger logger)
+    private static ToDeviceError ErrorFor(Exception exception, ILogger logger)
     {
         switch (exception)
         {
-            case MatrixErrorException matrix:
+            case ToDeviceErrorException matrix:
                 return matrix.Error;
             case BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge }:
-                return new MatrixError(413, "M_TOO_LARGE", "The request body is too large");
+                return new ToDeviceError(413, "M_TOO_LARGE", "The request body is too large");
             case BadHttpRequestException bad:
-                return new MatrixError(bad.StatusCode, "M_UNKNOWN", "The request is not valid HTTP");
+                return new ToDeviceError(bad.StatusCode, "M_UNKNOWN", "The request is not valid HTTP");
             default:
                 // Most likely the store cannot be reached: the client had better come again later (D3).
                 LogUnexpected(logger, exception);
-                return new MatrixError(503, "M_UNKNOWN", "The server cannot do this at the moment")
+                return new ToDeviceError(503, "M_UNKNOWN", "The server cannot do this at the moment")
                 {
                     RetryAfter = TimeSpan.FromSeconds(2),
                 };
         }
     }
 
-    private static MatrixError ErrorFor(int statusCode) => statusCode switch
+    private static ToDeviceError ErrorFor(int statusCode) => statusCode switch
     {
-        404 => new MatrixError(404, "M_UNRECOGNIZED", "There is no such endpoint"),
-        405 => new MatrixError(405, "M_UNRECOGNIZED", "This endpoint does not have this method"),
-        _ => new MatrixError(statusCode, "M_UNKNOWN", "The request cannot be answered"),
+        404 => new ToDeviceError(404, "M_UNRECOGNIZED", "There is no such endpoint"),
+        405 => new ToDeviceError(405, "M_UNRECOGNIZED", "This endpoint does not have this method"),
+        _ => new ToDeviceError(statusCode, "M_UNKNOWN", "The request cannot be answered"),
     };
 
     [LoggerMessage(1, LogLevel.Error, "A request failed unexpectedly")]

@@ -17,7 +17,7 @@ internal static class SyncEndpoint
         var query = await SyncQuery.ReadAsync(context, caller, store);
 
         var (batch, keys) = await LookAsync();
-        if (batch.Events.Count == 0 && !keys.HasNews && query.Timeout > TimeSpan.Zero)
+        if (batch.IsEmpty && !keys.HasNews && query.Timeout > TimeSpan.Zero)
         {
             batch.Dispose();
             await WaitForNewsAsync(caller.Device, query, toDevice, changes, server, aborted);
@@ -61,7 +61,7 @@ internal static class SyncEndpoint
         CancellationToken aborted)
     {
         using var waiting = CancellationTokenSource.CreateLinkedTokenSource(aborted, server.ApplicationStopping);
-        var messages = toDevice.WaitAsync(device, query.Timeout, waiting.Token).AsTask();
+        var messages = toDevice.WaitAsync(device, query.Since?.ToDevice, query.Timeout, waiting.Token).AsTask();
         try
         {
             while (true)
@@ -88,7 +88,7 @@ internal static class SyncEndpoint
         using var json = new Utf8JsonWriter(body);
         json.WriteStartObject();
         json.WriteString("next_batch", new SyncToken(batch.NextBatch, keys.Position).ToString());
-        if (batch.Events.Count > 0)
+        if (!batch.IsEmpty)
         {
             json.WritePropertyName("to_device");
             batch.WriteTo(json);

@@ -16,7 +16,7 @@ internal sealed class HandOuts
     /// <summary>Remembers what a sync response holds.</summary>
     public void Note(DeviceAddress device, ToDeviceBatch batch)
     {
-        if (batch.Events.Count == 0) return;
+        if (batch.IsEmpty) return;
         if (_last.Count >= MaxDevices && !_last.ContainsKey(device)) _last.Clear();
         _last[device] = batch.Events[^1].Position;
     }

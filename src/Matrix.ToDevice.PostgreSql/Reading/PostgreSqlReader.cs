@@ -52,9 +52,12 @@ internal sealed class PostgreSqlReader(PostgreSqlDatabase database, PostgreSqlSt
             }
         }, cancellationToken);
 
+    // Behind what was acknowledged, not at the dead rows of it.
     private static string Oldest(PostgreSqlStoreOptions options) => $"""
         FROM {PostgreSqlSchema.Quote(options.Schema)}.to_device_message
-        WHERE user_id = $1 AND device_id = $2 AND sequence > $3 ORDER BY sequence LIMIT $4
+        WHERE user_id = $1 AND device_id = $2 AND sequence > greatest($3, (
+            SELECT d.acknowledged FROM {PostgreSqlSchema.Quote(options.Schema)}.to_device_device d WHERE d.user_id = $1 AND d.device_id = $2))
+        ORDER BY sequence LIMIT $4
         """;
 
     /// <summary>Reads a page from its rows.</summary>

@@ -1,3 +1,4 @@
+using System.Data;
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -13,6 +14,8 @@ internal static class PostgreSqlSchema
     // Hosts that start at the same moment take turns. Any number that nobody else in the database is likely to use.
     private const long MigrationLock = 0x6d61_7472_6978_7464;
     private const int OldestServer = 13;
+    private const string Encoding = "UTF8";
+    private static readonly TimeSpan s_longestWait = TimeSpan.FromMinutes(2);
 
     // The functions' file comes last.
     private static readonly string[] s_files =
@@ -24,10 +27,18 @@ internal static class PostgreSqlSchema
 
     /// <summary>Checks the tables' version, and makes or changes the tables if that is wanted.</summary>
     public static async Task UpgradeAsync(
-        NpgsqlConnection connection, PostgreSqlStoreOptions options, string database, ILogger logger, CancellationToken cancellationToken)
+        NpgsqlConnection connection, PostgreSqlStoreOptions options, string database, TimeProvider time, ILogger logger,
+        CancellationToken cancellationToken)
     {
         if (connection.PostgreSqlVersion.Major < OldestServer)
             throw new PostgreSqlStoreException($"{database} runs PostgreSQL {connection.PostgreSqlVersion}; the store needs {OldestServer} or later.");
+
+        if (await ExecuteAsync(connection, "SELECT current_setting('server_encoding')", cancellationToken) is var encoding and not Encoding)
+        {
+            throw new PostgreSqlStoreException(
+                $"{database} has the encoding {encoding}, which lacks characters that clients may choose; the store needs {Encoding}. "
+                + $"Make a database with CREATE DATABASE … ENCODING '{Encoding}' TEMPLATE template0.");
+        }
 
         await RefuseReadOnlyAsync(connection, database, cancellationToken);
         var version = await VersionAsync(connection, options.Schema, database, cancellationToken);
@@ -39,22 +50,52 @@ internal static class PostgreSqlSchema
                 + $"files of the package's folder schema, with search_path set to {options.Schema}.");
         }
 
-        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        var started = time.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                await MigrateAsync(connection, options.Schema, database, logger, cancellationToken);
+                return;
+            }
+            catch (PostgresException exception) when (TableLocks.WasNotFree(exception))
+            {
+                if (time.GetElapsedTime(started) > s_longestWait)
+                {
+                    throw new PostgreSqlStoreException(
+                        $"The tables of the schema {options.Schema} in {database} have version {version}, and could not be taken to bring them to "
+                        + $"{s_version}: somebody holds them, a dump for example, or another host that brings them up. Wait for that or end it, and start again.",
+                        exception);
+                }
+            }
+
+            // Not at the pace of whoever else tries.
+            await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(100, 1000)), time, cancellationToken);
+        }
+    }
+
+    private static async Task MigrateAsync(
+        NpgsqlConnection connection, string schema, string database, ILogger logger, CancellationToken cancellationToken)
+    {
+        await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
+        await ExecuteAsync(connection, "SET LOCAL lock_timeout = '5s'", cancellationToken);
         await ExecuteAsync(connection, string.Create(CultureInfo.InvariantCulture, $"SELECT pg_advisory_xact_lock({MigrationLock})"), cancellationToken);
-        version = await VersionAsync(connection, options.Schema, database, cancellationToken);
+        var version = await VersionAsync(connection, schema, database, cancellationToken);
         if (version == s_version) return;
+        await TableLocks.TakeAsync(connection, schema, cancellationToken);
         // IF NOT EXISTS asks for the right to create schemas, also when there is nothing to create.
-        if (await ExecuteAsync(connection, "SELECT 1 FROM pg_namespace WHERE nspname = $1", cancellationToken, options.Schema) is null)
-            await ExecuteAsync(connection, $"CREATE SCHEMA {Quote(options.Schema)}", cancellationToken);
-        await ExecuteAsync(connection, $"SET LOCAL search_path TO {Quote(options.Schema)}", cancellationToken);
+        if (await ExecuteAsync(connection, "SELECT 1 FROM pg_namespace WHERE nspname = $1", cancellationToken, schema) is null)
+            await ExecuteAsync(connection, $"CREATE SCHEMA {Quote(schema)}", cancellationToken);
+        await ExecuteAsync(connection, $"SET LOCAL search_path TO {Quote(schema)}", cancellationToken);
         for (var next = version; next < s_files.Length; next++)
         {
             using var file = new StreamReader(typeof(PostgreSqlSchema).Assembly.GetManifestResourceStream(s_files[next])!);
-            await ExecuteAsync(connection, await file.ReadToEndAsync(cancellationToken), cancellationToken);
+            // However long an index takes.
+            await ExecuteAsync(connection, await file.ReadToEndAsync(cancellationToken), cancellationToken, timeoutSeconds: 0);
         }
 
         await transaction.CommitAsync(cancellationToken);
-        Log.Migrated(logger, options.Schema, version, s_version);
+        Log.Migrated(logger, schema, version, s_version);
     }
 
     /// <summary>The tables' version, 0 when there are none.</summary>
@@ -93,9 +134,10 @@ internal static class PostgreSqlSchema
     }
 
     private static async Task<object?> ExecuteAsync(
-        NpgsqlConnection connection, string sql, CancellationToken cancellationToken, string? parameter = null)
+        NpgsqlConnection connection, string sql, CancellationToken cancellationToken, string? parameter = null, int? timeoutSeconds = null)
     {
         await using var command = connection.CreateCommand();
+        command.CommandTimeout = timeoutSeconds ?? command.CommandTimeout;
 #pragma warning disable CA2100 // Made of constants, numbers and a quoted name.
         command.CommandText = sql;
 #pragma warning restore CA2100

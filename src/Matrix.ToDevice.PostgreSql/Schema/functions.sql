@@ -5,14 +5,16 @@
 INSERT INTO to_device_schema (version) VALUES (3);
 
 -- Commits a batch of sends, or does nothing and returns false: when one of them is recorded already, or a device was
--- removed after removal number known_removals. The caller then finds out which, and comes again with the others.
+-- removed after the removal that a send which names it knows of. The caller then finds out which, and comes again with the
+-- others.
 --
--- lock_*: every sending device and every recipient, once, sorted, with the number of messages that it gets.
+-- lock_*: every sending device and every recipient, once, sorted, with the number of messages that it gets and the smallest
+-- number of a removal that a send which names it knows of.
 -- message_device: the place of its recipient among these, from 1. message_later: how many messages of this batch come
 -- behind it in the same inbox. The same for EDUs and their destinations.
 CREATE OR REPLACE FUNCTION to_device_commit(
-    known_removals bigint, used_at timestamptz,
-    lock_user_ids text[], lock_device_ids text[], lock_counts bigint[],
+    used_at timestamptz,
+    lock_user_ids text[], lock_device_ids text[], lock_counts bigint[], lock_known bigint[],
     sender_user_ids text[], sender_device_ids text[], sender_keys uuid[], sender_commit_ids bigint[],
     message_device integer[], message_later integer[], message_user_ids text[], message_device_ids text[],
     message_send_ids bigint[], message_senders text[], message_event_types text[], message_contents bytea[],
@@ -26,6 +28,7 @@ SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     lasts bigint[];
+    removals bigint[];
     recorded bigint;
     first_position bigint := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
 BEGIN
@@ -34,16 +37,18 @@ BEGIN
         PERFORM set_config('synchronous_commit', 'on', true);
     END IF;
 
-    -- Locks until the end of the transaction. Everybody does it in the same order, and first: no deadlock.
+    -- Locks until the end of the transaction. Everybody does it in the same order, and first: no deadlock. What comes back is
+    -- as it is behind the locks: whoever had one of them before has left the number of a removal.
     WITH locked AS (
         INSERT INTO to_device_device AS device (user_id, device_id, last_sequence)
         SELECT unnest(lock_user_ids), unnest(lock_device_ids), unnest(lock_counts)
-        ON CONFLICT (user_id, device_id) DO UPDATE SET last_sequence = device.last_sequence + excluded.last_sequence
-        RETURNING device.last_sequence AS last)
-    SELECT array_agg(locked.last) INTO lasts FROM locked;
+        -- A removal by a host of an earlier version, while the tables were brought up, leaves acknowledged as it was.
+        ON CONFLICT (user_id, device_id) DO UPDATE SET last_sequence = device.last_sequence + excluded.last_sequence,
+            acknowledged = least(device.acknowledged, device.last_sequence)
+        RETURNING device.last_sequence AS last, device.removal)
+    SELECT array_agg(locked.last), array_agg(locked.removal) INTO lasts, removals FROM locked;
 
-    -- A statement of its own, behind the locks: it sees every removal that had one of these locks before.
-    IF (SELECT removals.last FROM to_device_removals removals) > known_removals THEN
+    IF EXISTS (SELECT FROM unnest(removals, lock_known) AS device (removal, known) WHERE device.removal > device.known) THEN
         RAISE SQLSTATE 'TD001';
     END IF;
 
@@ -96,6 +101,38 @@ EXCEPTION WHEN SQLSTATE 'TD001' THEN
 END
 $$;
 
+-- Deletes the messages of an inbox up to one, if that one is there; returns how many. It begins behind what was acknowledged
+-- before, not at the dead rows of it, which stay until a vacuum, and longer under an old snapshot. Where that is, is noted now
+-- and then: each note is a new version of the device's row. Whoever notes it locks the row before any message, as commits and
+-- removals do.
+CREATE OR REPLACE FUNCTION to_device_acknowledge(of_user_id text, of_device_id text, up_to bigint, of_send_id bigint) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    behind bigint := coalesce((SELECT d.acknowledged FROM to_device_device d WHERE d.user_id = of_user_id AND d.device_id = of_device_id), 0);
+    is_noted boolean := up_to - behind >= 500;
+    deleted bigint;
+BEGIN
+    IF is_noted THEN
+        PERFORM FROM to_device_device d WHERE d.user_id = of_user_id AND d.device_id = of_device_id FOR NO KEY UPDATE;
+    END IF;
+
+    DELETE FROM to_device_message m
+    WHERE m.user_id = of_user_id AND m.device_id = of_device_id AND m.sequence > behind AND m.sequence <= up_to
+        AND EXISTS (
+            SELECT FROM to_device_message last
+            WHERE last.user_id = of_user_id AND last.device_id = of_device_id AND last.sequence = up_to AND last.send_id = of_send_id);
+    GET DIAGNOSTICS deleted = ROW_COUNT;
+    IF is_noted AND deleted > 0 THEN
+        UPDATE to_device_device d SET acknowledged = up_to WHERE d.user_id = of_user_id AND d.device_id = of_device_id;
+    END IF;
+
+    RETURN deleted;
+END
+$$;
+
 -- Ends a device; returns the number of the removal. The number comes last, so that its row is locked only briefly; it
 -- follows the clock, so that a database that lost its last transactions never gives one out again.
 CREATE OR REPLACE FUNCTION to_device_remove(removed_user_id text, removed_device_id text, removal_time timestamptz) RETURNS bigint
@@ -111,7 +148,7 @@ BEGIN
 
     INSERT INTO to_device_device AS device (user_id, device_id, last_sequence)
     VALUES (removed_user_id, removed_device_id, 0)
-    ON CONFLICT (user_id, device_id) DO UPDATE SET last_sequence = 0;
+    ON CONFLICT (user_id, device_id) DO UPDATE SET last_sequence = 0, acknowledged = 0;
 
     DELETE FROM to_device_message m WHERE m.user_id = removed_user_id AND m.device_id = removed_device_id;
     -- In the order in which retries lock them.

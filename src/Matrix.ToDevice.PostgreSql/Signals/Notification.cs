@@ -5,7 +5,10 @@ namespace Matrix.ToDevice;
 
 /// <summary>What one host tells the others, as the payload of a <c>NOTIFY</c>: a line of JSON.</summary>
 /// <param name="From">The store that sends it.</param>
-/// <param name="Removals">How many removals that store knows of.</param>
+/// <param name="Removals">
+/// The last removal that the sender knows of, for hosts of earlier versions. It is not read: anybody with rights in the database may
+/// say any number.
+/// </param>
 /// <param name="Arrived">Devices that have got messages.</param>
 /// <param name="Removed">Devices that were removed.</param>
 /// <param name="Ping">The sender's own question whether notifications come through.</param>
@@ -51,7 +54,7 @@ internal sealed record Notification(
             using var document = JsonDocument.Parse(payload);
             var root = document.RootElement;
             return new Notification(
-                root.GetProperty("from").GetString()!, root.GetProperty("removals").GetInt64(), Devices("arrived"), Devices("removed"),
+                root.GetProperty("from").GetString()!, Removals: 0, Devices("arrived"), Devices("removed"),
                 root.TryGetProperty("ping", out var ping) ? ping.GetString() : null,
                 root.TryGetProperty("presence", out var presence) ? (Presence)presence.GetInt32() : Presence.None);
 

@@ -20,7 +20,6 @@ internal sealed class PostgreSqlListener(
 
     private readonly ConcurrentDictionary<string, TaskCompletionSource> _pings = new();
     private readonly CancellationTokenSource _stop = new();
-    private volatile bool _hasHeardOthers;
     private NpgsqlConnection? _connection;
     private Task _loop = Task.CompletedTask;
 
@@ -94,7 +93,7 @@ internal sealed class PostgreSqlListener(
             }
             catch (Exception exception)
             {
-                notifier.IsAlone = false;
+                notifier.Audience = Audience.Unknown;
                 if (_connection is not null) await _connection.DisposeAsync();
                 _connection = null;
                 if (_stop.IsCancellationRequested) return;
@@ -111,7 +110,6 @@ internal sealed class PostgreSqlListener(
         var connection = await database.ConnectAsync(cancellationToken);
         try
         {
-            _hasHeardOthers = false;
             connection.Notification += (_, notification) => Hear(notification.Payload);
             await using (var command = connection.CreateCommand())
             {
@@ -146,23 +144,17 @@ internal sealed class PostgreSqlListener(
         try
         {
             var notification = Notification.Parse(payload);
-            knownRemovals.Learn(notification.Removals);
             if (notification.From == notifier.Name)
             {
-                // It hears itself, and has heard nobody else: until that changes, it is alone.
-                if (notification.Presence.HasFlag(Presence.Asks) && !_hasHeardOthers) notifier.IsAlone = true;
+                if (notification.Presence.HasFlag(Presence.Asks) && notifier.Audience == Audience.Unknown) notifier.Audience = Audience.Nobody;
                 if (notification.Ping is { } ping && _pings.TryGetValue(ping, out var heard)) heard.TrySetResult();
                 return;
             }
 
-            _hasHeardOthers = true;
+            var wasAlone = notifier.Audience == Audience.Nobody;
+            notifier.Audience = Audience.Others;
             // What either has committed before it knew of the other, it notified nobody of.
-            if (notifier.IsAlone || notification.Presence.HasFlag(Presence.Asks))
-            {
-                notifier.IsAlone = false;
-                notifier.Say(Presence.Answers);
-            }
-
+            if (wasAlone || notification.Presence.HasFlag(Presence.Asks)) notifier.Say(Presence.Answers);
             if (notification.Presence.HasFlag(Presence.Answers)) signals?.Missed();
             foreach (var device in notification.Removed) signals?.DeviceRemoved(device);
             foreach (var device in notification.Arrived) signals?.MessagesArrived(device);

@@ -20,7 +20,7 @@ internal sealed class PostgreSqlNotifier : IAsyncDisposable
     private readonly Task _loop;
     private HashSet<DeviceAddress> _arrived = [], _removed = [];
     private Presence _presence;
-    private volatile bool _isAlone;
+    private volatile Audience _audience;
     private NpgsqlConnection? _connection;
 
     public PostgreSqlNotifier(PostgreSqlDatabase database, string channel, KnownRemovals knownRemovals, ILogger logger)
@@ -32,8 +32,8 @@ internal sealed class PostgreSqlNotifier : IAsyncDisposable
     /// <summary>Which store a notification comes from.</summary>
     public string Name { get; } = Guid.NewGuid().ToString("N");
 
-    /// <summary>Whether it is certain that no other store listens, so that there is nobody to notify.</summary>
-    public bool IsAlone { get => _isAlone; set => _isAlone = value; }
+    /// <summary>Who listens. The listener tells.</summary>
+    public Audience Audience { get => _audience; set => _audience = value; }
 
     public void Say(Presence presence)
     {
@@ -43,7 +43,7 @@ internal sealed class PostgreSqlNotifier : IAsyncDisposable
 
     public void MessagesArrived(List<CommitItem> batch)
     {
-        if (_isAlone) return;
+        if (_audience == Audience.Nobody) return;
         lock (_lock)
         {
             foreach (var item in batch)
@@ -56,9 +56,9 @@ internal sealed class PostgreSqlNotifier : IAsyncDisposable
         _wake.Writer.TryWrite(true);
     }
 
+    // Whoever begins to listen looks for messages, and would wait on for a device that has ended. There are few of these.
     public void DeviceRemoved(DeviceAddress device)
     {
-        if (_isAlone) return;
         lock (_lock) _removed.Add(device);
         _wake.Writer.TryWrite(true);
     }

@@ -14,15 +14,12 @@ internal static class CommitArrays
     public static void Add(NpgsqlParameterCollection parameters, List<CommitItem> batch, DateTimeOffset now)
     {
         int messageCount = 0, eduCount = 0;
-        var knownRemovals = long.MaxValue;
         foreach (var item in batch)
         {
             foreach (var messages in item.Transaction.Messages) messageCount += messages.Count;
             foreach (var edus in item.Transaction.Edus) eduCount += edus.Count;
-            knownRemovals = Math.Min(knownRemovals, item.KnownRemovals);
         }
 
-        parameters.Add(new NpgsqlParameter<long> { TypedValue = knownRemovals, NpgsqlDbType = NpgsqlDbType.Bigint });
         parameters.Add(new NpgsqlParameter<DateTime> { TypedValue = now.UtcDateTime, NpgsqlDbType = NpgsqlDbType.TimestampTz });
 
         var locks = new Places<DeviceAddress>();
@@ -42,15 +39,14 @@ internal static class CommitArrays
             senders[n] = Sender(transaction.Key);
             keys[n] = transaction.Fingerprint;
             commitIds[n] = transaction.CommitId;
-            locks.Lock(senders[n]);
+            locks.Lock(senders[n], transaction.KnownRemovals);
             foreach (var messages in transaction.Messages)
             {
                 for (var i = 0; i < messages.Count; i++, next++)
                 {
                     var message = messages[i];
-                    recipients[next] = new DeviceAddress(
-                        PostgreSqlText.Key(message.Recipient.UserId), PostgreSqlText.Key(message.Recipient.DeviceId));
-                    messageDevice[next] = locks.Count(recipients[next]);
+                    recipients[next] = Recipient(message);
+                    messageDevice[next] = locks.Count(recipients[next], transaction.KnownRemovals);
                     sendIds[next] = message.SendId;
                     senderNames[next] = PostgreSqlText.Escape(message.Sender);
                     eventTypes[next] = PostgreSqlText.Escape(message.EventType);
@@ -59,10 +55,11 @@ internal static class CommitArrays
             }
         }
 
-        var devices = locks.Sort(Compare, messageDevice, out var messageLater, out var counts);
+        var devices = locks.Sort(Compare, messageDevice, out var messageLater, out var counts, out var known);
         Add(parameters, NpgsqlDbType.Text, Array.ConvertAll(devices, device => device.UserId));
         Add(parameters, NpgsqlDbType.Text, Array.ConvertAll(devices, device => device.DeviceId));
         Add(parameters, NpgsqlDbType.Bigint, counts);
+        Add(parameters, NpgsqlDbType.Bigint, known);
         Add(parameters, NpgsqlDbType.Text, Array.ConvertAll(senders, device => device.UserId));
         Add(parameters, NpgsqlDbType.Text, Array.ConvertAll(senders, device => device.DeviceId));
         Add(parameters, NpgsqlDbType.Uuid, keys);
@@ -85,8 +82,15 @@ internal static class CommitArrays
             : key.DeviceId is null ? PostgreSqlText.NoDevice
             : PostgreSqlText.Key(key.DeviceId));
 
+    /// <summary>The devices that a send names: its own and its recipients, as they are locked.</summary>
+    public static IEnumerable<DeviceAddress> Devices(PostgreSqlTransaction transaction) =>
+        transaction.Messages.SelectMany(messages => messages).Select(Recipient).Prepend(Sender(transaction.Key));
+
     public static void Add<T>(NpgsqlParameterCollection parameters, NpgsqlDbType type, T[] values) =>
         parameters.Add(new NpgsqlParameter<T[]> { TypedValue = values, NpgsqlDbType = NpgsqlDbType.Array | type });
+
+    private static DeviceAddress Recipient(ToDeviceMessage message) =>
+        new(PostgreSqlText.Key(message.Recipient.UserId), PostgreSqlText.Key(message.Recipient.DeviceId));
 
     private static void AddEdus(NpgsqlParameterCollection parameters, List<CommitItem> batch, int eduCount)
     {
@@ -110,7 +114,7 @@ internal static class CommitArrays
             }
         }
 
-        var sorted = locks.Sort(string.CompareOrdinal, eduDestination, out var eduLater, out var counts);
+        var sorted = locks.Sort(string.CompareOrdinal, eduDestination, out var eduLater, out var counts, out _);
         Add(parameters, NpgsqlDbType.Text, sorted);
         Add(parameters, NpgsqlDbType.Bigint, counts);
         Add(parameters, NpgsqlDbType.Integer, eduDestination);
@@ -127,27 +131,33 @@ internal static class CommitArrays
         return users != 0 ? users : string.CompareOrdinal(one.DeviceId, other.DeviceId);
     }
 
-    /// <summary>The counter rows that a batch locks: each once, in one order, with what it counts.</summary>
+    /// <summary>The counter rows that a batch locks: each once, in one order, with what it counts and what is known of it.</summary>
     private sealed class Places<TKey> where TKey : notnull
     {
         private readonly Dictionary<TKey, int> _places = [];
         private readonly List<TKey> _keys = [];
-        private readonly List<long> _counts = [];
+        private readonly List<long> _counts = [], _known = [];
 
         /// <summary>Adds a row, if it is not among them; the result is its place in the order of coming.</summary>
-        public int Lock(TKey key)
+        public int Lock(TKey key, long known = 0)
         {
             ref var place = ref CollectionsMarshal.GetValueRefOrAddDefault(_places, key, out var exists);
-            if (exists) return place;
+            if (exists)
+            {
+                _known[place] = Math.Min(_known[place], known);
+                return place;
+            }
+
             place = _keys.Count;
             _keys.Add(key);
             _counts.Add(0);
+            _known.Add(known);
             return place;
         }
 
-        public int Count(TKey key)
+        public int Count(TKey key, long known = 0)
         {
-            var place = Lock(key);
+            var place = Lock(key, known);
             _counts[place]++;
             return place;
         }
@@ -157,7 +167,8 @@ internal static class CommitArrays
         /// <param name="places">For each thing that is counted, its row's place in the order of coming.</param>
         /// <param name="later">For each thing that is counted, how many come behind it in the same row.</param>
         /// <param name="counts">For each row, in the sorted order, how many things are counted.</param>
-        public TKey[] Sort(Comparison<TKey> comparison, int[] places, out int[] later, out long[] counts)
+        /// <param name="known">For each row, in the sorted order, the smallest number that it came with.</param>
+        public TKey[] Sort(Comparison<TKey> comparison, int[] places, out int[] later, out long[] counts, out long[] known)
         {
             var order = new int[_keys.Count];
             for (var i = 0; i < order.Length; i++) order[i] = i;
@@ -174,6 +185,7 @@ internal static class CommitArrays
                 places[i] = place + 1;
             }
 
+            known = Array.ConvertAll(order, place => _known[place]);
             return Array.ConvertAll(order, place => _keys[place]);
         }
     }

@@ -8,11 +8,6 @@ internal sealed class CommitItem(PostgreSqlTransaction transaction)
     public PostgreSqlTransaction Transaction => transaction;
     public Task<CommitResult> Done => _done.Task;
 
-    /// <summary>
-    /// Up to this removal, it is certain that none of the send's devices was removed since they were looked up.
-    /// </summary>
-    public long KnownRemovals { get; set; } = transaction.KnownRemovals;
-
     public void Succeed(CommitResult result) => _done.TrySetResult(result);
 
     public void Fail(Exception exception) => _done.TrySetException(exception);

@@ -6,12 +6,7 @@ namespace Matrix.ToDevice;
 /// <summary>Everything that is deleted: what a device has, what nobody asks for any more, removed devices.</summary>
 internal sealed class PostgreSqlCleaner(PostgreSqlDatabase database, PostgreSqlStoreOptions options, TimeProvider time)
 {
-    private readonly string _acknowledge = $"""
-        DELETE FROM {PostgreSqlSchema.Quote(options.Schema)}.to_device_message
-        WHERE user_id = $1 AND device_id = $2 AND sequence <= $3 AND EXISTS (
-            SELECT FROM {PostgreSqlSchema.Quote(options.Schema)}.to_device_message
-            WHERE user_id = $1 AND device_id = $2 AND sequence = $3 AND send_id = $4)
-        """;
+    private readonly string _acknowledge = $"SELECT {PostgreSqlSchema.Quote(options.Schema)}.to_device_acknowledge($1, $2, $3, $4)";
 
     private readonly string _remove = $"SELECT {PostgreSqlSchema.Quote(options.Schema)}.to_device_remove($1, $2, $3)";
 
@@ -31,8 +26,21 @@ internal sealed class PostgreSqlCleaner(PostgreSqlDatabase database, PostgreSqlS
 
     /// <inheritdoc cref="IDeviceInbox.AcknowledgeAsync"/>
     public ValueTask<int> AcknowledgeAsync(DeviceAddress device, InboxPosition upTo, CancellationToken cancellationToken) =>
-        ExecuteAsync(_acknowledge, cancellationToken, Text(PostgreSqlText.Key(device.UserId)), Text(PostgreSqlText.Key(device.DeviceId)),
-            new NpgsqlParameter<long> { TypedValue = upTo.Sequence }, new NpgsqlParameter<long> { TypedValue = upTo.SendId });
+        database.RunAsync(async (connection, cancellation) =>
+        {
+            await using var command = new NpgsqlCommand(_acknowledge, connection)
+            {
+                Parameters =
+                {
+                    Text(PostgreSqlText.Key(device.UserId)),
+                    Text(PostgreSqlText.Key(device.DeviceId)),
+                    new NpgsqlParameter<long> { TypedValue = upTo.Sequence },
+                    new NpgsqlParameter<long> { TypedValue = upTo.SendId },
+                },
+            };
+            await database.PrepareAsync(command, cancellation);
+            return (int)(long)(await command.ExecuteScalarAsync(cancellation))!;
+        }, cancellationToken);
 
     /// <summary>Ends a device; the result is the number of the removal.</summary>
     public ValueTask<long> RemoveDeviceAsync(DeviceAddress device, CancellationToken cancellationToken) =>

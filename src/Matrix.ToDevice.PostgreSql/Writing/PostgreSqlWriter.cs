@@ -49,8 +49,8 @@ internal sealed class PostgreSqlWriter : IAsyncDisposable
                 CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', true) END
             """;
         _removals = $"""
-            SELECT r.last, d.user_id, d.device_id, d.removal FROM {schema}.to_device_removals r
-            LEFT JOIN {schema}.to_device_device d ON d.removal > $1 AND d.removal > 0
+            SELECT d.user_id, d.device_id, d.removal
+            FROM unnest($1, $2) AS k (user_id, device_id) JOIN {schema}.to_device_device d USING (user_id, device_id) WHERE d.removal > 0
             """;
         _loops = Task.WhenAll(Enumerable.Range(0, options.Writers).Select(_ => Task.Run(RunAsync)));
     }
@@ -147,27 +147,26 @@ internal sealed class PostgreSqlWriter : IAsyncDisposable
     private async ValueTask<Found> LookUpAsync(NpgsqlConnection connection, List<CommitItem> batch)
     {
         var recorded = await UseRecordsAsync(connection, batch);
-        var removed = new Dictionary<DeviceAddress, long>();
-        return new Found(recorded, removed, await RemovalsAsync(connection, batch.Min(item => item.KnownRemovals), removed));
+        return new Found(recorded, await RemovalsAsync(connection, batch));
     }
 
     /// <summary>Answers those that are recorded or name a removed device; the result are the others.</summary>
     private List<CommitItem> Settle(List<CommitItem> batch, Found found)
     {
-        var (recorded, removed, last) = found;
-        _knownRemovals.Learn(last);
+        // Numbers become visible in their order: who knows one knows all before it.
+        foreach (var number in found.Removals.Values) _knownRemovals.Learn(number);
 
         var others = new List<CommitItem>();
         foreach (var item in batch)
         {
-            var isRecorded = recorded.TryGetValue(item.Transaction.Fingerprint, out var commitId);
+            var isRecorded = found.Recorded.TryGetValue(item.Transaction.Fingerprint, out var commitId);
             if (isRecorded && commitId == item.Transaction.CommitId)
             {
                 // It was this very attempt, and its answer was lost.
                 _committed([item]);
                 item.Succeed(CommitResult.Committed);
             }
-            else if (NamesOneOf(removed, item))
+            else if (CommitArrays.Devices(item.Transaction).Any(device => found.Removals.GetValueOrDefault(device) > item.Transaction.KnownRemovals))
             {
                 item.Succeed(CommitResult.DeviceRemoved);
             }
@@ -177,7 +176,6 @@ internal sealed class PostgreSqlWriter : IAsyncDisposable
             }
             else
             {
-                item.KnownRemovals = Math.Max(item.KnownRemovals, last);
                 others.Add(item);
             }
         }
@@ -200,45 +198,24 @@ internal sealed class PostgreSqlWriter : IAsyncDisposable
         return recorded;
     }
 
-    /// <summary>Collects the removals behind one; the result is the number of the last.</summary>
-    private async ValueTask<long> RemovalsAsync(NpgsqlConnection connection, long after, Dictionary<DeviceAddress, long> removed)
+    /// <summary>The numbers of the last removals of the devices that a batch names.</summary>
+    private async ValueTask<Dictionary<DeviceAddress, long>> RemovalsAsync(NpgsqlConnection connection, List<CommitItem> batch)
     {
         await using var command = new NpgsqlCommand(_removals, connection);
-        command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = after });
+        var devices = batch.SelectMany(item => CommitArrays.Devices(item.Transaction)).Distinct().ToArray();
+        CommitArrays.Add(command.Parameters, NpgsqlDbType.Text, Array.ConvertAll(devices, device => device.UserId));
+        CommitArrays.Add(command.Parameters, NpgsqlDbType.Text, Array.ConvertAll(devices, device => device.DeviceId));
         await _database.PrepareAsync(command, CancellationToken.None);
         await using var reader = await command.ExecuteReaderAsync(CancellationToken.None);
-        var last = after;
+        var removals = new Dictionary<DeviceAddress, long>();
         while (await reader.ReadAsync(CancellationToken.None))
-        {
-            last = Math.Max(last, reader.GetInt64(0));
-            if (!reader.IsDBNull(1)) removed[new DeviceAddress(reader.GetString(1), reader.GetString(2))] = reader.GetInt64(3);
-        }
-
-        return last;
-    }
-
-    private static bool NamesOneOf(Dictionary<DeviceAddress, long> removed, CommitItem item)
-    {
-        if (removed.Count == 0) return false;
-        if (IsRemoved(CommitArrays.Sender(item.Transaction.Key))) return true;
-        foreach (var messages in item.Transaction.Messages)
-        {
-            for (var i = 0; i < messages.Count; i++)
-            {
-                var (userId, deviceId) = messages[i].Recipient;
-                if (IsRemoved(new DeviceAddress(PostgreSqlText.Key(userId), PostgreSqlText.Key(deviceId)))) return true;
-            }
-        }
-
-        return false;
-
-        bool IsRemoved(DeviceAddress device) => removed.TryGetValue(device, out var number) && number > item.KnownRemovals;
+            removals.Add(new DeviceAddress(reader.GetString(0), reader.GetString(1)), reader.GetInt64(2));
+        return removals;
     }
 
     /// <param name="Recorded">The commit IDs of the keys that are recorded.</param>
-    /// <param name="Removed">The devices that were removed behind the last removal that the batch knew of.</param>
-    /// <param name="LastRemoval">The number of the last removal.</param>
-    private sealed record Found(Dictionary<Guid, long> Recorded, Dictionary<DeviceAddress, long> Removed, long LastRemoval);
+    /// <param name="Removals">The numbers of the last removals of devices that the batch names.</param>
+    private sealed record Found(Dictionary<Guid, long> Recorded, Dictionary<DeviceAddress, long> Removals);
 
     /// <summary>Not trouble with the server or the connection, which would meet each of them.</summary>
     private static bool IsOfOneSend(Exception exception) =>

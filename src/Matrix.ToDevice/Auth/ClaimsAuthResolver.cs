@@ -11,16 +11,16 @@ internal sealed class ClaimsAuthResolver(IOptions<ClaimsAuthOptions> options) : 
         var user = context.User;
         var claims = options.Value;
         var userId = user.Identity?.IsAuthenticated == true ? user.FindFirst(claims.UserIdClaim)?.Value : null;
-        if (userId is null)
+        var deviceId = user.FindFirst(claims.DeviceIdClaim)?.Value;
+        var isAppservice = user.HasClaim(claim => claim.Type == claims.AppserviceClaim);
+        if (userId is null || (deviceId is null && !isAppservice))
         {
             return ValueTask.FromResult(
                 MatrixAccessToken.Read(context) is null ? AuthResult.MissingToken : AuthResult.UnknownToken());
         }
 
-        return ValueTask.FromResult(AuthResult.Success(new Requester(userId, user.FindFirst(claims.DeviceIdClaim)?.Value)
-        {
-            IsGuest = user.HasClaim(claim => claim.Type == claims.GuestClaim),
-            IsAppservice = user.HasClaim(claim => claim.Type == claims.AppserviceClaim),
-        }));
+        var requester = deviceId is null ? Requester.WithoutDevice(userId) : new Requester(userId, deviceId);
+        var isGuest = user.HasClaim(claim => claim.Type == claims.GuestClaim);
+        return ValueTask.FromResult(AuthResult.Success(requester with { IsGuest = isGuest, IsAppservice = isAppservice }));
     }
 }

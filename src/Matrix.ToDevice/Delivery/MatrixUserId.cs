@@ -22,12 +22,15 @@ internal static class MatrixUserId
     /// <summary>The part behind the first colon. False when it is not a valid server name (D16).</summary>
     public static bool TryGetServerName(string userId, out string serverName)
     {
-        serverName = userId[(userId.IndexOf(':', StringComparison.Ordinal) + 1)..];
+        serverName = ServerNameOf(userId).ToString();
         return IsServerName(serverName);
     }
 
+    /// <summary>The part behind the first colon, whatever it is.</summary>
+    public static ReadOnlySpan<char> ServerNameOf(string userId) => userId.AsSpan(userId.IndexOf(':', StringComparison.Ordinal) + 1);
+
     /// <summary>A host name, an IPv4 address or an IPv6 address in brackets; then perhaps a port.</summary>
-    private static bool IsServerName(ReadOnlySpan<char> name)
+    public static bool IsServerName(ReadOnlySpan<char> name)
     {
         ReadOnlySpan<char> port;
         if (name.StartsWith('['))

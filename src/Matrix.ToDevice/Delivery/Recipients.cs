@@ -25,7 +25,7 @@ internal sealed class Recipients : IDisposable, IResettable
     /// Asks the directory once about all users of the body. Whoever cannot get a message is left out without a trace in
     /// the answer (R28, D10).
     /// </summary>
-    /// <exception cref="MatrixErrorException">A content for another server does not fit into an EDU (413), or cannot be signed (400).</exception>
+    /// <exception cref="ToDeviceErrorException">A content for another server does not fit into an EDU (413), or cannot be signed (400).</exception>
     public static async ValueTask<Recipients> ResolveAsync(
         IDeviceDirectory directory, SendBody body, Send send, RemoteUsers remoteUsers, bool hasOutbox, ILogger logger, CancellationToken cancellationToken)
     {

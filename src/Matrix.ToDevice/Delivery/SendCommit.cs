@@ -30,11 +30,14 @@ internal sealed class SendCommit(
     /// <param name="remoteUsers">What becomes of messages for users of other servers.</param>
     /// <param name="knownRemovals">The <see cref="KnownRemovals"/> from before anybody was looked up.</param>
     /// <param name="cancellationToken">Cancels everything up to the commit, which is not interrupted.</param>
-    /// <exception cref="MatrixErrorException">A content cannot go to another server, or <c>*</c> stands for too many devices.</exception>
+    /// <exception cref="ToDeviceErrorException">A content cannot go to another server, there are too many of those, or <c>*</c> stands for too many
+    /// devices.</exception>
     public async ValueTask<CommitResult> TryAsync(
         TransactionKey key, string sender, string eventType, SendBody body, RemoteUsers remoteUsers, long knownRemovals,
         CancellationToken cancellationToken)
     {
+        if (remoteUsers == RemoteUsers.GetEdus) OtherServers.ThrowIfMoreThan(_options.MaxServers, sender, body.UserIds);
+
         var send = new Send(sender, eventType, Send.NewId());
         using var recipients = await Recipients.ResolveAsync(
             directory, body, send, remoteUsers, outbox is not null, logger, cancellationToken);
@@ -67,11 +70,11 @@ internal sealed class SendCommit(
     private void ThrowIfTooMuch(List<ToDeviceMessage> messages)
     {
         if (messages.Count > _options.MaxDevices)
-            throw new MatrixErrorException(MatrixError.BadJson($"The body is for more than {_options.MaxDevices} devices"));
+            throw new ToDeviceErrorException(ToDeviceError.BadJson($"The body is for more than {_options.MaxDevices} devices"));
 
         var bytes = 0L;
         foreach (var message in messages) bytes += message.Content.Length;
         if (bytes > _options.MaxBodyBytes)
-            throw new MatrixErrorException(MatrixError.TooLarge($"The messages for all devices are larger than {_options.MaxBodyBytes} bytes"));
+            throw new ToDeviceErrorException(ToDeviceError.TooLarge($"The messages for all devices are larger than {_options.MaxBodyBytes} bytes"));
     }
 }

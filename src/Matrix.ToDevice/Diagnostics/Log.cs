@@ -59,7 +59,7 @@ internal static partial class Log
     [LoggerMessage(17, LogLevel.Error, "The EDU {MessageId} for {Destination} was given up: {Reason} Its messages are lost")]
     public static partial void EduGivenUp(ILogger logger, OneLine messageId, OneLine destination, OneLine reason);
 
-    [LoggerMessage(18, LogLevel.Information, "Another host sends to {Destination} now")]
+    [LoggerMessage(18, LogLevel.Information, "The lease of {Destination} is over: another host may send to it now")]
     public static partial void LeaseLost(ILogger logger, OneLine destination);
 
     [LoggerMessage(19, LogLevel.Warning, "{Contents} contents of an EDU from {Origin} were left out: they are too large or nest too deep")]

@@ -86,7 +86,7 @@ internal sealed class ToDeviceMetrics
 
     public void EdusSent(int edus) => Add(_edusSent, edus);
 
-    /// <summary>Reasons are <c>refused</c> and <c>expired</c>.</summary>
+    /// <summary>Reasons are <c>refused</c>, <c>expired</c> and <c>unreachable</c>.</summary>
     public void EduGivenUp(string reason) => Add(_edusGivenUp, 1, new TagList { { "reason", reason } });
 
     public void TransactionSent(TimeSpan duration, FederationSendOutcome outcome)

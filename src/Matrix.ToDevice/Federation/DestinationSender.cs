@@ -6,18 +6,26 @@ namespace Matrix.ToDevice;
 internal sealed class DestinationSender(
     OutboxLease lease,
     string holder,
+    DestinationRequests requests,
     IFederationOutbox outbox,
-    IFederationTransport transport,
     FederationSenderOptions options,
     ToDeviceMetrics metrics,
     TimeProvider time,
     ILogger logger)
 {
-    // How many EDUs behind a refused one are tried after the first failure; twice as many after each further one.
+    // How many EDUs behind a refused one are tried after the first failure; twice as many after each further one, up to so many.
     private const int FirstTries = 4;
+    private const int Doublings = 10;
+
+    // As many as another host may have put into a transaction that is repeated, whatever this one would.
+    private const int PageSize = InboundTransaction.MaxEdus;
 
     // With fewer failures before it, a denial is taken for a passing one: keys that are not known yet, mostly. About 15 seconds.
     private const int PassingFailures = 4;
+
+    // With fewer failures in a row, a destination is not taken for unreachable, however old its mail is: it may just have come back, or
+    // this host may have. About 45 minutes.
+    private const int UnreachableFailures = 16;
 
     // How often an EDU has to be denied again, by itself, when the destination has just taken another one. One of several hosts behind
     // its name may have a trouble that the others have not.
@@ -52,8 +60,9 @@ internal sealed class DestinationSender(
         }
         catch (Exception exception)
         {
+            // The store's own trouble, which says nothing about the destination.
             Log.OutboxUnavailable(logger, exception);
-            pause = NextPause(null);
+            pause = options.MinPause;
         }
 
         await outbox.ReleaseAsync(_destination, holder, _failures, pause, CancellationToken.None);
@@ -62,29 +71,38 @@ internal sealed class DestinationSender(
     /// <returns>How long to leave the destination alone.</returns>
     private async Task<TimeSpan> DrainAsync(CancellationToken stopping)
     {
+        var began = time.GetTimestamp();
         while (true)
         {
             var waiting = await ReadAsync(stopping);
             if (waiting.Count == 0) return TimeSpan.Zero;
 
             var count = OutgoingTransaction.CountOf(waiting, _sendingUpTo, _maxEdus, options.MaxTransactionBytes);
-            var result = await SendAsync(waiting, 0, count, stopping);
+            List<OutboxEntry> edus = [.. waiting.Take(count)];
+            var result = await requests.SendAsync(edus, edus[^1].Position, stopping);
             if (result.Outcome == FederationSendOutcome.Received)
             {
-                await RemoveAsync(waiting, count, stopping);
+                await RemoveAsync(edus, givenUp: 0, stopping);
                 _maxEdus = Math.Min(options.MaxEdus, 2 * _maxEdus);
             }
             else if (IsRefusal(result) && count > 1)
             {
                 Log.TransactionSplit(logger, _destination, count, result.Reason);
                 (_maxEdus, _sendingUpTo) = (count / 2, 0);
+                continue;
             }
-            else if (!IsRefusal(result) || !await PassOverFirstAsync(waiting, result.Reason, stopping))
+            else if (!IsRefusal(result) || !await PassOverAsync(edus[0], result.Reason, stopping))
             {
+                // A try that had its time, not the first one, and what it was for has waited for long enough.
+                if (!requests.WasCutShort && _failures >= UnreachableFailures)
+                    await GiveUpOlderAsync(edus, options.UnreachableExpiry, "unreachable", result.Reason, stopping);
                 var pause = NextPause(result.RetryAfter);
                 Log.SendFailed(logger, _destination, result.Reason, _failures, pause);
                 return pause;
             }
+
+            // It has taken something, and there may always be more: it goes behind those that may wait for a place.
+            if (requests.IsPlaceWanted && time.GetElapsedTime(began) >= options.SlowAfter) return TimeSpan.Zero;
         }
     }
 
@@ -93,15 +111,8 @@ internal sealed class DestinationSender(
     {
         while (true)
         {
-            var waiting = await outbox.ReadAsync(_destination, 0, options.MaxEdus, stopping);
-            if (options.Expiry is not { } expiry || waiting.Count == 0) return waiting;
-
-            var tooOld = time.GetUtcNow() - expiry;
-            var expired = waiting.TakeWhile(edu => edu.CommittedAt < tooOld).ToList();
-            if (expired.Count == 0) return waiting;
-
-            await outbox.RemoveAsync(_destination, expired, stopping);
-            GiveUp(expired, "expired", "Its time was over.");
+            var waiting = await outbox.ReadAsync(_destination, 0, _sendingUpTo > 0 ? PageSize : options.MaxEdus, stopping);
+            if (!await GiveUpOlderAsync(waiting, options.Expiry, "expired", "Its time was over.", stopping)) return waiting;
         }
     }
 
@@ -109,37 +120,62 @@ internal sealed class DestinationSender(
     /// The destination refuses the first EDU by itself. That EDU is given up if the destination takes one behind it and refuses
     /// this one once more; one that refuses everything has a trouble of its own, and nothing is given up.
     /// </summary>
-    private async Task<bool> PassOverFirstAsync(IReadOnlyList<OutboxEntry> waiting, string reason, CancellationToken stopping)
+    private async Task<bool> PassOverAsync(OutboxEntry first, string reason, CancellationToken stopping)
     {
-        var rounds = _denialsAreRefusals ? _failures - PassingFailures : _failures;
-        var tries = Math.Min(waiting.Count - 1, FirstTries << Math.Clamp(rounds, 0, 5));
-        for (var next = 1; next <= tries; next++)
-        {
-            var result = await SendAsync(waiting, next, 1, stopping);
-            if (IsRefusal(result)) continue;
-            if (result.Outcome != FederationSendOutcome.Received) return false;
+        List<OutboxEntry> refused = [];
+        if (await FindTakenAsync(first, refused, stopping) is not { } taken) return false;
 
-            List<OutboxEntry> refused = [];
-            for (var before = 0; before < next; before++)
+        for (var settled = 0; settled < refused.Count;)
+        {
+            var page = await outbox.ReadAsync(_destination, 0, Math.Min(refused.Count - settled, PageSize), stopping);
+            List<OutboxEntry> triedAgain = [], givenUp = [];
+            foreach (var edu in page)
             {
-                var again = await SendAgainAsync(waiting, before, stopping);
-                if (IsRefusal(again)) refused.Add(waiting[before]);
-                else if (again.Outcome != FederationSendOutcome.Received) return false;
+                if (!IsSame(edu, refused[settled + triedAgain.Count])) break;
+                var again = await SendAgainAsync(edu, page[0].Position, stopping);
+                if (IsRefusal(again)) givenUp.Add(edu);
+                else if (again.Outcome != FederationSendOutcome.Received) break;
+                triedAgain.Add(edu);
             }
 
-            await RemoveAsync(waiting, next + 1, stopping, refused.Count);
-            GiveUp(refused, "refused", reason);
-            return true;
+            if (triedAgain.Count > 0) await RemoveAsync(triedAgain, givenUp.Count, stopping);
+            GiveUp(givenUp, "refused", reason);
+            if (triedAgain.Count == 0 || triedAgain.Count < page.Count) return false;
+            settled += triedAgain.Count;
         }
 
-        return false;
+        // Only now, so that what is removed has always stood at the head.
+        await RemoveAsync([taken], givenUp: 0, stopping);
+        return true;
     }
 
-    private async Task<FederationSendResult> SendAgainAsync(IReadOnlyList<OutboxEntry> waiting, int first, CancellationToken stopping)
+    /// <summary>Looks for an EDU behind the first one that the destination takes; adds those that it refuses, without their contents.</summary>
+    private async Task<OutboxEntry?> FindTakenAsync(OutboxEntry first, List<OutboxEntry> refused, CancellationToken stopping)
+    {
+        refused.Add(first with { Content = default });
+        var rounds = _denialsAreRefusals ? _failures - PassingFailures : _failures;
+        for (var tries = FirstTries << Math.Clamp(rounds, 0, Doublings); tries > 0;)
+        {
+            var page = await outbox.ReadAsync(_destination, refused[^1].Position, Math.Min(tries, PageSize), stopping);
+            foreach (var edu in page)
+            {
+                // The note names what stands at the head: an EDU behind a refused one is no part of that.
+                var result = await requests.SendAsync([edu], first.Position, stopping);
+                if (!IsRefusal(result)) return result.Outcome == FederationSendOutcome.Received ? edu : null;
+                refused.Add(edu with { Content = default });
+            }
+
+            tries = page.Count == 0 ? 0 : tries - page.Count;
+        }
+
+        return null;
+    }
+
+    private async Task<FederationSendResult> SendAgainAsync(OutboxEntry edu, long head, CancellationToken stopping)
     {
         for (var denials = 1; ; denials++)
         {
-            var result = await SendAsync(waiting, first, 1, stopping);
+            var result = await requests.SendAsync([edu], head, stopping);
             if (result.Outcome != FederationSendOutcome.Denied || denials == DenialsThatCount) return result;
         }
     }
@@ -151,68 +187,27 @@ internal sealed class DestinationSender(
         return _denialsAreRefusals |= _failures >= PassingFailures;
     }
 
-    private async Task RemoveAsync(IReadOnlyList<OutboxEntry> waiting, int count, CancellationToken stopping, int refused = 0)
+    private static bool IsSame(OutboxEntry edu, OutboxEntry other) => edu.Position == other.Position && edu.MessageId == other.MessageId;
+
+    /// <summary>The destination has these, but for some that are given up.</summary>
+    private async Task RemoveAsync(List<OutboxEntry> edus, int givenUp, CancellationToken stopping)
     {
-        await outbox.RemoveAsync(_destination, [.. waiting.Take(count)], stopping);
-        metrics.EdusSent(count - refused);
+        await outbox.RemoveAsync(_destination, edus, stopping);
+        metrics.EdusSent(edus.Count - givenUp);
         (_failures, _sendingUpTo) = (0, 0);
     }
 
-    private async Task<FederationSendResult> SendAsync(
-        IReadOnlyList<OutboxEntry> waiting, int first, int count, CancellationToken stopping)
+    /// <summary>Gives up the first ones of these if they have waited for so long. False when there is none.</summary>
+    private async Task<bool> GiveUpOlderAsync(
+        IReadOnlyList<OutboxEntry> edus, TimeSpan? age, string why, string reason, CancellationToken stopping)
     {
-        // The note names what stands at the head: an EDU behind a refused one is no part of that.
-        var sendingUpTo = waiting[first == 0 ? count - 1 : 0].Position;
-        if (!await outbox.RenewAsync(_destination, holder, options.LeaseDuration, sendingUpTo, stopping)) throw new LeaseLostException();
+        var now = time.GetUtcNow();
+        var old = edus.TakeWhile(edu => now - edu.CommittedAt > age).ToList();
+        if (old.Count == 0) return false;
 
-        var started = time.GetTimestamp();
-        using var timeout = new CancellationTokenSource(options.SendTimeout, time);
-        using var ending = CancellationTokenSource.CreateLinkedTokenSource(stopping, timeout.Token);
-        var keeping = KeepAsync(sendingUpTo, ending);
-        FederationSendResult result;
-        try
-        {
-            var transaction = OutgoingTransaction.Of(_destination, [.. waiting.Skip(first).Take(count)]);
-            result = await transport.SendAsync(transaction, ending.Token);
-        }
-        catch (Exception) when (stopping.IsCancellationRequested)
-        {
-            throw;
-        }
-        catch (Exception exception)
-        {
-            result = FederationSendResult.Failed(timeout.IsCancellationRequested ? "There was no answer in time." : exception.Message);
-        }
-        finally
-        {
-            await ending.CancelAsync();
-            await keeping;
-        }
-
-        metrics.TransactionSent(time.GetElapsedTime(started), result.Outcome);
-        return result;
-    }
-
-    /// <summary>Keeps the destination while its answer is waited for, and ends the wait when it cannot be kept.</summary>
-    private async Task KeepAsync(long sendingUpTo, CancellationTokenSource ending)
-    {
-        using var timer = new PeriodicTimer(options.LeaseDuration / 3, time);
-        try
-        {
-            while (await timer.WaitForNextTickAsync(ending.Token))
-            {
-                if (await outbox.RenewAsync(_destination, holder, options.LeaseDuration, sendingUpTo, ending.Token)) continue;
-                await ending.CancelAsync();
-            }
-        }
-        catch (OperationCanceledException)
-        {
-        }
-        catch (Exception exception)
-        {
-            // Another host may take over; it repeats this very transaction, and the destination takes that once.
-            Log.OutboxUnavailable(logger, exception);
-        }
+        await outbox.RemoveAsync(_destination, old, stopping);
+        GiveUp(old, why, reason);
+        return true;
     }
 
     private TimeSpan NextPause(TimeSpan? retryAfter)
@@ -232,6 +227,4 @@ internal sealed class DestinationSender(
             Log.EduGivenUp(logger, edu.MessageId, _destination, reason);
         }
     }
-
-    private sealed class LeaseLostException : Exception;
 }

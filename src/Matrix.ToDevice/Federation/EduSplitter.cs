@@ -35,7 +35,7 @@ internal sealed class EduSplitter(Send send)
             var length = ContentMeasure.CanonicalStringLength(target.DeviceId) + ":,".Length + content.Length;
             if (_emptyLength + userLength + length > MaxBytes)
             {
-                throw new MatrixErrorException(MatrixError.TooLarge(
+                throw new ToDeviceErrorException(ToDeviceError.TooLarge(
                     $"A content for another server is too large: with its addresses it must fit into {MaxBytes} bytes"));
             }
 
@@ -68,7 +68,7 @@ internal sealed class EduSplitter(Send send)
     }
 
     /// <summary>A content in canonical form; valid until the next one.</summary>
-    /// <exception cref="MatrixErrorException">It has none: it could never be delivered.</exception>
+    /// <exception cref="ToDeviceErrorException">It has none: it could never be delivered.</exception>
     private ReadOnlySpan<byte> Canonical(ReadOnlyMemory<byte> content)
     {
         _canonical.ResetWrittenCount();
@@ -79,7 +79,7 @@ internal sealed class EduSplitter(Send send)
         }
         catch (CanonicalJsonException exception)
         {
-            throw new MatrixErrorException(MatrixError.BadJson($"A content for another server has no canonical form: {exception.Message}"));
+            throw new ToDeviceErrorException(ToDeviceError.BadJson($"A content for another server has no canonical form: {exception.Message}"));
         }
     }
 

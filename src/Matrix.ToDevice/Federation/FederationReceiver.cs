@@ -11,7 +11,7 @@ namespace Matrix.ToDevice;
 /// servers to devices of this one, each exactly once however often it comes (D15).
 /// </summary>
 /// <remarks>
-/// The caller has verified the signature of the request. An exception other than <see cref="MatrixErrorException"/> means that
+/// The caller has verified the signature of the request. An exception other than <see cref="ToDeviceErrorException"/> means that
 /// the store is not to be had: answer 503, and the origin tries again; only an HTTP error makes it do so (R85).
 /// </remarks>
 public sealed class FederationReceiver
@@ -30,7 +30,7 @@ public sealed class FederationReceiver
     /// <param name="transaction">The body of the request.</param>
     /// <param name="cancellationToken">Cancels what is not yet committed; the origin's retry delivers that.</param>
     /// <returns>What became of the EDUs. Whatever it was, the answer to the origin is 200.</returns>
-    /// <exception cref="MatrixErrorException">As <see cref="InboundTransaction.Read"/>: nothing was delivered.</exception>
+    /// <exception cref="ToDeviceErrorException">As <see cref="InboundTransaction.Read"/>: nothing was delivered.</exception>
     public async ValueTask<ReceivedTransaction> ReceiveTransactionAsync(
         string origin, ReadOnlyMemory<byte> transaction, CancellationToken cancellationToken)
     {
@@ -91,7 +91,7 @@ public sealed class FederationReceiver
         {
             body = SendBodyParser.ParseEdu(buffer, length, _options);
         }
-        catch (MatrixErrorException exception)
+        catch (ToDeviceErrorException exception)
         {
             Log.EduMalformed(_logger, origin, exception.Error.Error);
             return ReceivedEdu.Malformed;
@@ -114,7 +114,7 @@ public sealed class FederationReceiver
             {
                 return await CommitAsync(TransactionKey.OfEdu(origin, edu.MessageId), edu, body, cancellationToken);
             }
-            catch (MatrixErrorException exception) when (exception.Error.StatusCode is 400 or 413)
+            catch (ToDeviceErrorException exception) when (exception.Error.StatusCode is 400 or 413)
             {
                 // For more devices than one send may be.
                 Log.EduMalformed(_logger, origin, exception.Error.Error);

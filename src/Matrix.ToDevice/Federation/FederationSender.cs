@@ -19,8 +19,10 @@ internal sealed class FederationSender(
     QuietLogger<FederationSender> logger) : BackgroundService
 {
     private readonly FederationSenderOptions _options = options.Value;
-    private readonly string _holder = Guid.NewGuid().ToString("N");
+    private readonly SendingPlaces _places = new(options.Value.MaxDestinations, options.Value.PlacesForFailing);
+    private readonly string _host = Guid.NewGuid().ToString("N");
     private readonly ConcurrentDictionary<string, Task> _served = new(StringComparer.Ordinal);
+    private long _acquired;
 
     public override Task StartAsync(CancellationToken cancellationToken)
     {
@@ -62,28 +64,45 @@ internal sealed class FederationSender(
 
     private async Task AcquireAsync(CancellationToken stopping)
     {
-        var free = _options.MaxDestinations - _served.Count;
-        if (free <= 0) return;
+        var free = _places.Free;
+        if (free.All == 0) return;
 
         await using var scope = scopes.CreateAsyncScope();
         var outbox = scope.ServiceProvider.GetRequiredService<IFederationOutbox>();
+        // A name for each call: what comes late for one lease is not taken for what is done with the next one.
+        var holder = $"{_host}-{++_acquired}";
         foreach (var lease in await outbox.AcquireAsync(
-            _holder, _options.LeaseDuration, free, free, LongestPause, stopping))
+            holder, _options.LeaseDuration, free.All, free.ForFailing, LongestPause, stopping))
         {
-            // It is served still when the store could not be reached for so long that the time of the lease has run out.
+            // It is served still when it has just been given back, or when its time has run out; and there is no place for it when one
+            // that is served has become slow meanwhile.
             var done = new TaskCompletionSource();
-            if (_served.TryAdd(lease.Destination, done.Task)) _ = ServeAsync(lease, done, stopping);
+            if (_served.TryAdd(lease.Destination, done.Task))
+            {
+                if (_places.Take(lease.Failures > 0) is { } place)
+                {
+                    _ = ServeAsync(lease, holder, place, done, stopping);
+                    continue;
+                }
+
+                _served.TryRemove(lease.Destination, out _);
+            }
+
+            await outbox.ReleaseAsync(lease.Destination, holder, lease.Failures, TimeSpan.Zero, stopping);
         }
     }
 
-    private async Task ServeAsync(OutboxLease lease, TaskCompletionSource done, CancellationToken stopping)
+    private async Task ServeAsync(
+        OutboxLease lease, string holder, SendingPlaces.Place place, TaskCompletionSource done, CancellationToken stopping)
     {
         try
         {
             await using var scope = scopes.CreateAsyncScope();
             var outbox = scope.ServiceProvider.GetRequiredService<IFederationOutbox>();
             var transport = scope.ServiceProvider.GetRequiredService<IFederationTransport>();
-            await new DestinationSender(lease, _holder, outbox, transport, _options, metrics, time, logger).RunAsync(stopping);
+            var requests = new DestinationRequests(
+                lease.Destination, holder, place, outbox, transport, _options, metrics, time, logger);
+            await new DestinationSender(lease, holder, requests, outbox, _options, metrics, time, logger).RunAsync(stopping);
         }
         catch (Exception) when (stopping.IsCancellationRequested)
         {
@@ -95,6 +114,7 @@ internal sealed class FederationSender(
         }
 
         _served.TryRemove(lease.Destination, out _);
+        place.Dispose();
         // For what was committed after the last look and before the destination was free again.
         signal.Wake();
         done.SetResult();

@@ -11,8 +11,17 @@ internal sealed class FederationSenderOptionsValidator : IValidateOptions<Federa
         if (options.MaxEdus > InboundTransaction.MaxEdus)
             failures.Add(nameof(options.MaxEdus), options.MaxEdus, $"other servers take at most {InboundTransaction.MaxEdus}");
         failures.AtLeastOne(options.MaxTransactionBytes, nameof(options.MaxTransactionBytes));
-        failures.AtLeastOne(options.MaxDestinations, nameof(options.MaxDestinations));
+        if (options.MaxDestinations < 2)
+            failures.Add(nameof(options.MaxDestinations), options.MaxDestinations, "it must be at least 2: a place for servers that fail, and one for the others");
+        if (options.MaxFailingDestinations is { } forFailing && (forFailing < 1 || forFailing >= options.MaxDestinations))
+        {
+            failures.Add(
+                nameof(options.MaxFailingDestinations), forFailing,
+                $"it must be at least 1 and less than {nameof(options.MaxDestinations)}, which is {options.MaxDestinations}");
+        }
+
         failures.Positive(options.SendTimeout, nameof(options.SendTimeout));
+        failures.Positive(options.SlowAfter, nameof(options.SlowAfter));
         failures.Positive(options.MinPause, nameof(options.MinPause));
         failures.Positive(options.MaxPause, nameof(options.MaxPause));
         if (options.MaxPause < options.MinPause)
@@ -20,6 +29,8 @@ internal sealed class FederationSenderOptionsValidator : IValidateOptions<Federa
         failures.Positive(options.LeaseDuration, nameof(options.LeaseDuration));
         failures.Positive(options.PollInterval, nameof(options.PollInterval));
         if (options.Expiry is { } expiry && expiry <= TimeSpan.Zero) failures.Add(nameof(options.Expiry), expiry, "it must be more than zero");
+        if (options.UnreachableExpiry is { } unreachable && unreachable <= TimeSpan.Zero)
+            failures.Add(nameof(options.UnreachableExpiry), unreachable, "it must be more than zero");
         return failures.Result;
     }
 }

@@ -29,7 +29,7 @@ public sealed class InboundTransaction
 
     /// <summary>Reads the body of a request. The result holds slices of it.</summary>
     /// <param name="body">The body.</param>
-    /// <exception cref="MatrixErrorException">
+    /// <exception cref="ToDeviceErrorException">
     /// 400 <c>M_NOT_JSON</c>: it is not JSON in UTF-8. 400 <c>M_BAD_JSON</c>: it is not an object, one of <c>origin</c>, <c>pdus</c> and
     /// <c>edus</c> is there twice or of another type, or there are more than 50 PDUs or 100 EDUs (R83).
     /// </exception>
@@ -108,7 +108,7 @@ public sealed class InboundTransaction
         return (reader.TokenType == JsonTokenType.String ? JsonText.Decode(reader.ValueSpan) : null) ?? throw BadJson("origin is not a text");
     }
 
-    private static MatrixErrorException NotJson() => new(MatrixError.NotJson("The body is not JSON"));
+    private static ToDeviceErrorException NotJson() => new(ToDeviceError.NotJson("The body is not JSON"));
 
-    private static MatrixErrorException BadJson(string error) => new(MatrixError.BadJson(error));
+    private static ToDeviceErrorException BadJson(string error) => new(ToDeviceError.BadJson(error));
 }

@@ -22,7 +22,7 @@ internal sealed class MatrixRateLimiting : IPostConfigureOptions<RateLimiterOpti
                 return others?.Invoke(context, cancellationToken) ?? ValueTask.CompletedTask;
 
             var retryAfter = context.Lease.TryGetMetadata(MetadataName.RetryAfter, out var told) ? told : s_retryAfter;
-            var error = new MatrixError(StatusCodes.Status429TooManyRequests, "M_LIMIT_EXCEEDED", "Too many requests")
+            var error = new ToDeviceError(StatusCodes.Status429TooManyRequests, "M_LIMIT_EXCEEDED", "Too many requests")
             {
                 RetryAfter = retryAfter,
             };

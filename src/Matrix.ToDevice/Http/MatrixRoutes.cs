@@ -47,10 +47,10 @@ internal sealed class MatrixRoutes(IEndpointRouteBuilder endpoints) : IEndpointC
         if (HttpMethods.IsOptions(context.Request.Method)) return MatrixResponse.WriteEmptyObjectAsync(context);
         // With the endpoint's own method it would have gone there, were it the endpoint's path.
         if (HttpMethods.Equals(context.Request.Method, method) || !isEndpoint(context))
-            return MatrixError.UnknownEndpoint.WriteAsync(context);
+            return ToDeviceError.UnknownEndpoint.WriteAsync(context);
 
         context.Response.Headers.Allow = $"{method}, OPTIONS";
-        return MatrixError.WrongMethod.WriteAsync(context);
+        return ToDeviceError.WrongMethod.WriteAsync(context);
     }
 }
 

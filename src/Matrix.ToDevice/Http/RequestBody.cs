@@ -13,7 +13,7 @@ internal static class RequestBody
     private const string BrotliAssembly = "System.IO.Compression.Brotli";
 
     /// <summary>Reads the whole body. The caller returns the buffer to <see cref="ArrayPool{T}.Shared"/>.</summary>
-    /// <exception cref="MatrixErrorException">413: it is longer than <paramref name="maxBytes"/>, by its header or in fact (D8).</exception>
+    /// <exception cref="ToDeviceErrorException">413: it is longer than <paramref name="maxBytes"/>, by its header or in fact (D8).</exception>
     public static async ValueTask<(byte[] Buffer, int Length)> ReadAsync(
         HttpRequest request, int maxBytes, CancellationToken cancellationToken)
     {
@@ -62,10 +62,10 @@ internal static class RequestBody
             {
                 BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => TooLarge(maxBytes),
                 BadHttpRequestException { StatusCode: StatusCodes.Status400BadRequest } when declared is null =>
-                    new MatrixErrorException(MatrixError.NotJson("The chunks of the body could not be read")),
+                    new ToDeviceErrorException(ToDeviceError.NotJson("The chunks of the body could not be read")),
                 // A host's UseRequestDecompression() found something else than what the header had promised.
                 InvalidDataException or InvalidOperationException { Source: BrotliAssembly } =>
-                    new MatrixErrorException(MatrixError.NotJson("The body could not be decompressed")),
+                    new ToDeviceErrorException(ToDeviceError.NotJson("The body could not be decompressed")),
                 // It broke off, or came too slowly for the server: nothing for which a client should give up (D3).
                 IOException => new ClientGoneException(exception),
                 _ => exception,
@@ -73,6 +73,6 @@ internal static class RequestBody
         }
     }
 
-    private static MatrixErrorException TooLarge(int maxBytes) =>
-        new(MatrixError.TooLarge($"The request body is larger than {maxBytes} bytes"));
+    private static ToDeviceErrorException TooLarge(int maxBytes) =>
+        new(ToDeviceError.TooLarge($"The request body is larger than {maxBytes} bytes"));
 }

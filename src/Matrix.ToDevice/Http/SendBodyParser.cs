@@ -24,7 +24,7 @@ internal ref struct SendBodyParser
     private readonly SendBody _body;
     private readonly bool _isEdu;
     private Utf8JsonReader _reader;
-    private MatrixError? _error;
+    private ToDeviceError? _error;
 
     private SendBodyParser(SendBody body, Span<byte> json, SendToDeviceOptions options, bool isEdu)
     {
@@ -37,7 +37,7 @@ internal ref struct SendBodyParser
     }
 
     /// <summary>Parses a body. The buffer, of the shared pool, is the result's; when this throws, it has been given back.</summary>
-    /// <exception cref="MatrixErrorException">The body is not a valid one.</exception>
+    /// <exception cref="ToDeviceErrorException">The body is not a valid one.</exception>
     public static SendBody Parse(byte[] buffer, int length, SendToDeviceOptions options) => Parse(buffer, length, options, isEdu: false);
 
     /// <summary>
@@ -53,18 +53,18 @@ internal ref struct SendBodyParser
         try
         {
             if (!Utf8.IsValid(buffer.AsSpan(0, length)))
-                throw new MatrixErrorException(MatrixError.NotJson("The body is not UTF-8"));
+                throw new ToDeviceErrorException(ToDeviceError.NotJson("The body is not UTF-8"));
 
             var parser = new SendBodyParser(body, buffer.AsSpan(0, length), options, isEdu);
             parser.ReadBody();
-            return parser._error is null ? body : throw new MatrixErrorException(parser._error);
+            return parser._error is null ? body : throw new ToDeviceErrorException(parser._error);
         }
         catch (Exception exception)
         {
             body.Dispose();
             if (exception is not JsonException json) throw;
-            throw new MatrixErrorException(
-                MatrixError.NotJson($"The body is not valid JSON at byte {json.BytePositionInLine} of line {json.LineNumber + 1}"));
+            throw new ToDeviceErrorException(
+                ToDeviceError.NotJson($"The body is not valid JSON at byte {json.BytePositionInLine} of line {json.LineNumber + 1}"));
         }
     }
 
@@ -194,19 +194,19 @@ internal ref struct SendBodyParser
         var start = (int)_reader.TokenStartIndex;
         var measure = new ContentMeasure();
         var depth = _reader.CurrentDepth;
-        MatrixError? error = null;
+        ToDeviceError? error = null;
         measure.Add(ref _reader);
         do
         {
             _reader.Read();
             measure.Add(ref _reader);
             if (_reader.CurrentDepth - depth >= _options.MaxContentDepth && IsStart(_reader.TokenType))
-                error ??= MatrixError.BadJson($"A content nests deeper than {_options.MaxContentDepth} levels");
+                error ??= ToDeviceError.BadJson($"A content nests deeper than {_options.MaxContentDepth} levels");
         }
         while (_reader.CurrentDepth > depth);
 
         if (measure.CanonicalLength > _options.MaxContentBytes)
-            error ??= MatrixError.TooLarge($"A content is larger than {_options.MaxContentBytes} bytes of canonical JSON");
+            error ??= ToDeviceError.TooLarge($"A content is larger than {_options.MaxContentBytes} bytes of canonical JSON");
         if (error is not null && _isEdu)
         {
             _body.LeftOut++;
@@ -272,5 +272,5 @@ internal ref struct SendBodyParser
 
     private static bool IsStart(JsonTokenType token) => token is JsonTokenType.StartObject or JsonTokenType.StartArray;
 
-    private void Wrong(string error) => _error ??= MatrixError.BadJson(error);
+    private void Wrong(string error) => _error ??= ToDeviceError.BadJson(error);
 }

@@ -68,7 +68,7 @@ internal static class SendPath
     }
 
     /// <summary>Decodes a segment.</summary>
-    /// <exception cref="MatrixErrorException">It is not percent-encoded UTF-8, or holds the character NUL.</exception>
+    /// <exception cref="ToDeviceErrorException">It is not percent-encoded UTF-8, or holds the character NUL.</exception>
     public static string Decode(ReadOnlySpan<char> segment, string name)
     {
         if (!segment.Contains('%') && Ascii.IsValid(segment)) return segment.ToString();
@@ -106,6 +106,6 @@ internal static class SendPath
     }
 
     // Refused rather than guessed at: two different requests that were read as the same transaction would lose a message.
-    private static MatrixErrorException Malformed(string name) =>
-        new(MatrixError.InvalidParam($"{name} in the path is not percent-encoded UTF-8"));
+    private static ToDeviceErrorException Malformed(string name) =>
+        new(ToDeviceError.InvalidParam($"{name} in the path is not percent-encoded UTF-8"));
 }

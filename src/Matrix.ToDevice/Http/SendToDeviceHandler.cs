@@ -20,7 +20,7 @@ internal sealed class SendToDeviceHandler(
     {
         if (!SendPath.TryRead(context, routePrefix, out var encodedEventType, out var encodedTxnId))
         {
-            await MatrixError.UnknownEndpoint.WriteAsync(context);
+            await ToDeviceError.UnknownEndpoint.WriteAsync(context);
             return;
         }
 
@@ -38,7 +38,7 @@ internal sealed class SendToDeviceHandler(
             outcome = await SendAsync(context, requester, knownRemovals, eventType, txnId, body);
             await MatrixResponse.WriteEmptyObjectAsync(context);
         }
-        catch (MatrixErrorException exception)
+        catch (ToDeviceErrorException exception)
         {
             Log.Refused(logger, exception.Error.StatusCode, exception.Error.ErrorCode, exception.Error.Error);
             await exception.Error.WriteAsync(context);
@@ -54,7 +54,7 @@ internal sealed class SendToDeviceHandler(
             // Never a 4xx, for which a client would drop the messages for good (D3).
             outcome = SendOutcome.Unavailable;
             Log.SendUnavailable(logger, exception);
-            await MatrixError.TemporarilyUnavailable(_options.RetryAfter).WriteAsync(context);
+            await ToDeviceError.TemporarilyUnavailable(_options.RetryAfter).WriteAsync(context);
         }
 
         metrics.Sent(time.GetElapsedTime(started), outcome, eventType);
@@ -63,7 +63,7 @@ internal sealed class SendToDeviceHandler(
     private async ValueTask<Requester> AuthenticateAsync(HttpContext context)
     {
         var result = await auth.ResolveAsync(context, context.RequestAborted);
-        return result.Succeeded ? result.Requester : throw new MatrixErrorException(result.Error);
+        return result.Succeeded ? result.Requester : throw new ToDeviceErrorException(result.Error);
     }
 
     private async ValueTask<SendBody> ReadBodyAsync(HttpRequest request)

@@ -1,25 +1,43 @@
+using System.Buffers;
+using System.Runtime.InteropServices;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace Matrix.ToDevice;
 
-/// <summary>The to-device part of one sync response. Dispose it when it has been written.</summary>
+/// <summary>
+/// The to-device part of one sync response. Write it with <see cref="WriteTo"/> and dispose it then; a <c>/sync</c> that returns an
+/// object returns <see cref="ToEvents"/>, which needs no disposing.
+/// </summary>
+[JsonConverter(typeof(ToDeviceBatchConverter))]
 public sealed class ToDeviceBatch : IDisposable
 {
     private readonly InboxPage _page;
-    private bool _disposed;
+    private InboxMessage[]? _events;
+    private volatile bool _disposed;
 
-    internal ToDeviceBatch(InboxPage page, string nextBatch) => (_page, NextBatch) = (page, nextBatch);
+    /// <summary>Makes a batch, as <see cref="ToDeviceSync"/> does and a host's own tests may.</summary>
+    /// <param name="page">The messages; the batch disposes it.</param>
+    /// <param name="nextBatch">The token.</param>
+    public ToDeviceBatch(InboxPage page, string nextBatch) => (_page, NextBatch, IsEmpty) =
+        (page ?? throw new ArgumentNullException(nameof(page)), nextBatch, page.Messages.Count == 0);
 
-    /// <summary>The messages, oldest first. Their contents are valid until this batch is disposed.</summary>
+    /// <summary>
+    /// The messages, oldest first. Their contents lie in memory that is used again when this batch is disposed: whoever looks at one
+    /// after that gets an <see cref="ObjectDisposedException"/>, also through a <see cref="JsonDocument"/> that was parsed from it.
+    /// </summary>
     /// <exception cref="ObjectDisposedException">It has been disposed.</exception>
     public IReadOnlyList<InboxMessage> Events
     {
         get
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            return _page.Messages;
+            return _events ??= [.. _page.Messages.Select(message => message with { Content = new Guard(this, message.Content).Memory })];
         }
     }
+
+    /// <summary>Whether there are no messages: then the response has no <c>to_device</c> (R54).</summary>
+    public bool IsEmpty { get; }
 
     /// <summary>
     /// The token with which the device says that it has these messages: its next <c>since</c>. Letters, digits, <c>-</c>
@@ -37,21 +55,20 @@ public sealed class ToDeviceBatch : IDisposable
     {
         ArgumentNullException.ThrowIfNull(json);
 
-        var events = Events;
+        ObjectDisposedException.ThrowIf(_disposed, this);
         json.WriteStartObject();
         json.WriteStartArray("events"u8);
-        foreach (var message in events)
-        {
-            json.WriteStartObject();
-            json.WriteString("sender"u8, message.Sender);
-            json.WriteString("type"u8, message.EventType);
-            json.WritePropertyName("content"u8);
-            json.WriteRawValue(message.Content.Span, skipInputValidation: true);
-            json.WriteEndObject();
-        }
-
+        foreach (var message in _page.Messages) ToDeviceEvent.Write(json, message.Sender, message.EventType, message.Content.Span);
         json.WriteEndArray();
         json.WriteEndObject();
+    }
+
+    /// <summary>A copy for a response that is an object: the value of its <c>to_device</c> key.</summary>
+    /// <exception cref="ObjectDisposedException">It has been disposed.</exception>
+    public ToDeviceEvents ToEvents()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return new ToDeviceEvents(_page.Messages);
     }
 
     /// <summary>Gives the memory of the contents back. Harmless when repeated.</summary>
@@ -59,5 +76,31 @@ public sealed class ToDeviceBatch : IDisposable
     {
         _disposed = true;
         _page.Dispose();
+    }
+
+    /// <summary>A content, for as long as its batch is there.</summary>
+    private sealed class Guard(ToDeviceBatch batch, ReadOnlyMemory<byte> content) : MemoryManager<byte>
+    {
+        public override Memory<byte> Memory => CreateMemory(content.Length);
+
+        public override Span<byte> GetSpan()
+        {
+            ObjectDisposedException.ThrowIf(batch._disposed, batch);
+            return MemoryMarshal.AsMemory(content).Span;
+        }
+
+        public override MemoryHandle Pin(int elementIndex = 0)
+        {
+            ObjectDisposedException.ThrowIf(batch._disposed, batch);
+            return content[elementIndex..].Pin();
+        }
+
+        public override void Unpin()
+        {
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+        }
     }
 }

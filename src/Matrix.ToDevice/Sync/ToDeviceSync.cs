@@ -4,14 +4,19 @@ using Microsoft.Extensions.Options;
 namespace Matrix.ToDevice;
 
 /// <summary>What a homeserver calls: in its <c>/sync</c>, and when a device ends.</summary>
-public sealed class ToDeviceSync
+public class ToDeviceSync
 {
-    private readonly IDeviceInbox _inbox;
-    private readonly InboxSignals _signals;
-    private readonly ToDeviceMetrics _metrics;
-    private readonly SendToDeviceOptions _options;
-    private readonly TimeProvider _time;
-    private readonly QuietLogger<ToDeviceSync> _logger;
+    private readonly IDeviceInbox _inbox = null!;
+    private readonly InboxSignals _signals = null!;
+    private readonly ToDeviceMetrics _metrics = null!;
+    private readonly SendToDeviceOptions _options = null!;
+    private readonly TimeProvider _time = null!;
+    private readonly QuietLogger<ToDeviceSync> _logger = null!;
+
+    /// <summary>For a class that stands in its place in a host's own tests, and overrides what they call.</summary>
+    protected ToDeviceSync()
+    {
+    }
 
     internal ToDeviceSync(
         IDeviceInbox inbox, InboxSignals signals, ToDeviceMetrics metrics,
@@ -26,7 +31,7 @@ public sealed class ToDeviceSync
     }
 
     /// <inheritdoc cref="NextAsync(DeviceAddress, string?, int, TimeSpan, CancellationToken)"/>
-    public ValueTask<ToDeviceBatch> NextAsync(
+    public virtual ValueTask<ToDeviceBatch> NextAsync(
         DeviceAddress device, string? since, TimeSpan timeout, CancellationToken cancellationToken) =>
         NextAsync(device, since, _options.SyncLimit, timeout, cancellationToken);
 
@@ -47,23 +52,15 @@ public sealed class ToDeviceSync
     /// <see cref="SendToDeviceOptions.MaxSyncTimeout"/>.
     /// </param>
     /// <param name="cancellationToken">Cancels the call: the client has gone.</param>
-    /// <exception cref="MatrixErrorException">
+    /// <exception cref="ToDeviceErrorException">
     /// 400 <c>M_INVALID_PARAM</c>: <paramref name="since"/> is not a token of this device (D11).
     /// </exception>
-    public async ValueTask<ToDeviceBatch> NextAsync(
+    public virtual async ValueTask<ToDeviceBatch> NextAsync(
         DeviceAddress device, string? since, int limit, TimeSpan timeout, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
 
-        var position = InboxPosition.Start;
-        if (!string.IsNullOrEmpty(since))
-        {
-            if (!SyncToken.TryParse(since, device, out position))
-                throw new MatrixErrorException(MatrixError.InvalidParam("since is not a token of this device"));
-            if (position.Sequence > 0)
-                _metrics.Acknowledged(await _inbox.AcknowledgeAsync(device, position, cancellationToken));
-        }
-
+        var position = await AcknowledgeAsync(device, since, cancellationToken);
         var page = await ReadOrWaitAsync(device, limit, _options.SyncMaxBytes, timeout, cancellationToken);
         if (page.Messages.Count > 0)
         {
@@ -76,13 +73,22 @@ public sealed class ToDeviceSync
     }
 
     /// <summary>
-    /// Waits until the device has messages, for a host whose <c>/sync</c> waits for other things too: wait for whichever
-    /// comes first, cancel the others, then call <see cref="NextAsync(DeviceAddress, string?, TimeSpan, CancellationToken)"/>
-    /// without a timeout.
+    /// Waits until the device has messages that it does not say it has, for a host whose <c>/sync</c> waits for other things too: wait
+    /// for whichever comes first, cancel the others, then call
+    /// <see cref="NextAsync(DeviceAddress, string?, TimeSpan, CancellationToken)"/> with the same <paramref name="since"/> and without
+    /// a timeout.
     /// </summary>
+    /// <param name="device">The device that syncs.</param>
+    /// <param name="since">As for that call, and what it names is deleted as there.</param>
+    /// <param name="timeout">How long to wait; bounded by <see cref="SendToDeviceOptions.MaxSyncTimeout"/>.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
     /// <returns>True as soon as there are messages; false when there were none in time, or the device was removed.</returns>
-    public async ValueTask<bool> WaitAsync(DeviceAddress device, TimeSpan timeout, CancellationToken cancellationToken)
+    /// <exception cref="ToDeviceErrorException">
+    /// 400 <c>M_INVALID_PARAM</c>: <paramref name="since"/> is not a token of this device (D11).
+    /// </exception>
+    public virtual async ValueTask<bool> WaitAsync(DeviceAddress device, string? since, TimeSpan timeout, CancellationToken cancellationToken)
     {
+        await AcknowledgeAsync(device, since, cancellationToken);
         // Whether there is a message, not what it holds: no more of it is read than has to be.
         using var page = await ReadOrWaitAsync(device, limit: 1, maxBytes: 1, timeout, cancellationToken);
         return page.Messages.Count > 0;
@@ -95,10 +101,34 @@ public sealed class ToDeviceSync
     /// Call it after the device is gone from the host's own list, on logout and on deletion (R70). A host that can crash
     /// between the two calls it also before it creates a device with an ID that it does not know: harmless then.
     /// </remarks>
-    public async ValueTask RemoveDeviceAsync(DeviceAddress device, CancellationToken cancellationToken)
+    public virtual async ValueTask RemoveDeviceAsync(DeviceAddress device, CancellationToken cancellationToken)
     {
         await _inbox.RemoveDeviceAsync(device, cancellationToken);
         _signals.DeviceRemoved(device);
+    }
+
+    /// <summary>
+    /// Ends several devices of a user: all of them on a deactivation, all but one on a change of password (R70).
+    /// <see cref="RemoveDeviceAsync"/> for each; when it fails, call it again.
+    /// </summary>
+    /// <param name="userId">The user.</param>
+    /// <param name="deviceIds">The devices that are gone from the host's own list.</param>
+    /// <param name="cancellationToken">Cancels the call between two devices.</param>
+    public virtual async ValueTask RemoveDevicesAsync(string userId, IEnumerable<string> deviceIds, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(deviceIds);
+
+        foreach (var deviceId in deviceIds) await RemoveDeviceAsync(new DeviceAddress(userId, deviceId), cancellationToken);
+    }
+
+    /// <summary>Deletes what the token says the device has; the result is the token's position.</summary>
+    private async ValueTask<InboxPosition> AcknowledgeAsync(DeviceAddress device, string? since, CancellationToken cancellationToken)
+    {
+        if (string.IsNullOrEmpty(since)) return InboxPosition.Start;
+        if (!SyncToken.TryParse(since, device, out var position))
+            throw new ToDeviceErrorException(ToDeviceError.InvalidParam("since is not a token of this device"));
+        if (position.Sequence > 0) _metrics.Acknowledged(await _inbox.AcknowledgeAsync(device, position, cancellationToken));
+        return position;
     }
 
     private async ValueTask<InboxPage> ReadOrWaitAsync(

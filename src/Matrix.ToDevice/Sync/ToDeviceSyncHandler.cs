@@ -26,7 +26,7 @@ internal sealed class ToDeviceSyncHandler(
         {
             await SyncAsync(context, since, timeout);
         }
-        catch (MatrixErrorException exception)
+        catch (ToDeviceErrorException exception)
         {
             await exception.Error.WriteAsync(context);
         }
@@ -39,7 +39,7 @@ internal sealed class ToDeviceSyncHandler(
             Log.SyncUnavailable(logger, exception);
             // Half a response is no answer; a connection that breaks is.
             if (context.Response.HasStarted) context.Abort();
-            else await MatrixError.TemporarilyUnavailable(options.Value.RetryAfter).WriteAsync(context);
+            else await ToDeviceError.TemporarilyUnavailable(options.Value.RetryAfter).WriteAsync(context);
         }
     }
 
@@ -60,14 +60,14 @@ internal sealed class ToDeviceSyncHandler(
 
         // The device may have been logged out while it waited, and another one may have its ID by now (D6, D17).
         if (wait > TimeSpan.Zero && DeviceOf(await AuthenticateAsync(context)) != device)
-            throw new MatrixErrorException(AuthResult.UnknownToken().Error!);
+            throw new ToDeviceErrorException(AuthResult.UnknownToken().Error!);
         await WriteAsync(context, batch.NextBatch, batch);
     }
 
     private async ValueTask<Requester> AuthenticateAsync(HttpContext context)
     {
         var result = await auth.ResolveAsync(context, context.RequestAborted);
-        return result.Succeeded ? result.Requester : throw new MatrixErrorException(result.Error);
+        return result.Succeeded ? result.Requester : throw new ToDeviceErrorException(result.Error);
     }
 
     private static DeviceAddress? DeviceOf(Requester requester) =>
@@ -91,7 +91,7 @@ internal sealed class ToDeviceSyncHandler(
     {
         if (string.IsNullOrEmpty(timeout)) return TimeSpan.Zero;
         if (!uint.TryParse(timeout, NumberStyles.None, CultureInfo.InvariantCulture, out var milliseconds))
-            throw new MatrixErrorException(MatrixError.InvalidParam("timeout is not a number of milliseconds"));
+            throw new ToDeviceErrorException(ToDeviceError.InvalidParam("timeout is not a number of milliseconds"));
 
         var wait = TimeSpan.FromMilliseconds(milliseconds);
         return wait < options.Value.MaxSyncTimeout ? wait : options.Value.MaxSyncTimeout;
@@ -99,7 +99,7 @@ internal sealed class ToDeviceSyncHandler(
 
     private static async Task WriteAsync(HttpContext context, string nextBatch, ToDeviceBatch? batch)
     {
-        if (batch is null || batch.Events.Count == 0)
+        if (batch is null || batch.IsEmpty)
         {
             var body = new ArrayBufferWriter<byte>(128);
             Write(body, nextBatch, null);

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Matrix.ToDevice;
 using Matrix.ToDevice.Tests;
 
 namespace LocalHomeserver.Tests;
@@ -200,9 +201,9 @@ internal sealed class KeyFederationTests(string store)
         await SendAsync(_bob.UserId);
         Assert.That((await _alice.SyncAsync(since)).Changed(), Is.EqualTo(new[] { _bob.UserId }));
 
-        Task SendAsync(string? userId) => _hs2.Federation.SendAsync(
-            HttpMethod.Put, "hs1.localhost", $"/_matrix/federation/v1/send/{Guid.NewGuid():N}",
-            Element(new JsonObject
+        Task SendAsync(string? userId) => _hs2.Federation.SendTransactionAsync(
+            "hs1.localhost", $"{Guid.NewGuid():N}",
+            CanonicalJson.Encode(Element(new JsonObject
             {
                 ["origin"] = "hs2.localhost:8448",
                 ["origin_server_ts"] = 1,
@@ -212,7 +213,7 @@ internal sealed class KeyFederationTests(string store)
                     ["edu_type"] = eduType,
                     ["content"] = userId is null ? "nothing" : new JsonObject { ["user_id"] = userId, ["device_id"] = "PHONE" },
                 }),
-            }),
+            })),
             default);
     }
 

@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
 using Matrix.ToDevice;
@@ -114,15 +116,40 @@ internal sealed class AuthenticationTests
     }
 
     [Test]
-    public async Task A_request_without_a_header_or_with_two_is_refused()
-    {
+    public async Task A_request_without_a_header_is_refused() =>
         Refused(await _peer.SendAsync(_server, _uri, authorization: null, body: null));
-        using var http = new HttpClient();
-        using var request = new HttpRequestMessage(HttpMethod.Get, _server.Url + _uri);
-        var header = _peer.Sign(_uri).ToString();
-        request.Headers.TryAddWithoutValidation("Authorization", [header, header]);
-        using var response = await http.SendAsync(request);
-        Refused(await Reply.ReadAsync(response));
+
+    [Test]
+    public async Task Of_several_headers_the_one_that_fits_is_taken_wherever_it_stands()
+    {
+        var right = _peer.Sign(_uri).ToString();
+        string[] others =
+        [
+            "Basic dXNlcjpwYXNzd29yZA==", "Bearer token", "", "X-Matrix origin=hs2.localhost",
+            (_peer.Sign(_uri) with { Key = "ed25519:unknown" }).ToString(),
+            _peer.Sign(_uri, destination: "hs3.localhost").ToString(),
+            _peer.Sign(_uri, origin: "hs4.localhost").ToString(),
+        ];
+        foreach (var other in others)
+        {
+            Assert.That(await StatusAsync(right, other), Is.EqualTo(200), other);
+            Assert.That(await StatusAsync(other, right), Is.EqualTo(200), other);
+        }
+
+        Assert.That(await StatusAsync([.. others, right, .. others]), Is.EqualTo(200));
+        Assert.That(await StatusAsync(right, right), Is.EqualTo(200));
+    }
+
+    [Test]
+    public async Task Of_several_headers_none_of_which_fits_none_is_taken()
+    {
+        var wrong = (_peer.Sign(_uri) with { Signature = UnpaddedBase64.Encode(new byte[64]) }).ToString();
+        var unknown = (_peer.Sign(_uri) with { Key = "ed25519:unknown" }).ToString();
+        Assert.That(await StatusAsync(wrong, wrong), Is.EqualTo(401));
+        Assert.That(await StatusAsync(unknown, unknown), Is.EqualTo(401));
+        Assert.That(await StatusAsync("Bearer token", "Basic token"), Is.EqualTo(401));
+        Assert.That(await StatusAsync(_peer.Sign(_uri, destination: "hs3.localhost").ToString(), "Bearer token"), Is.EqualTo(401));
+        Assert.That(await StatusAsync(_peer.Sign(_uri, origin: "hs4.localhost").ToString(), "Bearer token"), Is.EqualTo(403));
     }
 
     [Test]
@@ -347,6 +374,18 @@ internal sealed class AuthenticationTests
 
     private Task<Reply> SendAsync(XMatrix header, Func<string, string>? change = null) =>
         _peer.SendAsync(_server, _uri, change is null ? header.ToString() : change(header.ToString()), body: null);
+
+    /// <summary>What a request with several headers is answered; the clients of .NET make one of them.</summary>
+    private async Task<int> StatusAsync(params string[] authorizations)
+    {
+        var address = new Uri(_server.Url);
+        using var connection = new TcpClient();
+        await connection.ConnectAsync(address.Host, address.Port);
+        var headers = string.Concat(authorizations.Select(value => $"Authorization: {value}\r\n"));
+        await connection.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"GET {_uri} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n"));
+        using var reader = new StreamReader(connection.GetStream(), Encoding.ASCII);
+        return int.Parse((await reader.ReadLineAsync())!.Split(' ')[1], CultureInfo.InvariantCulture);
+    }
 
     /// <summary>Has no length that could be declared.</summary>
     private sealed class ChunkedStream(byte[] data) : MemoryStream(data)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 using Npgsql;
@@ -17,13 +18,25 @@ internal static class StatementPlans
     }
 
     /// <summary>The plan of a prepared statement, with the rows that it went through.</summary>
-    public static string Plan(DatabaseView view, string planCacheMode, string sql, string types, string arguments)
+    public static string Plan(DatabaseView view, string planCacheMode, string sql, string types, string arguments) =>
+        Explain(view, planCacheMode, sql, types, arguments, "ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF");
+
+    /// <summary>How many pages a prepared statement touches, with those that the functions in it do.</summary>
+    public static long Buffers(DatabaseView view, string sql, string types, string arguments)
+    {
+        var plan = Explain(view, "force_generic_plan", sql, types, arguments, "ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF");
+        // The first line of them is the whole statement's.
+        var line = Regex.Match(plan, "Buffers: (.*)").Groups[1].Value;
+        return Regex.Matches(line, @"(hit|read)=(\d+)").Sum(match => long.Parse(match.Groups[2].Value, CultureInfo.InvariantCulture));
+    }
+
+    private static string Explain(DatabaseView view, string planCacheMode, string sql, string types, string arguments, string options)
     {
         using var connection = view.Open();
         using var prepare = new NpgsqlCommand(
             $"SET plan_cache_mode = {planCacheMode}; SET jit = off; PREPARE looked_at ({types}) AS {sql}", connection);
         prepare.ExecuteNonQuery();
-        using var command = new NpgsqlCommand($"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) EXECUTE looked_at ({arguments})", connection);
+        using var command = new NpgsqlCommand($"EXPLAIN ({options}) EXECUTE looked_at ({arguments})", connection);
         using var reader = command.ExecuteReader();
         var plan = new StringBuilder();
         while (reader.Read()) plan.AppendLine(reader.GetString(0));

@@ -6,6 +6,23 @@ namespace Matrix.ToDevice.Tests;
 public class DeviceRemovalTests
 {
     [Test]
+    public async Task R70_all_devices_of_a_user_end_in_one_call()
+    {
+        await using var server = await TestHomeserver.StartAsync();
+        var alice = server.Login("@alice:hs1", "A1");
+        foreach (var device in (string[])["B1", "B2", "B3"]) server.Login("@bob:hs1", device);
+        (await alice.SendAsync("t1", "@bob:hs1", "*")).ShouldBeAccepted();
+
+        await server.ToDevice.RemoveDevicesAsync("@bob:hs1", ["B1", "B3"], default);
+
+        foreach (var (device, count) in (IEnumerable<(string, int)>)[("B1", 0), ("B2", 1), ("B3", 0)])
+        {
+            using var batch = await server.ToDevice.NextAsync(new DeviceAddress("@bob:hs1", device), null, TimeSpan.Zero, default);
+            Assert.That(batch.Events, Has.Count.EqualTo(count), device);
+        }
+    }
+
+    [Test]
     public async Task R70_D6_a_removed_device_leaves_nothing_for_a_later_one_of_its_id()
     {
         await using var server = await TestHomeserver.StartAsync();

@@ -87,7 +87,7 @@ public class InboundTransactionTests : ReceiverTests
     {
         byte[] Body(int count) => Encoding.UTF8.GetBytes($$"""{"{{name}}":[{{string.Join(",", Enumerable.Repeat("{}", count))}}]}""");
         Assert.That(() => InboundTransaction.Read(Body(atMost)), Throws.Nothing);
-        Assert.That(() => InboundTransaction.Read(Body(atMost + 1)), Throws.TypeOf<MatrixErrorException>().With.Message.Contains($"at most {atMost} {name}"));
+        Assert.That(() => InboundTransaction.Read(Body(atMost + 1)), Throws.TypeOf<ToDeviceErrorException>().With.Message.Contains($"at most {atMost} {name}"));
     }
 
     [TestCase("")]
@@ -97,12 +97,12 @@ public class InboundTransactionTests : ReceiverTests
     [TestCase("""{"edus":[""")]
     public void R4_a_body_that_is_not_JSON_is_told(string body) => Assert.That(
         () => InboundTransaction.Read(Encoding.UTF8.GetBytes(body)),
-        Throws.TypeOf<MatrixErrorException>().With.Property("Error").Property("ErrorCode").EqualTo("M_NOT_JSON"));
+        Throws.TypeOf<ToDeviceErrorException>().With.Property("Error").Property("ErrorCode").EqualTo("M_NOT_JSON"));
 
     [Test]
     public void R4_a_body_that_is_not_UTF_8_is_told() => Assert.That(
         () => InboundTransaction.Read(new byte[] { (byte)'{', (byte)'"', 0xff, (byte)'"', (byte)':', (byte)'1', (byte)'}' }),
-        Throws.TypeOf<MatrixErrorException>().With.Property("Error").Property("ErrorCode").EqualTo("M_NOT_JSON"));
+        Throws.TypeOf<ToDeviceErrorException>().With.Property("Error").Property("ErrorCode").EqualTo("M_NOT_JSON"));
 
     [Test]
     public async Task D15_a_transaction_of_ten_megabytes_that_nests_as_deep_as_it_is_long_is_read()

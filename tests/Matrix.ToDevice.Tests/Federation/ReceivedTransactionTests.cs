@@ -63,7 +63,7 @@ public class ReceivedTransactionTests : ReceiverTests
     {
         Assert.That(
             async () => await ReceiveTransactionAsync(Enumerable.Range(1, 101).Select(n => EduToBob(messageId: $"m{n}"))),
-            Throws.TypeOf<MatrixErrorException>().With.Property("Error").Property("ErrorCode").EqualTo("M_BAD_JSON"));
+            Throws.TypeOf<ToDeviceErrorException>().With.Property("Error").Property("ErrorCode").EqualTo("M_BAD_JSON"));
         Assert.That(await CountBobsMailAsync(), Is.Zero);
     }
 
@@ -81,7 +81,7 @@ public class ReceivedTransactionTests : ReceiverTests
     {
         Assert.That(
             async () => await ReceiveBodyAsync(body),
-            Throws.TypeOf<MatrixErrorException>().With.Property("Error").Property("StatusCode").EqualTo(400));
+            Throws.TypeOf<ToDeviceErrorException>().With.Property("Error").Property("StatusCode").EqualTo(400));
     }
 
     [TestCase("""{}""")]

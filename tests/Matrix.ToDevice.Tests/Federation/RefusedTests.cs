@@ -15,6 +15,25 @@ public class RefusedTests : SenderTests
         Assert.That(numbers, Is.EqualTo(Enumerable.Range(1, 20)));
     }
 
+    [Test]
+    public async Task R90_transactions_grow_again_when_they_are_taken()
+    {
+        await SendTogetherAsync(1, 80);
+        for (var size = 80; size > 5; size /= 2)
+        {
+            var transaction = await Peers.NextAsync();
+            Assert.That(transaction.Sent.Edus, Has.Count.EqualTo(size));
+            transaction.Refused();
+        }
+
+        foreach (var size in new[] { 5, 10, 20, 40, 5 })
+        {
+            var transaction = await Peers.NextAsync();
+            Assert.That(transaction.Sent.Edus, Has.Count.EqualTo(size));
+            transaction.Received();
+        }
+    }
+
     [TestCase(1)]
     [TestCase(7)]
     [TestCase(19)]
@@ -40,6 +59,33 @@ public class RefusedTests : SenderTests
         var numbers = await AnswerAsync(transaction => transaction.Numbers.Any(n => n <= 30));
 
         Assert.That(numbers, Is.EqualTo(Enumerable.Range(31, 10)));
+    }
+
+    [Test]
+    public async Task D16_more_refused_EDUs_in_a_row_than_a_transaction_holds_do_not_hold_up_what_is_behind_them()
+    {
+        using var metrics = CapturedMetrics.Of(Server);
+        await SendTogetherAsync(1, 250);
+
+        var numbers = await AnswerAsync(transaction => transaction.Numbers.Any(n => n <= 230 && n != 120));
+
+        Assert.That(numbers.Distinct(), Is.EquivalentTo(Enumerable.Range(231, 20).Prepend(120)));
+        await metrics.ReachAsync("matrix.to_device.federation.given_up", 229);
+        Assert.That(metrics["matrix.to_device.federation.given_up"].Select(edu => edu.Tags), Has.Exactly(229).EqualTo("reason=refused"));
+    }
+
+    [Test]
+    public async Task D16_a_long_row_of_EDUs_that_are_refused_once_is_not_given_up()
+    {
+        using var metrics = CapturedMetrics.Of(Server);
+        await SendTogetherAsync(1, 250);
+        var isWell = false;
+
+        // As long as it has not come as far as to the last ones, it refuses all.
+        var numbers = await AnswerAsync(transaction => !(isWell |= transaction.Numbers is [230]));
+
+        Assert.That(numbers.Distinct(), Is.EquivalentTo(Enumerable.Range(1, 250)));
+        Assert.That(metrics["matrix.to_device.federation.given_up"], Is.Empty);
     }
 
     [Test]

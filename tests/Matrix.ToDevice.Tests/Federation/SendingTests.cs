@@ -120,10 +120,38 @@ public class SendingTests : SenderTests
     }
 
     [Test]
+    public async Task R22_what_is_sent_just_after_a_destination_was_given_back_is_sent_on()
+    {
+        await using var server = await TestHomeserver.StartAsync(builder =>
+        {
+            TestTransport.Add(builder, options => options.PollInterval = TimeSpan.FromDays(1));
+            HookedOutbox.Add(builder);
+        });
+        var outbox = server.Services.GetRequiredService<HookedOutbox>();
+        var alice = server.Login("@alice:hs1", "A1");
+        var peers = TestTransport.Of(server);
+        var sent = false;
+        outbox.AfterRelease = async () =>
+        {
+            if (sent) return;
+            sent = true;
+            await alice.SendAsync("t2", "@carol:hs2", "C1", """{"n":2}""");
+            // This wakes the sender, which finds both.
+            await alice.SendAsync("t3", "@dave:hs3", "D1", """{"n":3}""");
+            await peers.NextAsync("hs3");
+        };
+
+        await alice.SendAsync("t1", "@carol:hs2", "C1", """{"n":1}""");
+        (await peers.NextAsync()).Received();
+
+        Assert.That((await peers.NextAsync()).Numbers, Is.EqualTo(new[] { 2 }));
+    }
+
+    [Test]
     public async Task D16_only_so_many_destinations_are_sent_to_at_once_and_all_get_their_turn()
     {
         await using var server = await TestHomeserver.StartAsync(
-            builder => TestTransport.Add(builder, options => options.MaxDestinations = 2));
+            builder => TestTransport.Add(builder, options => (options.MaxDestinations, options.MaxFailingDestinations) = (2, 1)));
         var alice = server.Login("@alice:hs1", "A1");
         string[] destinations = ["hs2", "hs3", "hs4"];
         foreach (var destination in destinations) await alice.SendAsync(destination, $"@carol:{destination}", "C1");

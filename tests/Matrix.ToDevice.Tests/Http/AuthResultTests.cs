@@ -52,7 +52,7 @@ public class AuthResultTests : HttpTests
     public async Task R13_a_host_may_refuse_with_a_rate_limit_of_its_own()
     {
         var response = await SendAsync(AuthResult.Refused(
-            new MatrixError(429, "M_LIMIT_EXCEEDED", "Slow down") { RetryAfter = TimeSpan.FromMilliseconds(1500) }));
+            new ToDeviceError(429, "M_LIMIT_EXCEEDED", "Slow down") { RetryAfter = TimeSpan.FromMilliseconds(1500) }));
 
         response.ShouldBe(429, "M_LIMIT_EXCEEDED");
         Assert.That(response.Headers["Retry-After"], Is.EqualTo("2"));
@@ -63,7 +63,7 @@ public class AuthResultTests : HttpTests
     public async Task R14_M_RESOURCE_LIMIT_EXCEEDED_carries_admin_contact()
     {
         var response = await SendAsync(AuthResult.Refused(
-            new MatrixError(403, "M_RESOURCE_LIMIT_EXCEEDED", "Too many users") { AdminContact = "mailto:admin@hs1" }));
+            new ToDeviceError(403, "M_RESOURCE_LIMIT_EXCEEDED", "Too many users") { AdminContact = "mailto:admin@hs1" }));
 
         response.ShouldBe(403, "M_RESOURCE_LIMIT_EXCEEDED");
         Assert.That((string?)response.Json["admin_contact"], Is.EqualTo("mailto:admin@hs1"));
@@ -73,7 +73,7 @@ public class AuthResultTests : HttpTests
     public async Task R14_M_USER_LIMIT_EXCEEDED_carries_info_uri()
     {
         var response = await SendAsync(AuthResult.Refused(
-            new MatrixError(403, "M_USER_LIMIT_EXCEEDED", "Your plan ends here") { InfoUri = "https://hs1/plans" }));
+            new ToDeviceError(403, "M_USER_LIMIT_EXCEEDED", "Your plan ends here") { InfoUri = "https://hs1/plans" }));
 
         response.ShouldBe(403, "M_USER_LIMIT_EXCEEDED");
         Assert.That((string?)response.Json["info_uri"], Is.EqualTo("https://hs1/plans"));
@@ -101,18 +101,32 @@ public class AuthResultTests : HttpTests
     [Test]
     public async Task D2_an_appservice_without_a_device_is_keyed_by_its_user()
     {
-        var bridge = Server.Login(AuthResult.Success(new Requester("@bridge_1:hs1", null) { IsAppservice = true }));
-        var sameUser = Server.Login(AuthResult.Success(new Requester("@bridge_1:hs1", null) { IsAppservice = true }));
-        var otherUser = Server.Login(AuthResult.Success(new Requester("@bridge_2:hs1", null) { IsAppservice = true }));
+        var bridge = Server.Login(AuthResult.Success(Requester.WithoutDevice("@bridge_1:hs1") with { IsAppservice = true }));
+        var sameUser = Server.Login(AuthResult.Success(Requester.WithoutDevice("@bridge_1:hs1") with { IsAppservice = true }));
+        var otherUser = Server.Login(AuthResult.Success(Requester.WithoutDevice("@bridge_2:hs1") with { IsAppservice = true }));
         var withDevice = Server.Login(AuthResult.Success(new Requester("@bridge_1:hs1", "D") { IsAppservice = true }));
-        var withEmptyDevice = Server.Login(AuthResult.Success(new Requester("@bridge_1:hs1", "") { IsAppservice = true }));
 
-        foreach (var client in new[] { bridge, sameUser, otherUser, withDevice, withEmptyDevice })
+        foreach (var client in new[] { bridge, sameUser, otherUser, withDevice })
             (await client.SendAsync("t1", "@bob:hs1", "B1")).ShouldBeAccepted();
 
         Assert.That((await Bob.SyncAsync()).Events.Select(message => message.Sender), Is.EqualTo(
-            new[] { "@bridge_1:hs1", "@bridge_2:hs1", "@bridge_1:hs1", "@bridge_1:hs1" }));
+            new[] { "@bridge_1:hs1", "@bridge_2:hs1", "@bridge_1:hs1" }));
     }
+
+    [TestCase("3f2504e0-4f89-11d3-9a0c-0305e82c3301")]
+    [TestCase("17")]
+    [TestCase("alice:hs1")]
+    [TestCase("@alice")]
+    [TestCase("")]
+    public void R20_what_is_no_user_ID_makes_no_request(string userId)
+    {
+        Assert.That(() => AuthResult.Success(userId, "D"), Throws.ArgumentException.With.Message.Contains("@localpart:server"));
+        Assert.That(() => Requester.WithoutDevice(userId), Throws.ArgumentException.With.Message.Contains("@localpart:server"));
+    }
+
+    [Test]
+    public void R62_a_requester_without_a_device_has_to_be_said() =>
+        Assert.That(() => AuthResult.Success("@alice:hs1", null!), Throws.ArgumentException.With.Message.Contains("Requester.WithoutDevice(userId)"));
 
     private Task<TestResponse> SendAsync(AuthResult result) => Server.Login(result).SendAsync("t1", "@bob:hs1", "B1");
 }

@@ -45,7 +45,7 @@ public class ClaimsAuthTests
     [Test]
     public async Task R20_a_host_names_its_own_claims()
     {
-        await StartAsync(options => (options.UserIdClaim, options.DeviceIdClaim) = ("mxid", "did"));
+        await StartAsync("mxid", "did");
         _user = SignedIn(new Claim("mxid", "@alice:hs1"), new Claim(ClaimTypes.NameIdentifier, "17"), new Claim("did", "A1"));
 
         (await _client.SendAsync("t1", "@bob:hs1", "B1")).ShouldBeAccepted();
@@ -64,6 +64,33 @@ public class ClaimsAuthTests
 
         Assert.That(await SendersAsync(), Is.EqualTo(new[] { "@guest:hs1", "@bridge:hs1" }));
     }
+
+    [Test]
+    public async Task R62_who_has_no_device_is_refused_unless_it_is_an_appservice()
+    {
+        await StartAsync();
+        _user = SignedIn(new Claim(ClaimTypes.NameIdentifier, "@alice:hs1"));
+
+        (await _client.SendAsync("t1", "@bob:hs1", "B1")).ShouldBe(401, "M_UNKNOWN_TOKEN");
+    }
+
+    [TestCase("3f2504e0-4f89-11d3-9a0c-0305e82c3301")]
+    [TestCase("17")]
+    [TestCase("alice")]
+    public async Task R20_a_claim_that_is_no_user_ID_is_nobody(string userId)
+    {
+        await StartAsync();
+        _user = SignedIn(new Claim(ClaimTypes.NameIdentifier, userId), new Claim("device_id", "A1"));
+
+        (await _client.SendAsync("t1", "@bob:hs1", "B1")).ShouldBe(503, "M_UNKNOWN");
+
+        Assert.That(await SendersAsync(), Is.Empty);
+    }
+
+    [TestCase("", "device_id")]
+    [TestCase("sub", " ")]
+    public void The_claims_have_to_be_named(string userIdClaim, string deviceIdClaim) =>
+        Assert.That(() => new ServiceCollection().AddSendToDevice().UseClaimsAuth(userIdClaim, deviceIdClaim), Throws.ArgumentException);
 
     [Test]
     public async Task R9_a_token_that_nobody_was_signed_in_with_is_unknown()
@@ -92,10 +119,10 @@ public class ClaimsAuthTests
         (await _client.SendAsync("t1", "@bob:hs1", "B1")).ShouldBe(401, "M_UNKNOWN_TOKEN");
     }
 
-    private async Task StartAsync(Action<ClaimsAuthOptions>? configure = null)
+    private async Task StartAsync(string userIdClaim = ClaimTypes.NameIdentifier, string deviceIdClaim = "device_id")
     {
         _server = await TestHomeserver.StartAsync(
-            builder => builder.UseClaimsAuth(configure),
+            builder => builder.UseClaimsAuth(userIdClaim, deviceIdClaim, options => (options.GuestClaim, options.AppserviceClaim) = ("guest", "appservice")),
             app =>
             {
                 app.Use((context, next) =>

@@ -31,7 +31,7 @@ public class DelegateAuthTests
     public async Task R9_a_function_may_throw_its_Matrix_error()
     {
         await using var server = await TestHomeserver.StartAsync(builder => builder.UseAuth(
-            (_, _) => throw new MatrixErrorException(new MatrixError(403, "M_FORBIDDEN", "Not here"))));
+            (_, _) => throw new ToDeviceErrorException(new ToDeviceError(403, "M_FORBIDDEN", "Not here"))));
 
         (await new TestClient(server.Http, "x").SendAsync("t1", "@bob:hs1", "B1")).ShouldBe(403, "M_FORBIDDEN");
     }

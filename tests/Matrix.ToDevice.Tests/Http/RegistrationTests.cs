@@ -12,9 +12,9 @@ public class RegistrationTests
     private static readonly Dictionary<string, Action<IServiceCollection>> s_forgotten = new()
     {
         ["AddSendToDevice()"] = _ => { },
-        [".UseInMemory()"] = services => services.AddSendToDevice().UseClaimsAuth().UseDirectory<NobodyDirectory>(),
+        [".UseInMemory()"] = services => services.AddSendToDevice().UseClaimsAuth("sub", "device_id").UseDirectory<NobodyDirectory>(),
         [".UseAuth<YourAuthResolver>()"] = services => services.AddSendToDevice().UseInMemory().UseDirectory<NobodyDirectory>(),
-        [".UseDirectory<YourDeviceDirectory>()"] = services => services.AddSendToDevice().UseInMemory().UseClaimsAuth(),
+        [".UseDirectory<YourDeviceDirectory>()"] = services => services.AddSendToDevice().UseInMemory().UseClaimsAuth("sub", "device_id"),
     };
 
     private static IEnumerable<string> Forgotten => s_forgotten.Keys;
@@ -69,7 +69,7 @@ public class RegistrationTests
     {
         var services = new ServiceCollection();
         services.AddSendToDevice()
-            .UseClaimsAuth().UseAuth((_, _) => throw new NotSupportedException()).UseAuth<NobodyAuth>()
+            .UseClaimsAuth("sub", "device_id").UseAuth((_, _) => throw new NotSupportedException()).UseAuth<NobodyAuth>()
             .UseDirectory<TestDevices>().UseDirectory<NobodyDirectory>();
         using var provider = services.BuildServiceProvider();
 
@@ -95,6 +95,9 @@ public class RegistrationTests
     [TestCase(nameof(SendToDeviceOptions.MaxBodyBytes))]
     [TestCase(nameof(SendToDeviceOptions.MaxContentBytes))]
     [TestCase(nameof(SendToDeviceOptions.MaxContentDepth))]
+    [TestCase(nameof(SendToDeviceOptions.MaxUsers))]
+    [TestCase(nameof(SendToDeviceOptions.MaxDevices))]
+    [TestCase(nameof(SendToDeviceOptions.MaxServers))]
     [TestCase(nameof(SendToDeviceOptions.SyncLimit))]
     [TestCase(nameof(SendToDeviceOptions.SyncMaxBytes))]
     [TestCase(nameof(SendToDeviceOptions.TransactionRetention))]
@@ -111,6 +114,18 @@ public class RegistrationTests
         Assert.That(
             () => TestHomeserver.StartAsync(builder => builder.Services.Configure<SendToDeviceOptions>(options => property.SetValue(options, wrong))),
             Throws.TypeOf<OptionsValidationException>().With.Message.Contains(option));
+    }
+
+    [Test]
+    public void A_store_that_would_be_another_one_for_each_part_of_a_send_is_refused() => Assert.That(
+        () => new ServiceCollection().AddSendToDevice().UseStore<StoreWithoutOutbox>(ServiceLifetime.Transient),
+        Throws.ArgumentException.With.Message.Contains("UseStore<StoreWithoutOutbox>(Transient)"));
+
+    [Test]
+    public void A_directory_gives_device_IDs_as_LINQ_makes_them()
+    {
+        Assert.That(UserDevices.Local("A,B".Split(',').Where(id => id != "B")).DeviceIds, Is.EqualTo(new[] { "A" }));
+        Assert.That(UserDevices.Local(new HashSet<string> { "A" }).DeviceIds, Is.InstanceOf<IReadOnlySet<string>>(), "a set is not copied");
     }
 
     internal sealed class RequestsOwn;

@@ -47,8 +47,11 @@ internal static class AdoptionExample
             // <readme-sync>
             using var batch = await toDevice.NextAsync(device, since, wait, cancel);
             json.WriteString("next_batch", batch.NextBatch);
-            json.WritePropertyName("to_device");
-            batch.WriteTo(json);
+            if (!batch.IsEmpty)
+            {
+                json.WritePropertyName("to_device");
+                batch.WriteTo(json);
+            }
             // </readme-sync>
             json.WriteEndObject();
         }

@@ -9,6 +9,8 @@ namespace Matrix.ToDevice.Tests;
 /// <summary>The adoption example of the README works, and the README shows it as it is.</summary>
 public partial class AdoptionTests
 {
+    private static readonly string[] s_sources = ["Readme/AdoptionExample.cs", "Readme/SyncExamples.cs", "Sync/Objects/ObjectHosts.cs"];
+
     [Test]
     public async Task The_adoption_example_delivers_a_message_once()
     {
@@ -45,9 +47,13 @@ public partial class AdoptionTests
     [TestCase("README.md", "readme-logout")]
     [TestCase("docs/getting-started.md", "readme-services")]
     [TestCase("docs/getting-started.md", "readme-seams")]
+    [TestCase("docs/sync.md", "sync-object")]
+    [TestCase("docs/sync.md", "sync-wait")]
+    [TestCase("docs/sync.md", "sync-token")]
+    [TestCase("docs/sync.md", "newtonsoft")]
     public void A_page_shows_the_tested_source(string page, string part)
     {
-        var source = File.ReadAllText(Path.Combine(Repository.Folder, "tests/Matrix.ToDevice.Tests/Readme/AdoptionExample.cs"));
+        var source = string.Concat(s_sources.Select(file => File.ReadAllText(Path.Combine(Repository.Folder, "tests/Matrix.ToDevice.Tests", file))));
         var match = Regex.Match(source, $"// <{part}>\n(.*?)\n *// </{part}>", RegexOptions.Singleline);
         Assert.That(match.Success, part);
 

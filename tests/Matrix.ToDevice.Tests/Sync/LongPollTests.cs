@@ -128,11 +128,30 @@ public class LongPollTests
         var alice = server.Login("@alice:hs1", "A1");
         server.Login("@bob:hs1", "B1");
 
-        var wait = server.ToDevice.WaitAsync(s_bobsPhone, TimeSpan.FromMilliseconds(LongTime), default).AsTask();
+        var wait = server.ToDevice.WaitAsync(s_bobsPhone, null, TimeSpan.FromMilliseconds(LongTime), default).AsTask();
         await alice.SendAsync("t1", "@bob:hs1", "B1");
 
         Assert.That(await wait, Is.True);
-        Assert.That(await server.ToDevice.WaitAsync(s_bobsPhone, TimeSpan.Zero, default), Is.True);
-        Assert.That(await server.ToDevice.WaitAsync(new DeviceAddress("@bob:hs1", "other"), TimeSpan.FromMilliseconds(1), default), Is.False);
+        Assert.That(await server.ToDevice.WaitAsync(s_bobsPhone, null, TimeSpan.Zero, default), Is.True);
+        Assert.That(await server.ToDevice.WaitAsync(new DeviceAddress("@bob:hs1", "other"), null, TimeSpan.FromMilliseconds(1), default), Is.False);
+    }
+
+    [Test]
+    public async Task R52_a_wait_does_not_end_for_messages_that_the_device_says_it_has()
+    {
+        await using var server = await TestHomeserver.StartAsync();
+        var (alice, bob) = (server.Login("@alice:hs1", "A1"), server.Login("@bob:hs1", "B1"));
+        await alice.SendAsync("t1", "@bob:hs1", "B1", """{"n":1}""");
+        var first = await bob.SyncAsync();
+
+        Assert.That(await server.ToDevice.WaitAsync(s_bobsPhone, first.NextBatch, TimeSpan.Zero, default), Is.False);
+        var wait = server.ToDevice.WaitAsync(s_bobsPhone, first.NextBatch, TimeSpan.FromMilliseconds(LongTime), default).AsTask();
+        await alice.SendAsync("t2", "@bob:hs1", "B1", """{"n":2}""");
+
+        Assert.That(await wait, Is.True);
+        Assert.That((await bob.SyncAsync(first.NextBatch)).Contents, Is.EqualTo(new[] { """{"n":2}""" }));
+        Assert.That(
+            async () => await server.ToDevice.WaitAsync(s_bobsPhone, "garbage", TimeSpan.Zero, default),
+            Throws.TypeOf<ToDeviceErrorException>().With.Property("Error").Property("ErrorCode").EqualTo("M_INVALID_PARAM"));
     }
 }

@@ -54,7 +54,7 @@ public class PageTests
         server.Login("@bob:hs1", "B1");
         var inbox = server.Services.GetRequiredService<HookedInbox>();
 
-        var wait = server.ToDevice.WaitAsync(s_bobsPhone, TimeSpan.FromMilliseconds(LongTime), default).AsTask();
+        var wait = server.ToDevice.WaitAsync(s_bobsPhone, null, TimeSpan.FromMilliseconds(LongTime), default).AsTask();
         await alice.SendAsync("t1", "@bob:hs1", "B1");
 
         Assert.That(await wait, Is.True);

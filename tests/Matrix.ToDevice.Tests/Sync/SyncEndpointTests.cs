@@ -56,7 +56,7 @@ public class SyncEndpointTests
     {
         var since = (await _bob.SyncAsync()).NextBatch;
         var poll = await BeginPollAsync(_bob, since);
-        var withoutDevice = _server.Login(AuthResult.Success("@bridge:hs1", null));
+        var withoutDevice = _server.Login(AuthResult.Success(Requester.WithoutDevice("@bridge:hs1")));
         var other = withoutDevice.SendAsync(HttpMethod.Get, $"/_matrix/client/v3/sync?since=n&timeout={LongTime}");
 
         _server.Services.GetRequiredService<IHostApplicationLifetime>().StopApplication();

@@ -260,7 +260,7 @@ public class SyncTests
     {
         await SendAsync(1);
         var bobsToken = (await _bob.SyncAsync()).NextBatch;
-        var appservice = _server.Login(AuthResult.Success(new Requester("@bob:hs1", null) { IsAppservice = true }));
+        var appservice = _server.Login(AuthResult.Success(Requester.WithoutDevice("@bob:hs1") with { IsAppservice = true }));
 
         var first = await appservice.SyncAsync();
         var second = await appservice.SyncAsync(first.NextBatch);

@@ -8,7 +8,7 @@ namespace Matrix.ToDevice;
 /// <param name="StatusCode">The HTTP status, 400 to 599.</param>
 /// <param name="ErrorCode">The <c>errcode</c>, <c>M_…</c>.</param>
 /// <param name="Error">The <c>error</c>: a sentence for a person.</param>
-public sealed record MatrixError(int StatusCode, string ErrorCode, string Error)
+public sealed record ToDeviceError(int StatusCode, string ErrorCode, string Error)
 {
     /// <summary><c>soft_logout</c>, with <c>M_UNKNOWN_TOKEN</c> and <c>M_USER_LOCKED</c> (R9, R10).</summary>
     public bool? SoftLogout { get; init; }
@@ -53,13 +53,13 @@ public sealed record MatrixError(int StatusCode, string ErrorCode, string Error)
         return buffer.WrittenMemory;
     }
 
-    internal static MatrixError NotJson(string error) => new(400, "M_NOT_JSON", error);
-    internal static MatrixError BadJson(string error) => new(400, "M_BAD_JSON", error);
-    internal static MatrixError InvalidParam(string error) => new(400, "M_INVALID_PARAM", error);
-    internal static MatrixError TooLarge(string error) => new(413, "M_TOO_LARGE", error);
-    internal static MatrixError UnknownEndpoint { get; } = new(404, "M_UNRECOGNIZED", "Unrecognized request");
-    internal static MatrixError WrongMethod { get; } = new(405, "M_UNRECOGNIZED", "This endpoint does not have this method");
+    internal static ToDeviceError NotJson(string error) => new(400, "M_NOT_JSON", error);
+    internal static ToDeviceError BadJson(string error) => new(400, "M_BAD_JSON", error);
+    internal static ToDeviceError InvalidParam(string error) => new(400, "M_INVALID_PARAM", error);
+    internal static ToDeviceError TooLarge(string error) => new(413, "M_TOO_LARGE", error);
+    internal static ToDeviceError UnknownEndpoint { get; } = new(404, "M_UNRECOGNIZED", "Unrecognized request");
+    internal static ToDeviceError WrongMethod { get; } = new(405, "M_UNRECOGNIZED", "This endpoint does not have this method");
 
-    internal static MatrixError TemporarilyUnavailable(TimeSpan retryAfter) =>
+    internal static ToDeviceError TemporarilyUnavailable(TimeSpan retryAfter) =>
         new(503, "M_UNKNOWN", "The server cannot do this at the moment; try again") { RetryAfter = retryAfter };
 }

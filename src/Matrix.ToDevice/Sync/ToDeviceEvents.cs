@@ -1,0 +1,66 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Matrix.ToDevice;
+
+/// <summary>
+/// The value of a response's <c>to_device</c> key, for a <c>/sync</c> that returns an object: its own copy of the events, which
+/// lasts as long as it is referred to. <c>System.Text.Json</c> writes it as <c>{"events": […]}</c> (R54), whatever its options.
+/// </summary>
+/// <remarks>
+/// Contents are written as they were sent, without being parsed: how deep they nest does not matter. For other serializers there is
+/// <see cref="ToDeviceEvent.ContentJson"/>.
+/// </remarks>
+[JsonConverter(typeof(ToDeviceEventsConverter))]
+public sealed class ToDeviceEvents
+{
+    internal ToDeviceEvents(IReadOnlyList<InboxMessage> messages)
+    {
+        var bytes = new byte[messages.Sum(message => message.Content.Length)];
+        var events = new ToDeviceEvent[messages.Count];
+        var start = 0;
+        for (var n = 0; n < events.Length; n++)
+        {
+            var message = messages[n];
+            var content = bytes.AsMemory(start, message.Content.Length);
+            message.Content.CopyTo(content);
+            events[n] = new ToDeviceEvent(message.Sender, message.EventType, content);
+            start += content.Length;
+        }
+
+        Events = events;
+    }
+
+    /// <summary>The events, oldest first. Empty when there are none.</summary>
+    public IReadOnlyList<ToDeviceEvent> Events { get; }
+}
+
+/// <summary>One to-device event of a sync response. <c>System.Text.Json</c> writes it as <c>{"sender": …, "type": …, "content": …}</c>.</summary>
+[JsonConverter(typeof(ToDeviceEventConverter))]
+public sealed class ToDeviceEvent
+{
+    internal ToDeviceEvent(string sender, string type, ReadOnlyMemory<byte> content) => (Sender, Type, Content) = (sender, type, content);
+
+    /// <summary>The user ID of the sender.</summary>
+    public string Sender { get; }
+
+    /// <summary>The event type.</summary>
+    public string Type { get; }
+
+    /// <summary>The event's content: a JSON object in UTF-8.</summary>
+    public ReadOnlyMemory<byte> Content { get; }
+
+    /// <summary>The event's content as text, for serializers that take JSON as a string: <c>new JRaw(e.ContentJson)</c>.</summary>
+    public string ContentJson => Encoding.UTF8.GetString(Content.Span);
+
+    internal static void Write(Utf8JsonWriter json, string sender, string type, ReadOnlySpan<byte> content)
+    {
+        json.WriteStartObject();
+        json.WriteString("sender"u8, sender);
+        json.WriteString("type"u8, type);
+        json.WritePropertyName("content"u8);
+        json.WriteRawValue(content, skipInputValidation: true);
+        json.WriteEndObject();
+    }
+}
