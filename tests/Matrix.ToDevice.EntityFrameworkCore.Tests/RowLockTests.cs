@@ -54,7 +54,7 @@ public class RowLockTests
         {
             await using var transaction = await connection.BeginTransactionAsync();
             // The last of the rows that the slow one takes.
-            await ExecuteAsync(connection, "UPDATE to_device_device SET locked_by = -1 WHERE device = (SELECT max(device) FROM to_device_device)");
+            await ExecuteAsync(connection, "UPDATE to_device_device SET locked_by = -1 WHERE device = (SELECT device FROM to_device_device ORDER BY device DESC LIMIT 1)");
             slow = _one.SendAsync("slow", "slow", ["B1", "B2"]);
             await WaitsAsync(1);
             fast = _two.SendAsync("fast", "fast", ["B1", "B2"]);
