@@ -73,8 +73,9 @@ internal static class InboxBench
             "| {0}{1} | {2:F2} | {3:F2} | {4:F2} | {5:N0} |", name,
             done < messages ? FormattableString.Invariant($", ended after {done:N0} ({s_longest.TotalMinutes:N0} minutes)") : "",
             // Not the very first: its time goes into compiling what runs.
-            Median(times[20..Sample]), Median(times.Skip(times.Count / 2).Take(Sample)), Median(times.TakeLast(Sample)), done / elapsed.TotalSeconds);
+            Fast(times[20..Sample]), Fast(times.Skip(times.Count / 2).Take(Sample)), Fast(times.TakeLast(Sample)), done / elapsed.TotalSeconds);
     }
 
-    private static double Median(IEnumerable<double> times) => times.Order().ToArray() is var sorted ? sorted[sorted.Length / 2] : 0;
+    /// <summary>What a tenth of them take at most: without what others do on the machine meanwhile.</summary>
+    private static double Fast(IEnumerable<double> times) => times.Order().ElementAt(Sample / 10);
 }

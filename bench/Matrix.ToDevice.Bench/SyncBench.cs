@@ -41,8 +41,10 @@ internal static class SyncBench
         Figures.Print("\nThe plans, at the last of these sizes:");
         foreach (var statement in (string[])[
             "SELECT sequence, send_id, sender, event_type, CASE WHEN octet_length(content) <= 10381 THEN content END FROM to_device.to_device_message "
-                + "WHERE user_id = '@user7:example.org' AND device_id = 'ABCDEFGHIJ' AND sequence > 0 ORDER BY sequence LIMIT 101",
-            "DELETE FROM to_device.to_device_message WHERE user_id = '@user7:example.org' AND device_id = 'ABCDEFGHIJ' AND sequence <= 100",
+                + "WHERE user_id = '@user7:example.org' AND device_id = 'ABCDEFGHIJ' AND sequence > greatest(0, (SELECT acknowledged FROM to_device.to_device_device "
+                + "WHERE user_id = '@user7:example.org' AND device_id = 'ABCDEFGHIJ')) ORDER BY sequence LIMIT 101",
+            "DELETE FROM to_device.to_device_message WHERE user_id = '@user7:example.org' AND device_id = 'ABCDEFGHIJ' "
+                + "AND sequence > 0 AND sequence <= 100",
         ])
         {
             Figures.Print("{0}", statement);

@@ -52,7 +52,8 @@ internal sealed class Opened : IAsyncDisposable
             await using (var connection = await database.ConnectAsync(cancellationToken))
             {
                 var isDirect = await database.IsDirectAsync(connection, cancellationToken);
-                database.CheckPool(notifies = options.Notifications ?? isDirect);
+                notifies = options.Notifications ?? isDirect;
+                database.CheckPool(notifies);
                 await PostgreSqlSchema.UpgradeAsync(connection, options, database.Name, time, logger, cancellationToken);
             }
 

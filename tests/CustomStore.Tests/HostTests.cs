@@ -207,6 +207,35 @@ public class HostTests
         Assert.That((await command.ExecuteScalarAsync())!.ToString(), Is.EqualTo(value));
     }
 
+    /// <summary>Nobody has heard of them, and what waited for them is given up: by whoever has taken them, or has not, or has died since.</summary>
+    [Test]
+    public async Task Of_destinations_whose_EDUs_are_given_up_no_row_is_left()
+    {
+        string[] names = ["made-up1", "made-up2", "made-up3"];
+        var (transactions, outbox) = (_app.Services.GetRequiredService<ITransactionStore>(), _app.Services.GetRequiredService<IFederationOutbox>());
+        var key = new TransactionKey(s_alice.UserId, s_alice.DeviceId, TransactionKey.SendToDevice, "m.test", "t1");
+        await using (var send = (await transactions.BeginAsync(key, 0, default))!)
+        {
+            await outbox.AppendAsync(send, [.. names.Select(name => new OutboundEdu(name, "m1", "{}"u8.ToArray()))], default);
+            await send.CommitAsync(default);
+        }
+
+        var hour = TimeSpan.FromHours(1);
+        await outbox.RemoveAsync(names[0], await outbox.ReadAsync(names[0], 0, 10, default), default);
+        await outbox.AcquireAsync("one", hour, 1, 1, hour, default);
+        await outbox.AcquireAsync("dies", TimeSpan.Zero, 1, 1, hour, default);
+        foreach (var name in names[1..])
+        {
+            await outbox.RemoveAsync(name, await outbox.ReadAsync(name, 0, 10, default), default);
+            await outbox.ReleaseAsync(name, "one", 3, hour, default);
+        }
+
+        await using var db = NewContext();
+        Assert.That(await db.Destinations.CountAsync(), Is.EqualTo(1), "of whom nobody knows yet that its holder is dead");
+        Assert.That(await outbox.AcquireAsync("one", hour, 10, 10, hour, default), Is.Empty);
+        Assert.That(await db.Destinations.CountAsync(), Is.Zero);
+    }
+
     private HomeserverDb NewContext() => _app.Services.GetRequiredService<IDbContextFactory<HomeserverDb>>().CreateDbContext();
 
     private static Device NewDevice(DeviceAddress device) =>

@@ -52,6 +52,135 @@ public class OutboxTests : TwoHostsTests
         Assert.That((await One.Outbox.ReadAsync("hs2", 10)).Select(edu => edu.MessageId), Is.EqualTo(new[] { "next" }));
     }
 
+    /// <summary>The destination is forgotten while something is being committed to it, by one that waits, and by one that looks at an older state.</summary>
+    [TestCase("READ COMMITTED"), TestCase("REPEATABLE READ")]
+    public async Task D21_what_is_committed_to_a_destination_that_is_just_forgotten_is_sent(string isolation)
+    {
+        await AppendAsync(One, "t1", "hs2");
+        var sent = await One.Outbox.ReadAsync("hs2", 10);
+        using var connection = View.Open();
+        Execute(connection, $"BEGIN ISOLATION LEVEL {isolation}; SELECT FROM to_device.to_device_lease");
+        await Two.Outbox.RemoveAllAsync("hs2");
+        Assert.That(Rows(), Is.Zero);
+        Commit(connection, "hs2", "next");
+        Execute(connection, "COMMIT");
+        Assert.That(await TakeAsync(One), Is.EqualTo(new[] { "hs2" }));
+
+        using var removing = View.Open();
+        await One.Outbox.ReleaseAsync("hs2", "taker", 0, TimeSpan.Zero, default);
+        var waiting = (await One.Outbox.ReadAsync("hs2", 10)).Single();
+        Assert.That(waiting.Position, Is.GreaterThan(sent[0].Position), "the numbers of a destination that comes back follow the clock");
+        Execute(removing, $"BEGIN; SELECT to_device.to_device_remove_edus('hs2', '{{{waiting.Position}}}', '{{next}}')");
+        Execute(connection, $"SET default_transaction_isolation = '{isolation}'");
+        var committing = Task.Run(() => Commit(connection, "hs2", "last"));
+        await View.ReachesAsync(Waiting, 1);
+        Execute(removing, "COMMIT");
+        await committing;
+        Assert.That(await TakeAsync(One), Is.EqualTo(new[] { "hs2" }));
+        Assert.That((await One.Outbox.ReadAsync("hs2", 10)).Select(edu => edu.MessageId), Is.EqualTo(new[] { "last" }));
+    }
+
+    /// <summary>The removal sees nothing at the position, and a commit that is under way has it: what is noted of removals may not pass it.</summary>
+    [TestCase(true), TestCase(false)]
+    public async Task D23_a_late_removal_hides_nothing_that_is_just_being_committed(bool withAnother)
+    {
+        await AppendAsync(One, "t1", "hs2");
+        if (withAnother) await AppendAsync(One, "t2", "hs2");
+        var waiting = await One.Outbox.ReadAsync("hs2", 10);
+        using var connection = View.Open();
+        using var commit = connection.BeginTransaction();
+        Commit(connection, "hs2", "next");
+        var removing = Task.Run(async () => await Two.Outbox.RemoveAsync(
+            "hs2", [waiting[0], waiting[^1] with { Position = waiting[^1].Position + 1, MessageId = "lost" }], default));
+        if (withAnother) await removing;
+        else await View.ReachesAsync(Waiting, 1);
+        commit.Commit();
+        await removing;
+
+        Assert.That((await One.Outbox.ReadAsync("hs2", 10)).Select(edu => edu.MessageId), Is.EqualTo(withAnother ? ["t2", "next"] : new[] { "next" }));
+    }
+
+    /// <summary>Nobody has heard of them, and what waited for them is given up: by whoever has taken them, or has not, or has died since.</summary>
+    [Test]
+    public async Task D21_of_destinations_whose_EDUs_are_given_up_no_row_is_left()
+    {
+        string[] names = [.. Enumerable.Range(0, 300).Select(n => $"made-up{n}")];
+        await AppendAsync(One, "t1", names);
+        foreach (var name in names[..100]) await One.Outbox.RemoveAllAsync(name);
+        Assert.That(await Two.Outbox.AcquireAsync("two", s_hour, 100), Has.Count.EqualTo(100));
+        Assert.That(await Two.Outbox.AcquireAsync("dies", TimeSpan.Zero, 100), Has.Count.EqualTo(100));
+        var taken = names[100..];
+        foreach (var name in taken)
+        {
+            await Two.Outbox.RemoveAllAsync(name);
+            await Two.Outbox.ReleaseAsync(name, "two", 3, s_hour, default);
+        }
+
+        Assert.That(View.Count("SELECT count(*) FROM to_device.to_device_lease"), Is.EqualTo(100), "of whom nobody knows yet that their holder is dead");
+        Assert.That(await One.Outbox.AcquireAsync("one", s_hour, 10), Is.Empty);
+        Assert.That(Rows(), Is.Zero);
+    }
+
+    /// <summary>
+    /// A sender empties a long queue while somebody looks at an old state, as a backup does: every row that it removes is there still, and
+    /// nothing walks over them.
+    /// </summary>
+    [Test, Category("Slow")]
+    public async Task D16_the_end_of_a_long_queue_costs_what_its_beginning_does()
+    {
+        const int Edus = 20_300, PerTransaction = 100;
+        await AppendAsync(One, "t1", "hs2");
+        View.Execute($$"""
+            INSERT INTO to_device.to_device_edu (destination, position, message_id, content, committed_at)
+            SELECT d.destination, d.last_position + n, 'm' || n, '{}', now() FROM to_device.to_device_destination d, generate_series(1, {{Edus}}) n;
+            UPDATE to_device.to_device_destination SET last_position = last_position + {{Edus}}
+            """);
+        View.Execute("VACUUM ANALYZE to_device.to_device_edu, to_device.to_device_lease, to_device.to_device_destination");
+        using var looking = View.Open();
+        Execute(looking, "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM to_device.to_device_edu");
+        Assert.That(await One.Outbox.AcquireAsync("sender", TimeSpan.FromDays(1), 1), Has.Count.EqualTo(1));
+
+        await DrainAsync(PerTransaction);
+        var first = await CostsAsync();
+        await DrainAsync(20_000);
+        var last = await CostsAsync();
+
+        foreach (var (what, buffers) in last) Assert.That(buffers, Is.LessThan(first[what] + 30), what);
+
+        async Task DrainAsync(int edus)
+        {
+            for (var sent = 0; sent < edus; sent += PerTransaction)
+            {
+                var waiting = await One.Outbox.ReadAsync("hs2", PerTransaction);
+                await One.Outbox.RenewAsync("hs2", "sender", TimeSpan.FromDays(1), waiting[^1].Position, default);
+                await One.Outbox.RemoveAsync("hs2", waiting, default);
+            }
+        }
+
+        async Task<Dictionary<string, int>> CostsAsync()
+        {
+            var waiting = await One.Outbox.ReadAsync("hs2", 10);
+            var read = StatementPlans.Source("Federation/PostgreSqlOutbox.cs", @"_edus = \$""""""(.*?)""""""")
+                .Replace("$1", "'hs2'", StringComparison.Ordinal).Replace("$2", "0", StringComparison.Ordinal).Replace("$3", "10", StringComparison.Ordinal);
+            var list = StatementPlans.Source("Federation/PostgreSqlOutbox.cs", @"_destinations = \$""""""(.*?)""""""")
+                .Replace("$1", "''", StringComparison.Ordinal).Replace("$2", "10", StringComparison.Ordinal);
+            var remove = $"""
+                SELECT to_device.to_device_remove_edus(
+                    'hs2', ARRAY[{string.Join(',', waiting.Select(edu => edu.Position))}]::bigint[], ARRAY[{string.Join(',', waiting.Select(edu => $"'{edu.MessageId}'"))}])
+                """;
+            return new()
+            {
+                ["read"] = StatementPlans.Buffers(View, "force_generic_plan", read, 10),
+                ["list"] = StatementPlans.Buffers(View, "force_generic_plan", list, 1),
+                ["remove"] = StatementPlans.Buffers(View, "force_generic_plan", remove, 1),
+                ["renew"] = StatementPlans.Buffers(View, "force_generic_plan", "SELECT to_device.to_device_renew('hs2', 'sender', '1 day', 1)", 1),
+                // Its time is too far away: it is taken.
+                ["acquire"] = StatementPlans.Buffers(View, "force_generic_plan", "SELECT * FROM to_device.to_device_acquire('one', '1 hour', 2, 2, '1 hour')", 1),
+                ["forget"] = StatementPlans.Buffers(View, "force_generic_plan", "SELECT to_device.to_device_forget('hs2')", 1),
+            };
+        }
+    }
+
     [Test, Category("Slow")]
     public async Task D16_what_many_hosts_commit_take_and_remove_at_the_same_time_is_all_sent_once_and_in_order()
     {
@@ -68,7 +197,8 @@ public class OutboxTests : TwoHostsTests
                 Assert.That(sent[destination].Where(id => id.StartsWith($"{n}.", StringComparison.Ordinal)), Is.EqualTo(Enumerable.Range(0, Sends).Select(i => $"{n}.{i}")));
         }
 
-        Assert.That(View.Count("SELECT count(*) FROM to_device.to_device_lease WHERE is_waiting"), Is.Zero);
+        await One.Outbox.AcquireAsync("last", s_hour, 10);
+        Assert.That(Rows(), Is.Zero, "D21");
 
         async Task WriteAsync(int writer)
         {
@@ -107,12 +237,10 @@ public class OutboxTests : TwoHostsTests
         await host.Outbox.ListDestinationsAsync(null, 1, default);
 
         proxy.LoseAnswerTo = "to_device_acquire";
-        Assert.That(await host.Outbox.AcquireAsync("lost", TimeSpan.FromSeconds(1), 10), Is.Empty, "the repeated call finds it taken");
+        Assert.That(await host.Outbox.AcquireAsync("lost", s_hour, 10), Is.Empty, "the repeated call finds it taken");
         Assert.That(proxy.LostAnswers, Is.EqualTo(1));
-        IReadOnlyList<OutboxLease> taken;
-        do taken = await Two.Outbox.AcquireAsync("two", s_hour, 10);
-        while (taken.Count == 0);
-        Assert.That(taken, Is.EqualTo(new[] { new OutboxLease("hs2", 0, 0) }));
+        View.Execute("UPDATE to_device.to_device_lease SET taken_until = now(), due_at = now()");
+        Assert.That(await Two.Outbox.AcquireAsync("two", s_hour, 10), Is.EqualTo(new[] { new OutboxLease("hs2", 0, 0) }));
 
         proxy.LoseAnswerTo = "to_device_renew";
         await Two.Outbox.ReleaseAsync("hs2", "two", 0, TimeSpan.Zero, default);
@@ -159,12 +287,12 @@ public class OutboxTests : TwoHostsTests
         const string Acquire = "SELECT * FROM to_device.to_device_acquire('one', '1 hour', 2, 2, '1 day')";
         var few = StatementPlans.Buffers(View, planCacheMode, Acquire, 2);
         View.Execute("""
-            INSERT INTO to_device.to_device_lease (destination, is_waiting, holder, taken_until)
-            SELECT 'empty' || n, false, 'two', now() + interval '1 hour' FROM generate_series(1, 10000) n;
-            INSERT INTO to_device.to_device_lease (destination, is_waiting, taken_until, failures)
-            SELECT 'down' || n, true, now() - n * interval '1 second', 1 FROM generate_series(1, 20000) n;
-            INSERT INTO to_device.to_device_lease (destination, is_waiting, taken_until, failures)
-            SELECT 'left alone' || n, true, now() + interval '1 hour', 1 FROM generate_series(1, 10000) n;
+            INSERT INTO to_device.to_device_lease (destination, is_waiting, holder, taken_until, due_at)
+            SELECT 'empty' || n, false, 'two', now() + interval '1 hour', now() + interval '1 hour' FROM generate_series(1, 10000) n;
+            INSERT INTO to_device.to_device_lease (destination, is_waiting, taken_until, due_at, failures)
+            SELECT 'down' || n, true, now() - n * interval '1 second', now() - n * interval '1 second', 1 FROM generate_series(1, 20000) n;
+            INSERT INTO to_device.to_device_lease (destination, is_waiting, taken_until, due_at, failures)
+            SELECT 'left alone' || n, true, now() + interval '1 hour', now() + interval '1 hour', 1 FROM generate_series(1, 10000) n;
             INSERT INTO to_device.to_device_edu (destination, position, message_id, content, committed_at)
             SELECT destination, 1, 'm', '{}', now() FROM to_device.to_device_lease WHERE failures > 0;
             ANALYZE to_device.to_device_lease, to_device.to_device_edu
@@ -206,13 +334,15 @@ public class OutboxTests : TwoHostsTests
         Assert.That(await transaction.CommitAsync(default), Is.EqualTo(CommitResult.Committed));
     }
 
+    private long Rows() => View.Count("SELECT (SELECT count(*) FROM to_device.to_device_lease) + (SELECT count(*) FROM to_device.to_device_destination)");
+
     private static async Task<List<string>> TakeAsync(Host host) =>
         [.. (await host.Outbox.AcquireAsync("taker", s_hour, 10)).Select(lease => lease.Destination)];
 
     /// <summary>What a commit does, and stops in the middle of.</summary>
     private static void Commit(NpgsqlConnection connection, string destination, string messageId) => Execute(connection, $$"""
         SELECT to_device.to_device_commit(
-            {{long.MaxValue}}, now(), '{@u:hs1}', '{D}', '{0}', '{@u:hs1}', '{D}', ARRAY[gen_random_uuid()], '{1}',
+            now(), '{@u:hs1}', '{D}', '{0}', '{0}', '{@u:hs1}', '{D}', ARRAY[gen_random_uuid()], '{1}',
             '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{{{destination}}}', '{1}', '{1}', '{0}', '{{{destination}}}', '{{{messageId}}}', '{"{}"}')
         """);
 

@@ -118,6 +118,20 @@ public class SignalTests
         await SendAloneAndTogetherAsync(one, database, heard);
     }
 
+    /// <summary>Another host may listen already, whose question is still on its way.</summary>
+    [Test]
+    public async Task D6_a_host_that_is_alone_notifies_of_removals()
+    {
+        var database = TestCluster.NewDatabase();
+        using var heard = new HeardNotifications(database);
+        await using var one = new Host(database);
+        await IsAloneAsync(one, heard);
+
+        await one.Inbox.RemoveDeviceAsync(Host.Bob("B1"), default);
+
+        await heard.ReachesAsync("\"removed\":[[\"@bob:hs1\",\"B1\"]]");
+    }
+
     [Test]
     public async Task B11_a_host_that_is_alone_after_its_listener_was_broken_notifies_nobody()
     {

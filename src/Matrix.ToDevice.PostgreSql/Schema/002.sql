@@ -2,6 +2,9 @@
 
 INSERT INTO to_device_schema (version) VALUES (2);
 
+-- Hosts of version 1 would commit EDUs that nobody takes: they have no lease.
+DROP FUNCTION IF EXISTS to_device_commit;
+
 -- When the send of an EDU was committed. What was there before counts from now on.
 ALTER TABLE to_device_edu ADD COLUMN committed_at timestamptz NOT NULL DEFAULT now();
 ALTER TABLE to_device_edu ALTER COLUMN committed_at DROP DEFAULT;

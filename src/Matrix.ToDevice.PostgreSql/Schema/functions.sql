@@ -84,12 +84,14 @@ BEGIN
         -- Only where nothing was waiting: a commit holds no row that a sender looks for. The locks on the counters keep out
         -- whoever else would change is_waiting. A counter that is new has no lease, whatever an older snapshot shows. A subquery of
         -- its own: a join would be planned without knowing how few they are, and read the whole table.
-        INSERT INTO to_device_lease AS l (destination, is_waiting, taken_until)
-        SELECT d.destination, true, clock_timestamp()
-        FROM (SELECT unnest(destinations) AS destination, unnest(lasts) AS last, unnest(destination_counts) AS count) d
+        INSERT INTO to_device_lease AS l (destination, is_waiting, taken_until, due_at)
+        SELECT d.destination, true, moment.now, moment.now
+        FROM (SELECT clock_timestamp() AS now) moment,
+            (SELECT unnest(destinations) AS destination, unnest(lasts) AS last, unnest(destination_counts) AS count) d
         WHERE d.last = first_position + d.count
             OR (SELECT w.is_waiting FROM to_device_lease w WHERE w.destination = d.destination) IS NOT TRUE
-        ON CONFLICT (destination) DO UPDATE SET is_waiting = true, taken_until = greatest(l.taken_until, excluded.taken_until);
+        ON CONFLICT (destination) DO UPDATE SET
+            is_waiting = true, taken_until = greatest(l.taken_until, excluded.taken_until), due_at = greatest(l.due_at, excluded.due_at);
     END IF;
 
     RETURN true;
@@ -188,8 +190,9 @@ BEGIN
     IF next_position IS NULL THEN
         PERFORM to_device_forget(to_destination);
     ELSE
+        -- Not each time: versions of this row are walked over too, and a few EDUs that are gone cost little.
         UPDATE to_device_lease l SET removed_up_to = next_position - 1
-        WHERE l.destination = to_destination AND l.removed_up_to < next_position - 1;
+        WHERE l.destination = to_destination AND l.removed_up_to < next_position - 1000;
     END IF;
 END
 $$;
@@ -236,42 +239,58 @@ AS $$
 #variable_conflict use_column
 DECLARE
     started timestamptz := clock_timestamp();
+    ends timestamptz;
     emptied text;
     free text[];
     free_failing text[];
 BEGIN
-    -- Nothing waits for them, and their holders have not come back. A commit that is under way to one is not waited for.
-    FOR emptied IN SELECT l.destination FROM to_device_lease l WHERE NOT l.is_waiting AND l.taken_until <= started LIMIT 100 LOOP
+    -- Their holders have kept them, and have not come back.
+    UPDATE to_device_lease l SET due_at = l.taken_until, is_kept = false WHERE l.destination = ANY (ARRAY (
+        SELECT w.destination FROM to_device_lease w WHERE w.is_kept AND w.taken_until <= started FOR UPDATE SKIP LOCKED));
+
+    -- The same, and nothing waits. A commit that is under way to one is not waited for.
+    FOR emptied IN
+        SELECT l.destination FROM to_device_lease l
+        WHERE NOT l.is_waiting AND l.due_at <= started AND l.taken_until <= started AND NOT l.is_kept LIMIT 100
+    LOOP
         PERFORM FROM to_device_destination d WHERE d.destination = emptied FOR UPDATE SKIP LOCKED;
         IF FOUND THEN
-            UPDATE to_device_lease l SET holder = NULL WHERE l.destination = emptied AND NOT l.is_waiting AND l.taken_until <= started;
+            UPDATE to_device_lease l SET holder = NULL
+            WHERE l.destination = emptied AND NOT l.is_waiting AND l.taken_until <= started;
             PERFORM to_device_forget(emptied);
         END IF;
     END LOOP;
 
     -- The clock was set back. Asked for anew: somebody may have taken one since this call began.
-    UPDATE to_device_lease l SET taken_until = started WHERE l.destination = ANY (ARRAY (
-        SELECT w.destination FROM to_device_lease w
-        WHERE w.is_waiting AND w.failures = 0 AND w.taken_until > (SELECT clock_timestamp() + longest_pause) FOR UPDATE SKIP LOCKED));
-    UPDATE to_device_lease l SET taken_until = started WHERE l.destination = ANY (ARRAY (
-        SELECT w.destination FROM to_device_lease w
-        WHERE w.is_waiting AND w.failures > 0 AND w.taken_until > (SELECT clock_timestamp() + longest_pause) FOR UPDATE SKIP LOCKED));
+    UPDATE to_device_lease l SET taken_until = started, due_at = started, is_kept = false WHERE l.destination = ANY (
+        ARRAY (
+            SELECT w.destination FROM to_device_lease w
+            WHERE w.is_waiting AND w.failures = 0 AND w.due_at > started + longest_pause
+                AND w.taken_until > (SELECT clock_timestamp() + longest_pause) FOR UPDATE SKIP LOCKED)
+        || ARRAY (
+            SELECT w.destination FROM to_device_lease w
+            WHERE w.is_waiting AND w.failures > 0 AND w.due_at > started + longest_pause
+                AND w.taken_until > (SELECT clock_timestamp() + longest_pause) FOR UPDATE SKIP LOCKED)
+        || ARRAY (
+            SELECT w.destination FROM to_device_lease w
+            WHERE w.is_kept AND w.taken_until > (SELECT clock_timestamp() + longest_pause) FOR UPDATE SKIP LOCKED));
 
     free := ARRAY (
         SELECT l.destination FROM to_device_lease l
-        WHERE l.is_waiting AND l.failures = 0 AND l.taken_until <= started AND EXISTS (
+        WHERE l.is_waiting AND l.failures = 0 AND l.due_at <= started AND l.taken_until <= started AND EXISTS (
             SELECT FROM to_device_edu e WHERE e.destination = l.destination AND e.position > l.removed_up_to)
-        ORDER BY l.taken_until LIMIT most FOR UPDATE OF l SKIP LOCKED);
+        ORDER BY l.due_at LIMIT most FOR UPDATE OF l SKIP LOCKED);
     free_failing := ARRAY (
         SELECT l.destination FROM to_device_lease l
-        WHERE l.is_waiting AND l.failures > 0 AND l.taken_until <= started AND EXISTS (
+        WHERE l.is_waiting AND l.failures > 0 AND l.due_at <= started AND l.taken_until <= started AND EXISTS (
             SELECT FROM to_device_edu e WHERE e.destination = l.destination AND e.position > l.removed_up_to)
-        ORDER BY l.taken_until LIMIT least(most_failing, most - cardinality(free)) FOR UPDATE OF l SKIP LOCKED);
+        ORDER BY l.due_at LIMIT least(most_failing, most - cardinality(free)) FOR UPDATE OF l SKIP LOCKED);
     free := free || free_failing;
+    ends := clock_timestamp() + duration;
 
     RETURN QUERY
     WITH taken AS (
-        UPDATE to_device_lease l SET holder = by_holder, taken_until = clock_timestamp() + duration
+        UPDATE to_device_lease l SET holder = by_holder, taken_until = ends, due_at = ends, is_kept = false
         WHERE l.destination = ANY (free) RETURNING l.destination, l.sending_up_to, l.failures)
     SELECT taken.destination, taken.sending_up_to, taken.failures FROM taken ORDER BY array_position(free, taken.destination);
 END
@@ -285,12 +304,14 @@ AS $$
 DECLARE
     is_empty boolean := EXISTS (
         SELECT FROM to_device_lease l WHERE l.destination = to_destination AND l.holder = by_holder AND NOT l.is_waiting);
+    ends timestamptz;
 BEGIN
     IF is_empty THEN
         UPDATE to_device_destination d SET last_position = d.last_position WHERE d.destination = to_destination;
     END IF;
 
-    UPDATE to_device_lease l SET holder = NULL, failures = has_failed, taken_until = clock_timestamp() + pause
+    ends := clock_timestamp() + pause;
+    UPDATE to_device_lease l SET holder = NULL, failures = has_failed, taken_until = ends, due_at = ends, is_kept = false
     WHERE l.destination = to_destination AND l.holder = by_holder;
     IF FOUND AND is_empty THEN
         PERFORM to_device_forget(to_destination);
@@ -309,7 +330,7 @@ BEGIN
         PERFORM set_config('synchronous_commit', 'on', true);
     END IF;
 
-    UPDATE to_device_lease l SET taken_until = clock_timestamp() + duration, sending_up_to = up_to
+    UPDATE to_device_lease l SET taken_until = clock_timestamp() + duration, is_kept = true, sending_up_to = up_to
     WHERE l.destination = to_destination AND l.holder = by_holder;
     RETURN FOUND;
 END

@@ -56,9 +56,9 @@ internal sealed class PostgreSqlNotifier : IAsyncDisposable
         _wake.Writer.TryWrite(true);
     }
 
+    // Whoever begins to listen looks for messages, and would wait on for a device that has ended. There are few of these.
     public void DeviceRemoved(DeviceAddress device)
     {
-        if (_audience == Audience.Nobody) return;
         lock (_lock) _removed.Add(device);
         _wake.Writer.TryWrite(true);
     }

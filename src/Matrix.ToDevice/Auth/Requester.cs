@@ -13,20 +13,16 @@ public sealed record Requester
     public Requester(string userId, string deviceId)
         : this(userId)
     {
-        if (string.IsNullOrEmpty(deviceId))
-        {
-            throw new ArgumentException(
-                $"There is no device ID. A requester without a device is {nameof(Requester)}.{nameof(WithoutDevice)}(userId).", nameof(deviceId));
-        }
-
-        DeviceId = deviceId;
+        // An empty one is a device ID like others (R131).
+        DeviceId = deviceId ?? throw new ArgumentException(
+            $"There is no device ID. A requester without a device is {nameof(Requester)}.{nameof(WithoutDevice)}(userId).", nameof(deviceId));
     }
 
     private Requester(string userId)
     {
         ArgumentNullException.ThrowIfNull(userId);
-        if (!MatrixUserId.IsPlausible(userId))
-            throw new ArgumentException("It is not a user ID, which has the form @localpart:server and at most 255 bytes.", nameof(userId));
+        if (!userId.StartsWith('@') || !userId.Contains(':', StringComparison.Ordinal))
+            throw new ArgumentException("It is not a user ID, which has the form @localpart:server.", nameof(userId));
         UserId = userId;
     }
 

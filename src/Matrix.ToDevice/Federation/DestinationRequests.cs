@@ -20,6 +20,9 @@ internal sealed class DestinationRequests(
     /// <summary>Whether the last one had less than <see cref="FederationSenderOptions.SendTimeout"/>.</summary>
     public bool WasCutShort { get; private set; }
 
+    /// <summary>Whether others may wait for the place that these are made from: there is no other one.</summary>
+    public bool IsPlaceWanted => place.IsTheLast;
+
     /// <summary>Sends one transaction, and says how that ended.</summary>
     /// <param name="edus">What is in it.</param>
     /// <param name="sendingUpTo">The note for whoever comes next: see <see cref="OutboxLease.SendingUpTo"/>.</param>

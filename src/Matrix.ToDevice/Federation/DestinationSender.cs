@@ -23,6 +23,10 @@ internal sealed class DestinationSender(
     // With fewer failures before it, a denial is taken for a passing one: keys that are not known yet, mostly. About 15 seconds.
     private const int PassingFailures = 4;
 
+    // With fewer failures in a row, a destination is not taken for unreachable, however old its mail is: it may just have come back, or
+    // this host may have. About 45 minutes.
+    private const int UnreachableFailures = 16;
+
     // How often an EDU has to be denied again, by itself, when the destination has just taken another one. One of several hosts behind
     // its name may have a trouble that the others have not.
     private const int DenialsThatCount = 5;
@@ -56,8 +60,9 @@ internal sealed class DestinationSender(
         }
         catch (Exception exception)
         {
+            // The store's own trouble, which says nothing about the destination.
             Log.OutboxUnavailable(logger, exception);
-            pause = NextPause(null);
+            pause = options.MinPause;
         }
 
         await outbox.ReleaseAsync(_destination, holder, _failures, pause, CancellationToken.None);
@@ -66,6 +71,7 @@ internal sealed class DestinationSender(
     /// <returns>How long to leave the destination alone.</returns>
     private async Task<TimeSpan> DrainAsync(CancellationToken stopping)
     {
+        var began = time.GetTimestamp();
         while (true)
         {
             var waiting = await ReadAsync(stopping);
@@ -83,15 +89,20 @@ internal sealed class DestinationSender(
             {
                 Log.TransactionSplit(logger, _destination, count, result.Reason);
                 (_maxEdus, _sendingUpTo) = (count / 2, 0);
+                continue;
             }
             else if (!IsRefusal(result) || !await PassOverAsync(edus[0], result.Reason, stopping))
             {
-                // A try that had its time, and what it was for has waited for long enough.
-                if (!requests.WasCutShort) await GiveUpOlderAsync(edus, options.UnreachableExpiry, "unreachable", result.Reason, stopping);
+                // A try that had its time, not the first one, and what it was for has waited for long enough.
+                if (!requests.WasCutShort && _failures >= UnreachableFailures)
+                    await GiveUpOlderAsync(edus, options.UnreachableExpiry, "unreachable", result.Reason, stopping);
                 var pause = NextPause(result.RetryAfter);
                 Log.SendFailed(logger, _destination, result.Reason, _failures, pause);
                 return pause;
             }
+
+            // It has taken something, and there may always be more: it goes behind those that may wait for a place.
+            if (requests.IsPlaceWanted && time.GetElapsedTime(began) >= options.SlowAfter) return TimeSpan.Zero;
         }
     }
 

@@ -19,7 +19,7 @@ internal sealed class FederationSender(
     QuietLogger<FederationSender> logger) : BackgroundService
 {
     private readonly FederationSenderOptions _options = options.Value;
-    private readonly SendingPlaces _places = new(options.Value.MaxDestinations, options.Value.MaxFailingDestinations);
+    private readonly SendingPlaces _places = new(options.Value.MaxDestinations, options.Value.PlacesForFailing);
     private readonly string _host = Guid.NewGuid().ToString("N");
     private readonly ConcurrentDictionary<string, Task> _served = new(StringComparer.Ordinal);
     private long _acquired;

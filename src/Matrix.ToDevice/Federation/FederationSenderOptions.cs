@@ -17,9 +17,11 @@ public sealed class FederationSenderOptions
 
     /// <summary>
     /// How many of these may be destinations that have failed the last time, or are slow: mail for the others does not wait behind
-    /// them. Default: 64; less than <see cref="MaxDestinations"/> (D22).
+    /// them. Null, the default: half of <see cref="MaxDestinations"/>; it has to be less than that (D22).
     /// </summary>
-    public int MaxFailingDestinations { get; set; } = 64;
+    public int? MaxFailingDestinations { get; set; }
+
+    internal int PlacesForFailing => MaxFailingDestinations ?? (MaxDestinations / 2);
 
     /// <summary>How long a destination has for its answer. Default: 60 seconds.</summary>
     public TimeSpan SendTimeout { get; set; } = TimeSpan.FromSeconds(60);
@@ -55,8 +57,9 @@ public sealed class FederationSenderOptions
     public TimeSpan? Expiry { get; set; }
 
     /// <summary>
-    /// After how long an EDU for a destination that does not take anything is given up, when one more try of its transaction has failed;
-    /// null: never. A destination that comes back after a longer time gets all that waits. Counted as with <see cref="Expiry"/>.
+    /// After how long an EDU for a destination that does not take anything is given up, when one more try of its transaction has failed,
+    /// the seventeenth in a row at least; null: never. A destination that comes back after a longer time gets all that waits. Counted
+    /// as with <see cref="Expiry"/>.
     /// Default: 30 days (D21).
     /// </summary>
     public TimeSpan? UnreachableExpiry { get; set; } = TimeSpan.FromDays(30);

@@ -11,13 +11,13 @@ internal sealed class FederationSenderOptionsValidator : IValidateOptions<Federa
         if (options.MaxEdus > InboundTransaction.MaxEdus)
             failures.Add(nameof(options.MaxEdus), options.MaxEdus, $"other servers take at most {InboundTransaction.MaxEdus}");
         failures.AtLeastOne(options.MaxTransactionBytes, nameof(options.MaxTransactionBytes));
-        failures.AtLeastOne(options.MaxDestinations, nameof(options.MaxDestinations));
-        failures.AtLeastOne(options.MaxFailingDestinations, nameof(options.MaxFailingDestinations));
-        if (options.MaxFailingDestinations >= options.MaxDestinations)
+        if (options.MaxDestinations < 2)
+            failures.Add(nameof(options.MaxDestinations), options.MaxDestinations, "it must be at least 2: a place for servers that fail, and one for the others");
+        if (options.MaxFailingDestinations is { } forFailing && (forFailing < 1 || forFailing >= options.MaxDestinations))
         {
             failures.Add(
-                nameof(options.MaxFailingDestinations), options.MaxFailingDestinations,
-                $"it must be less than {nameof(options.MaxDestinations)}, which is {options.MaxDestinations}");
+                nameof(options.MaxFailingDestinations), forFailing,
+                $"it must be at least 1 and less than {nameof(options.MaxDestinations)}, which is {options.MaxDestinations}");
         }
 
         failures.Positive(options.SendTimeout, nameof(options.SendTimeout));

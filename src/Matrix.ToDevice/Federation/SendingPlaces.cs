@@ -36,6 +36,15 @@ internal sealed class SendingPlaces(int all, int forFailing)
     {
         private bool _isFailing = isFailing;
 
+        /// <summary>Whether no place is left: somebody may wait for this one.</summary>
+        public bool IsTheLast
+        {
+            get
+            {
+                lock (places._lock) return places._taken == places._all;
+            }
+        }
+
         /// <summary>Its destination is one of those that fail, from now on; false when these have all that they may have.</summary>
         public bool TryFail()
         {

@@ -126,6 +126,31 @@ internal sealed class PeerKeyTests
         Assert.That(Failures(keys), Is.Empty);
     }
 
+    [Test]
+    public async Task A_server_is_believed_about_its_own_users_only()
+    {
+        const string Dave = "@dave:hs4.localhost";
+        var ofOthers = (string[])[Dave, _alice.UserId];
+        _peer.Answers[Query] = Object(
+            ("device_keys", Object([(Bob, Object(("GOOD", s_good))), .. ofOthers.Select(userId => (userId, Object(("EVIL", s_good.Replace(Bob, userId, StringComparison.Ordinal).Replace("GOOD", "EVIL", StringComparison.Ordinal)))))])),
+            ("master_keys", Object([.. ofOthers.Select(userId => (userId, TestKeys.CrossSigningKey(userId, "master", s_master).ToJsonString()))])));
+        var keys = await _alice.QueryAsync(Bob, _alice.UserId, Dave);
+        Assert.That(Devices(keys, Bob), Is.EqualTo(new[] { "GOOD" }));
+        Assert.That(Devices(keys, _alice.UserId), Is.EqualTo(new[] { "PHONE" }));
+        Assert.That(Devices(keys, Dave), Is.Null);
+        Assert.That(keys.GetProperty("master_keys").EnumerateObject(), Is.Empty);
+        Assert.That(Failures(keys), Is.EqualTo(new[] { "hs4.localhost" }));
+
+        const string Evil = """{"signed_curve25519:E":{"key":"evil"}}""";
+        _peer.Answers[Claim] = Object(("one_time_keys", Object(
+            [(Bob, Object(("GOOD", Evil))), .. ofOthers.Select(userId => (userId, Object(("PHONE", Evil), ("EVIL", Evil))))])));
+        var claimed = (await _alice.CallAsync("POST", "/keys/claim", new
+        {
+            one_time_keys = ofOthers.Append(Bob).ToDictionary(userId => userId, _ => new { PHONE = TestKeys.Algorithm, GOOD = TestKeys.Algorithm }),
+        })).Ok();
+        Assert.That(claimed.GetProperty("one_time_keys").EnumerateObject().Select(user => user.Name), Is.EqualTo(new[] { Bob }));
+    }
+
     private static IEnumerable<TestCaseData> BadMasterKeys()
     {
         var good = TestKeys.CrossSigningKey(Bob, "master", s_master).ToJsonString();

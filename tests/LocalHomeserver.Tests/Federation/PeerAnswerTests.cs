@@ -72,16 +72,6 @@ internal sealed class PeerAnswerTests(string store)
     }
 
     [Test]
-    public async Task R84_an_answer_that_is_not_JSON_is_not_a_homeservers()
-    {
-        _peer.Answer = _ => Task.FromResult(_peer.Received.Count < 2 ? Results.Text("<html>", "text/html") : FakePeer.Ok);
-
-        (await _sender.TrySendAsync(Recipient, "*", "hello")).Ok();
-
-        await TextsBecomeAsync("hello", "hello");
-    }
-
-    [Test]
     public async Task R90_a_transaction_that_is_too_large_for_the_peer_is_split()
     {
         _peer.Answer = transaction => Task.FromResult(

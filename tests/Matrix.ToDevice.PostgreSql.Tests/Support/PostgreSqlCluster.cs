@@ -39,6 +39,15 @@ internal sealed class PostgreSqlCluster : IDisposable
     /// <summary>Starts a standby of this server. From here on, a commit waits until it is on both.</summary>
     public PostgreSqlCluster StartSynchronousStandby()
     {
+        var standby = StartStandby();
+        Execute("ALTER SYSTEM SET synchronous_standby_names = 'standby'");
+        Execute("SELECT pg_reload_conf()");
+        return standby;
+    }
+
+    /// <summary>Starts a standby of this server, for which no commit waits.</summary>
+    public PostgreSqlCluster StartStandby()
+    {
         var standby = Create();
         standby.RunServerProgram(
             "pg_basebackup", "-D", standby.Data, "-d", $"host=127.0.0.1 port={Port} user=postgres application_name=standby",
@@ -46,9 +55,14 @@ internal sealed class PostgreSqlCluster : IDisposable
         var configuration = Path.Combine(standby.Data, "postgresql.conf");
         File.WriteAllText(configuration, File.ReadAllText(configuration).Replace(Settings, standby.Settings, StringComparison.Ordinal));
         standby.StartServer();
-        Execute("ALTER SYSTEM SET synchronous_standby_names = 'standby'");
-        Execute("SELECT pg_reload_conf()");
         return standby;
+    }
+
+    /// <summary>Cuts a standby off from its primary: it gets nothing more from there.</summary>
+    public void CutOff()
+    {
+        Execute("ALTER SYSTEM SET primary_conninfo = ''");
+        Execute("SELECT pg_reload_conf()");
     }
 
     /// <summary>Makes a standby the primary.</summary>

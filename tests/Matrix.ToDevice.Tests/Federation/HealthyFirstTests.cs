@@ -24,12 +24,7 @@ public class HealthyFirstTests
         string[] dead = [.. Enumerable.Range(1, 10).Select(n => $"dead{n}")];
         foreach (var server in dead) await SendAsync(server);
         // Until each has had a try; and then those that hang in the last places have failed too.
-        while (!dead.All(server => Peers.HasNext(server)))
-        {
-            _time.Advance(TimeSpan.FromSeconds(1));
-            await TimeLimit.OneMoreTurnAsync();
-        }
-
+        foreach (var server in dead) await ComesAsync(server);
         _time.Advance(s_slowAfter);
 
         // From here on the clock stands still: nobody waits for the dead ones.
@@ -105,15 +100,42 @@ public class HealthyFirstTests
         }
 
         // Both have failed: one is tried at a time, and the other place is free.
-        while (!Peers.HasNext("hs2") && !Peers.HasNext("hs3"))
-        {
-            _time.Advance(TimeSpan.FromSeconds(1));
-            await TimeLimit.OneMoreTurnAsync();
-        }
-
+        await ComesAsync("hs2", "hs3");
         await SendAsync("hs4");
-        await Peers.NextAsync("hs4");
+        (await Peers.NextAsync("hs4")).Received();
         Assert.That(Peers.HasNext("hs2"), Is.Not.EqualTo(Peers.HasNext("hs3")));
+
+        // It fails again, and the other one has its turn.
+        var (first, second) = Peers.HasNext("hs2") ? ("hs2", "hs3") : ("hs3", "hs2");
+        (await Peers.NextAsync(first)).Fails();
+        await ComesAsync(second);
+    }
+
+    [Test]
+    public async Task D22_servers_for_which_there_is_always_more_do_not_keep_their_places_from_others()
+    {
+        await StartAsync(places: 2, forFailing: 1);
+        string[] busy = ["busy1", "busy2"];
+        foreach (var server in busy) await SendAsync(server);
+        List<TestTransport.Transaction> underWay = [await Peers.NextAsync("busy1"), await Peers.NextAsync("busy2")];
+        await SendAsync("hs2");
+
+        // Each answers before it counts as slow, and has got one more by then.
+        var patience = _time.GetUtcNow() + TimeSpan.FromMinutes(1);
+        while (!Peers.HasNext("hs2"))
+        {
+            foreach (var server in busy)
+            {
+                await SendAsync(server);
+                if (Peers.HasNext(server)) underWay.Add(await Peers.NextAsync(server));
+            }
+
+            Assert.That(_time.GetUtcNow(), Is.LessThan(patience), "hs2 waits, and two others are served again and again");
+            _time.Advance(s_slowAfter - TimeSpan.FromSeconds(1));
+            foreach (var transaction in underWay) transaction.Received();
+            underWay.Clear();
+            for (var n = 0; n < 20 && !Peers.HasNext("hs2") && !busy.Any(server => Peers.HasNext(server)); n++) await TimeLimit.OneMoreTurnAsync();
+        }
     }
 
     private async Task StartAsync(int places, int forFailing)
@@ -132,6 +154,16 @@ public class HealthyFirstTests
             });
         });
         _alice = _server.Login("@alice:hs1", "A1");
+    }
+
+    /// <summary>Time goes by until there is a transaction for one of these.</summary>
+    private async Task ComesAsync(params string[] servers)
+    {
+        while (!servers.Any(server => Peers.HasNext(server)))
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            await TimeLimit.OneMoreTurnAsync();
+        }
     }
 
     private async Task SendAsync(string server) => (await _alice.SendAsync($"{++_sends}", $"@carol:{server}", "C1")).ShouldBeAccepted();

@@ -44,6 +44,40 @@ public class SenderFaultTests : SenderTests
     }
 
     [Test]
+    public async Task D22_a_store_that_fails_makes_no_destination_one_that_fails()
+    {
+        var time = new ManualTime();
+        await using var server = await TestHomeserver.StartAsync(builder =>
+        {
+            builder.Services.AddSingleton<TimeProvider>(time);
+            TestTransport.Add(builder, options =>
+            {
+                options.MinPause = options.MaxPause = TimeSpan.FromHours(1);
+                options.PollInterval = options.LeaseDuration = TimeSpan.FromDays(1);
+            });
+            HookedOutbox.Add(builder);
+        });
+        var outbox = server.Services.GetRequiredService<HookedOutbox>();
+        TaskCompletionSource released = new(), end = new();
+        outbox.Before = called =>
+        {
+            if (called == nameof(IFederationOutbox.ReadAsync)) throw new IOException("The disk is away.");
+        };
+        outbox.AfterRelease = () =>
+        {
+            released.TrySetResult();
+            return end.Task;
+        };
+        (await server.Login("@alice:hs1", "A1").SendAsync("t1", "@carol:hs2", "C1")).ShouldBeAccepted();
+        await released.Task.WaitAsync(TimeLimit.OfOneWait);
+        time.Advance(TimeSpan.FromHours(2));
+
+        var leases = await ((IFederationOutbox)server.Services.GetRequiredService<ITransactionStore>()).AcquireAsync("test", TimeSpan.FromDays(1), 10);
+        end.SetResult();
+        Assert.That(leases.Single().Failures, Is.Zero);
+    }
+
+    [Test]
     public async Task D23_an_EDU_at_the_position_of_one_that_was_lost_in_a_failover_is_sent()
     {
         await using var server = await TestHomeserver.StartAsync(builder =>
@@ -68,6 +102,38 @@ public class SenderFaultTests : SenderTests
         Assert.That(found.Id, Is.Not.EqualTo(lost.Id));
         found.Received();
         while ((await outbox.ReadAsync("hs2", 10)).Count > 0) await TimeLimit.OneMoreTurnAsync();
+    }
+
+    [Test]
+    public async Task D23_an_EDU_at_the_position_of_a_refused_one_that_was_lost_is_not_given_up_for_it()
+    {
+        await using var server = await TestHomeserver.StartAsync(builder =>
+        {
+            TestTransport.Add(builder);
+            HookedOutbox.Add(builder);
+        });
+        using var metrics = CapturedMetrics.Of(server);
+        var outbox = server.Services.GetRequiredService<HookedOutbox>();
+        var alice = server.Login("@alice:hs1", "A1");
+        var peers = TestTransport.Of(server);
+        for (var n = 0; n <= 2; n++) await alice.SendAsync($"t{n}", "@carol:hs2", "C1", $$"""{"n":{{n}}}""");
+        var transaction = await peers.NextAsync();
+        for (; transaction.Numbers is not [2]; transaction = await peers.NextAsync())
+        {
+            if (transaction.Numbers.Contains(0)) transaction.Received();
+            else transaction.Refused();
+        }
+
+        // The store fails over while the one behind it is being tried: where the refused one was, there is another.
+        outbox.AfterRead = edus => [.. edus.Select((edu, n) => n == 0 ? edu with { MessageId = "another" } : edu)];
+        transaction.Received();
+        var another = await peers.NextAsync();
+        Assert.That(another.Numbers, Is.EqualTo(new[] { 1 }));
+        Assert.That(another.MessageIds, Is.EqualTo(new[] { "another" }));
+        another.Refused();
+
+        Assert.That((await peers.NextAsync()).Numbers, Is.EqualTo(new[] { 2 }), "refused once only: the search begins anew");
+        Assert.That(metrics["matrix.to_device.federation.given_up"], Is.Empty);
     }
 
     [Test]
@@ -127,7 +193,7 @@ public class SenderFaultTests : SenderTests
     [TestCase(nameof(FederationSenderOptions.MaxEdus), 101)]
     [TestCase(nameof(FederationSenderOptions.MaxTransactionBytes), 0)]
     [TestCase(nameof(FederationSenderOptions.MaxDestinations), 0)]
-    [TestCase(nameof(FederationSenderOptions.MaxDestinations), 64)]
+    [TestCase(nameof(FederationSenderOptions.MaxDestinations), 1)]
     [TestCase(nameof(FederationSenderOptions.MaxFailingDestinations), 0)]
     [TestCase(nameof(FederationSenderOptions.MaxFailingDestinations), 128)]
     [TestCase(nameof(FederationSenderOptions.SlowAfter), -1)]
@@ -141,7 +207,7 @@ public class SenderFaultTests : SenderTests
     public void A_wrong_option_is_refused_at_the_start(string option, int value)
     {
         var property = typeof(FederationSenderOptions).GetProperty(option)!;
-        object wrong = property.PropertyType == typeof(int) ? value : TimeSpan.FromSeconds(value);
+        object wrong = property.PropertyType == typeof(int) || property.PropertyType == typeof(int?) ? value : TimeSpan.FromSeconds(value);
         Assert.That(
             () => TestHomeserver.StartAsync(builder => TestTransport.Add(builder, options => property.SetValue(options, wrong))),
             Throws.TypeOf<OptionsValidationException>().With.Message.Contains(option));

@@ -91,6 +91,39 @@ public class InMemoryCapacityTests
         }
     }
 
+    /// <summary>Anybody can name servers that are not there: far more of them than there is room for, but not at once.</summary>
+    [Test]
+    public async Task D21_of_destinations_whose_EDUs_are_given_up_nothing_is_kept()
+    {
+        var hour = TimeSpan.FromHours(1);
+        await using var store = new MemoryLoad(Capacity);
+        for (var round = 0; round < 60; round++)
+        {
+            string[] names = [.. Enumerable.Range(0, 3000).Select(n => $"made-up{round}.{n}")];
+            var key = new TransactionKey("@alice:hs1", "A1", TransactionKey.SendToDevice, "m.test", $"{round}");
+            await using (var transaction = (await store.Transactions.BeginAsync(key, store.Transactions.KnownRemovals, default))!)
+            {
+                await store.Outbox.AppendAsync(transaction, [.. names.Select(name => new OutboundEdu(name, "m1", new byte[10]))], default);
+                Assert.That(await transaction.CommitAsync(default), Is.EqualTo(CommitResult.Committed));
+            }
+
+            // By whoever has not taken them, has taken them, or has died since.
+            foreach (var name in names[..1000]) await store.Outbox.RemoveAllAsync(name);
+            await store.Outbox.AcquireAsync("one", hour, 1000);
+            await store.Outbox.AcquireAsync("dies", TimeSpan.Zero, 1000);
+            foreach (var name in names[1000..])
+            {
+                await store.Outbox.RemoveAllAsync(name);
+                await store.Outbox.ReleaseAsync(name, "one", 3, hour, default);
+            }
+
+            Assert.That(await store.Outbox.AcquireAsync("one", hour, 10), Is.Empty);
+        }
+
+        await store.Inbox.RemoveDeviceAsync(MemoryLoad.Alice, default);
+        await ShouldHaveAllItsRoomAsync(store);
+    }
+
     [Test]
     public async Task A_commit_that_finds_no_room_for_its_record_is_refused_and_over()
     {
