@@ -6,6 +6,9 @@ namespace Matrix.ToDevice.Tests;
 /// <summary>The connection breaks when PostgreSQL has carried a commit out, and before its answer is there.</summary>
 public class LostAnswerTests
 {
+    // As it is on the wire, where another statement says READ COMMITTED.
+    private const string Commit = "COMMIT\0";
+
     private readonly PostgreSqlDatabases _databases = new();
     private string _name = null!;
     private TestProxy _proxy = null!;
@@ -33,7 +36,7 @@ public class LostAnswerTests
     public async Task D4_a_send_whose_answer_is_lost_is_committed_once([Values] bool hasStrategy)
     {
         await StartAsync(hasStrategy);
-        _proxy.LoseAnswerTo = "COMMIT";
+        _proxy.LoseAnswerTo = Commit;
         Assert.That(await _host.SendAsync("t1", "1", ["B1", "B2"], servers: ["hs2"]), Is.EqualTo(CommitResult.Committed));
         Assert.That(_proxy.LostAnswers, Is.EqualTo(1));
         Assert.That(await _other.ReadAsync("B1"), Is.EqualTo(new[] { "0", "1" }));
@@ -46,7 +49,7 @@ public class LostAnswerTests
     {
         await StartAsync(hasStrategy);
         var before = _other.Transactions.KnownRemovals;
-        _proxy.LoseAnswerTo = "COMMIT";
+        _proxy.LoseAnswerTo = Commit;
         await _host.Inbox.RemoveDeviceAsync(EntityFrameworkHost.Bob("B1"), default);
         Assert.That(_proxy.LostAnswers, Is.EqualTo(1));
         Assert.That(await _other.ReadAsync("B1"), Is.Empty);
