@@ -90,6 +90,18 @@ public interface IFederationOutbox
     ValueTask<IReadOnlyList<OutboxLease>> AcquireAsync(
         string holder, TimeSpan duration, int limit, int failingLimit, TimeSpan longestPause, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// Takes those of these destinations that have EDUs waiting, have not failed and are free, as <see cref="AcquireAsync"/> would: servers that
+    /// are known to answer, whose mail is not to stand behind that for others.
+    /// </summary>
+    /// <remarks>By default, none: then they wait for their turn.</remarks>
+    /// <param name="destinations">The server names.</param>
+    /// <param name="holder">Who takes them.</param>
+    /// <param name="duration">For how long, unless it is renewed.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    ValueTask<IReadOnlyList<OutboxLease>> AcquireTheseAsync(
+        IReadOnlyList<string> destinations, string holder, TimeSpan duration, CancellationToken cancellationToken) => new([]);
+
     /// <summary>Keeps a destination for longer, and notes what is being sent to it.</summary>
     /// <param name="destination">The server name.</param>
     /// <param name="holder">Who has taken it.</param>

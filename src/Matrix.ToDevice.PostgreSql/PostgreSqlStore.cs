@@ -120,6 +120,13 @@ internal sealed class PostgreSqlStore(
         return await opened.Leases.AcquireAsync(holder, duration, limit, failingLimit, longestPause, cancellationToken);
     }
 
+    public async ValueTask<IReadOnlyList<OutboxLease>> AcquireTheseAsync(
+        IReadOnlyList<string> destinations, string holder, TimeSpan duration, CancellationToken cancellationToken)
+    {
+        var opened = await OpenAsync(cancellationToken);
+        return await opened.Leases.AcquireTheseAsync(destinations, holder, duration, cancellationToken);
+    }
+
     public async ValueTask<bool> RenewAsync(
         string destination, string holder, TimeSpan duration, long sendingUpTo, CancellationToken cancellationToken)
     {

@@ -136,6 +136,16 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
             connection => connection.Outbox.Acquire(holder, duration, limit, failingLimit, longestPause), cancellationToken);
     }
 
+    public async ValueTask<IReadOnlyList<OutboxLease>> AcquireTheseAsync(
+        IReadOnlyList<string> destinations, string holder, TimeSpan duration, CancellationToken cancellationToken)
+    {
+        foreach (var destination in destinations) SqliteText.Check(destination, nameof(destinations));
+        SqliteText.Check(holder, nameof(holder));
+        var opened = Open();
+        await opened.Freed.WaitAsync(cancellationToken);
+        return await opened.Writer.WriteAsync(connection => connection.Outbox.Acquire(destinations, holder, duration), cancellationToken);
+    }
+
     public ValueTask<bool> RenewAsync(
         string destination, string holder, TimeSpan duration, long sendingUpTo, CancellationToken cancellationToken)
     {

@@ -20,6 +20,7 @@ internal static class SenderCases
         new(Promises.RepeatedAsTheyWere, Who_has_lost_a_destination_notes_nothing, StoreClaims.Outbox),
         new(Promises.HoldUpNoOthers, Destinations_that_have_failed_come_last, StoreClaims.Outbox),
         new(Promises.HoldUpNoOthers, No_more_failing_destinations_are_taken_than_asked_for, StoreClaims.Outbox),
+        new(Promises.HoldUpNoOthers, Destinations_that_are_named_are_taken_only_if_they_could_be, StoreClaims.Outbox),
         new(Promises.HoldUpNoOthers, Destinations_that_have_been_free_for_longer_come_first, StoreClaims.Outbox),
         new(Promises.HoldUpNoOthers, A_destination_is_free_since_its_time_was_over_or_something_waits, StoreClaims.Outbox),
         new(Promises.EmptyForgotten, Nothing_is_kept_of_a_destination_for_which_nothing_waits, StoreClaims.Outbox),
@@ -153,6 +154,20 @@ internal static class SenderCases
         Check.Same(
             await store.TakeAsync("one", limit: 2, failingLimit: 2), ["hs9", "hs3"],
             "No more than asked for in all, and of those that have failed the one that has been free for the longest time.");
+    }
+
+    private static async Task Destinations_that_are_named_are_taken_only_if_they_could_be(CaseRun run)
+    {
+        var store = await run.OpenAsync();
+        await FailAsync(run, store, "hs2");
+        foreach (var name in (string[])["hs3", "hs4", "hs5"]) await DeliverAsync(run, store, name);
+        Check.Same(await store.TakeAsync("one", limit: 1), ["hs3"], "It has been free for the longest time.");
+        var named = await store.TakeTheseAsync("two", "hs2", "hs3", "hs4", "nobody");
+        Check.That(
+            named is [] or ["hs4"], "A store may give those that are asked for before their turn, but only what has something waiting, has not failed and is free.");
+        Check.Same(
+            [.. named.Concat(await store.TakeAsync("three")).Order(StringComparer.Ordinal)], ["hs2", "hs4", "hs5"],
+            "Each is given once, in whatever way it was asked for.");
     }
 
     private static async Task DeliverAsync(CaseRun run, Session store, string name)

@@ -148,6 +148,14 @@ internal sealed class Session(CaseRun run, string data, StoreInstance instance)
         string holder, TimeSpan? duration = null, int limit = 1000, int failingLimit = 1000, TimeSpan? longestPause = null) =>
         [.. (await AcquireAsync(holder, duration, limit, failingLimit, longestPause)).Select(lease => lease.Destination)];
 
+    /// <summary>Takes destinations by their names; the result are those that the store gave.</summary>
+    public async ValueTask<List<string>> TakeTheseAsync(string holder, params IReadOnlyList<string> destinations)
+    {
+        var leases = await run.CallAsync(
+            "IFederationOutbox.AcquireTheseAsync", () => Outbox.AcquireTheseAsync(destinations, holder, SenderCases.Hour, Cancel));
+        return [.. leases.Select(lease => lease.Destination)];
+    }
+
     /// <summary>Takes the only destination that is free.</summary>
     public async ValueTask<OutboxLease> TakeOneAsync(string holder)
     {

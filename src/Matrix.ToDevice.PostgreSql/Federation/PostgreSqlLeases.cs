@@ -9,19 +9,19 @@ namespace Matrix.ToDevice;
 internal sealed class PostgreSqlLeases(PostgreSqlDatabase database, PostgreSqlStoreOptions options)
 {
     private readonly string _acquire = $"SELECT * FROM {PostgreSqlSchema.Quote(options.Schema)}.to_device_acquire($1, $2, $3, $4, $5)";
+    private readonly string _acquireThese = $"SELECT * FROM {PostgreSqlSchema.Quote(options.Schema)}.to_device_acquire_these($1, $2, $3)";
     private readonly string _renew = $"SELECT {PostgreSqlSchema.Quote(options.Schema)}.to_device_renew($1, $2, $3, $4)";
     private readonly string _release = $"SELECT {PostgreSqlSchema.Quote(options.Schema)}.to_device_release($1, $2, $3, $4)";
 
     /// <inheritdoc cref="IFederationOutbox.AcquireAsync"/>
     public ValueTask<IReadOnlyList<OutboxLease>> AcquireAsync(
         string holder, TimeSpan duration, int limit, int failingLimit, TimeSpan longestPause, CancellationToken cancellationToken) =>
-        RunAsync<IReadOnlyList<OutboxLease>>(_acquire, async (command, cancellation) =>
-        {
-            await using var reader = await command.ExecuteReaderAsync(cancellation);
-            var taken = new List<OutboxLease>();
-            while (await reader.ReadAsync(cancellation)) taken.Add(new OutboxLease(reader.GetString(0), reader.GetInt64(1), reader.GetInt32(2)));
-            return taken;
-        }, cancellationToken, Of(holder), Of(duration), Of(limit), Of(failingLimit), Of(longestPause));
+        RunAsync(_acquire, ReadAsync, cancellationToken, Of(holder), Of(duration), Of(limit), Of(failingLimit), Of(longestPause));
+
+    /// <inheritdoc cref="IFederationOutbox.AcquireTheseAsync"/>
+    public ValueTask<IReadOnlyList<OutboxLease>> AcquireTheseAsync(
+        IReadOnlyList<string> destinations, string holder, TimeSpan duration, CancellationToken cancellationToken) =>
+        RunAsync(_acquireThese, ReadAsync, cancellationToken, Of<string[]>([.. destinations]), Of(holder), Of(duration));
 
     /// <inheritdoc cref="IFederationOutbox.RenewAsync"/>
     public ValueTask<bool> RenewAsync(
@@ -36,6 +36,15 @@ internal sealed class PostgreSqlLeases(PostgreSqlDatabase database, PostgreSqlSt
         await RunAsync(
             _release, async (command, cancellation) => await command.ExecuteNonQueryAsync(cancellation), cancellationToken,
             Of(destination), Of(holder), Of(failures), Of(pause));
+
+    private static async ValueTask<IReadOnlyList<OutboxLease>> ReadAsync(NpgsqlCommand command, CancellationToken cancellationToken)
+    {
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var taken = new List<OutboxLease>();
+        while (await reader.ReadAsync(cancellationToken))
+            taken.Add(new OutboxLease(reader.GetString(0), reader.GetInt64(1), reader.GetInt32(2)));
+        return taken;
+    }
 
     private ValueTask<T> RunAsync<T>(
         string sql, Func<NpgsqlCommand, CancellationToken, ValueTask<T>> run, CancellationToken cancellationToken,

@@ -296,6 +296,28 @@ BEGIN
 END
 $$;
 
+-- Takes those of these destinations that are free and have not failed.
+CREATE OR REPLACE FUNCTION to_device_acquire_these(destinations text[], by_holder text, duration interval)
+RETURNS TABLE (destination text, sending_up_to bigint, failures integer)
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+AS $$
+#variable_conflict use_column
+DECLARE
+    started timestamptz := clock_timestamp();
+    ends timestamptz := started + duration;
+BEGIN
+    RETURN QUERY
+    UPDATE to_device_lease l SET holder = by_holder, taken_until = ends, due_at = ends, is_kept = false
+    WHERE l.destination = ANY (ARRAY (
+        SELECT w.destination FROM to_device_lease w
+        WHERE w.destination = ANY (destinations) AND w.is_waiting AND w.failures = 0 AND w.taken_until <= started AND EXISTS (
+            SELECT FROM to_device_edu e WHERE e.destination = w.destination AND e.position > w.removed_up_to)
+        FOR UPDATE OF w SKIP LOCKED))
+    RETURNING l.destination, l.sending_up_to, l.failures;
+END
+$$;
+
 -- Gives a destination back. Who would forget it locks its counter first, as commits do.
 CREATE OR REPLACE FUNCTION to_device_release(to_destination text, by_holder text, has_failed integer, pause interval) RETURNS void
 LANGUAGE plpgsql

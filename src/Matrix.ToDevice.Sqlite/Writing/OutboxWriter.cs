@@ -12,7 +12,7 @@ internal sealed class OutboxWriter
 
     private readonly TimeProvider _time;
     private readonly Statement _addEdu, _deleteEdu;
-    private readonly Statement _addLease, _findFree, _findFailing, _endLongPauses, _take, _renew, _release, _isEmpty, _forget, _drop, _freeAll;
+    private readonly Statement _addLease, _findFree, _findFailing, _findThis, _endLongPauses, _take, _renew, _release, _isEmpty, _forget, _drop, _freeAll;
 
     // Destinations that have something waiting, so that a send need not look.
     private readonly HashSet<string> _waiting = [];
@@ -30,6 +30,7 @@ internal sealed class OutboxWriter
             """);
         _findFree = statements.Prepare(FoundLease + "FROM to_device_lease l WHERE l.failures = 0 AND l.taken_until <= ?1 ORDER BY l.taken_until");
         _findFailing = statements.Prepare(FoundLease + "FROM to_device_lease l WHERE l.failures > 0 AND l.taken_until <= ?1 ORDER BY l.taken_until");
+        _findThis = statements.Prepare(FoundLease + "FROM to_device_lease l WHERE l.destination = ?2 AND l.failures = 0 AND l.taken_until <= ?1");
         // The condition on failures is for the indexes.
         _endLongPauses = statements.Prepare("""
             UPDATE to_device_lease SET taken_until = ?1 WHERE failures = 0 AND taken_until > ?2 OR failures > 0 AND taken_until > ?2
@@ -95,6 +96,21 @@ internal sealed class OutboxWriter
 
             statement.Reset();
         }
+    }
+
+    public IReadOnlyList<OutboxLease> Acquire(IReadOnlyList<string> destinations, string holder, TimeSpan duration)
+    {
+        var now = Now();
+        List<OutboxLease> free = [];
+        foreach (var destination in destinations)
+        {
+            _findThis.Bind(now).Bind(destination);
+            if (_findThis.Step() && _findThis.Int64(3) != 0) free.Add(new OutboxLease(destination, _findThis.Int64(1), 0));
+            _findThis.Reset();
+        }
+
+        foreach (var lease in free) _take.Bind(lease.Destination).Bind(holder).Bind(now + Milliseconds(duration)).Execute();
+        return free;
     }
 
     public bool Renew(string destination, string holder, TimeSpan duration, long sendingUpTo) =>

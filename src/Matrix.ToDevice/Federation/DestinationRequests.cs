@@ -20,6 +20,9 @@ internal sealed class DestinationRequests(
     /// <summary>Whether the last one had less than <see cref="FederationSenderOptions.SendTimeout"/>.</summary>
     public bool WasCutShort { get; private set; }
 
+    /// <summary>Whether the last one was received.</summary>
+    public bool HasSucceeded { get; private set; }
+
     /// <summary>Whether others may wait for the place that these are made from: there is no other one.</summary>
     public bool IsPlaceWanted => place.IsTheLast;
 
@@ -30,7 +33,7 @@ internal sealed class DestinationRequests(
     /// <exception cref="LeaseLostException">Another host may be sending by now.</exception>
     public async Task<FederationSendResult> SendAsync(IReadOnlyList<OutboxEntry> edus, long sendingUpTo, CancellationToken stopping)
     {
-        WasCutShort = false;
+        (WasCutShort, HasSucceeded) = (false, false);
         // It begins before the store is asked for it: the store's own is never over earlier.
         using var held = new CancellationTokenSource(options.LeaseDuration, time);
         if (!await outbox.RenewAsync(destination, holder, options.LeaseDuration, sendingUpTo, stopping)) throw new LeaseLostException();
@@ -65,7 +68,8 @@ internal sealed class DestinationRequests(
             await keeping;
         }
 
-        if (result.Outcome == FederationSendOutcome.Received) place.Recover();
+        HasSucceeded = result.Outcome == FederationSendOutcome.Received;
+        if (HasSucceeded) place.Recover();
         metrics.TransactionSent(time.GetElapsedTime(started), result.Outcome);
         return result;
     }

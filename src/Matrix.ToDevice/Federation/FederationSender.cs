@@ -20,6 +20,7 @@ internal sealed class FederationSender(
 {
     private readonly FederationSenderOptions _options = options.Value;
     private readonly SendingPlaces _places = new(options.Value.MaxDestinations, options.Value.PlacesForFailing);
+    private readonly WorkingServers _working = new();
     private readonly string _host = Guid.NewGuid().ToString("N");
     private readonly ConcurrentDictionary<string, Task> _served = new(StringComparer.Ordinal);
     private long _acquired;
@@ -38,7 +39,7 @@ internal sealed class FederationSender(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        signal.Serve(_served.ContainsKey);
+        signal.Serve(NeedsWakeUp);
         while (!stoppingToken.IsCancellationRequested)
         {
             try
@@ -60,26 +61,47 @@ internal sealed class FederationSender(
         await Task.WhenAll(_served.Values);
     }
 
-    private TimeSpan LongestPause => _options.MaxPause > _options.LeaseDuration ? _options.MaxPause : _options.LeaseDuration;
+    // Twice that: a clock that was set back a little, or another host with longer pauses, frees nothing that is in use.
+    private TimeSpan LongestPause => 2 * (_options.MaxPause > _options.LeaseDuration ? _options.MaxPause : _options.LeaseDuration);
+
+    private bool NeedsWakeUp(string destination)
+    {
+        if (_served.ContainsKey(destination)) return false;
+        _working.Waits(destination);
+        return true;
+    }
 
     private async Task AcquireAsync(CancellationToken stopping)
     {
-        var free = _places.Free;
-        if (free.All == 0) return;
-
         await using var scope = scopes.CreateAsyncScope();
         var outbox = scope.ServiceProvider.GetRequiredService<IFederationOutbox>();
         // A name for each call: what comes late for one lease is not taken for what is done with the next one.
-        var holder = $"{_host}-{++_acquired}";
-        foreach (var lease in await outbox.AcquireAsync(
-            holder, _options.LeaseDuration, free.All, free.ForFailing, LongestPause, stopping))
+        if (_working.TakeWaiting(_places.Free.All) is { Count: > 0 } working)
+        {
+            var holder = $"{_host}-{++_acquired}";
+            await ServeAsync(await outbox.AcquireTheseAsync(working, holder, _options.LeaseDuration, stopping), holder, outbox, stopping);
+        }
+
+        if (_places.Free is { ForOthers: > 0 } free)
+        {
+            var holder = $"{_host}-{++_acquired}";
+            await ServeAsync(
+                await outbox.AcquireAsync(holder, _options.LeaseDuration, free.ForOthers, free.ForFailing, LongestPause, stopping),
+                holder, outbox, stopping);
+        }
+    }
+
+    private async Task ServeAsync(IReadOnlyList<OutboxLease> leases, string holder, IFederationOutbox outbox, CancellationToken stopping)
+    {
+        foreach (var lease in leases)
         {
             // It is served still when it has just been given back, or when its time has run out; and there is no place for it when one
             // that is served has become slow meanwhile.
             var done = new TaskCompletionSource();
             if (_served.TryAdd(lease.Destination, done.Task))
             {
-                if (_places.Take(lease.Failures > 0) is { } place)
+                var standing = lease.Failures > 0 ? Standing.Failing : _working.Contains(lease.Destination) ? Standing.Working : Standing.Unknown;
+                if (_places.Take(standing) is { } place)
                 {
                     _ = ServeAsync(lease, holder, place, done, stopping);
                     continue;
@@ -103,6 +125,8 @@ internal sealed class FederationSender(
             var requests = new DestinationRequests(
                 lease.Destination, holder, place, outbox, transport, _options, metrics, time, logger);
             await new DestinationSender(lease, holder, requests, outbox, _options, metrics, time, logger).RunAsync(stopping);
+            if (requests.HasSucceeded) _working.Add(lease.Destination);
+            else _working.Remove(lease.Destination);
         }
         catch (Exception) when (stopping.IsCancellationRequested)
         {
@@ -116,6 +140,7 @@ internal sealed class FederationSender(
         _served.TryRemove(lease.Destination, out _);
         place.Dispose();
         // For what was committed after the last look and before the destination was free again.
+        _working.Waits(lease.Destination);
         signal.Wake();
         done.SetResult();
     }

@@ -4,18 +4,15 @@ namespace Matrix.ToDevice;
 internal sealed class OutboxSignal
 {
     private TaskCompletionSource _next = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private Func<string, bool>? _isServed;
+    private Func<string, bool>? _needsWakeUp;
 
     /// <summary>EDUs were committed. Destinations that are being sent to need no wake-up: who sends looks again at the end.</summary>
     public void Committed(IReadOnlyList<OutboundEdu> edus)
     {
-        if (edus.Count == 0 || Volatile.Read(ref _isServed) is not { } isServed) return;
-        for (var i = 0; i < edus.Count; i++)
-        {
-            if (isServed(edus[i].Destination)) continue;
-            Wake();
-            return;
-        }
+        if (edus.Count == 0 || Volatile.Read(ref _needsWakeUp) is not { } needsWakeUp) return;
+        var wakes = false;
+        for (var i = 0; i < edus.Count; i++) wakes |= needsWakeUp(edus[i].Destination);
+        if (wakes) Wake();
     }
 
     public void Wake() => Volatile.Read(ref _next).TrySetResult();
@@ -28,6 +25,6 @@ internal sealed class OutboxSignal
         if (next.Task.IsCompleted) Volatile.Write(ref _next, new(TaskCreationOptions.RunContinuationsAsynchronously));
     }
 
-    /// <summary>There is a sender, which knows whom it sends to.</summary>
-    public void Serve(Func<string, bool> isServed) => Volatile.Write(ref _isServed, isServed);
+    /// <summary>There is a sender. It is asked for each destination that gets something, and knows whom it sends to already.</summary>
+    public void Serve(Func<string, bool> needsWakeUp) => Volatile.Write(ref _needsWakeUp, needsWakeUp);
 }

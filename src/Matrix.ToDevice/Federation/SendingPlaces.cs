@@ -1,40 +1,53 @@
 namespace Matrix.ToDevice;
 
 /// <summary>
-/// The places from which this host sends, each to one destination. Those that fail, or keep their place waiting, have a part of them, so
-/// that there are always some for the others (D22).
+/// The places from which this host sends, each to one destination. Those that fail, or keep their place waiting, have a part of them, and
+/// those that nobody has heard of yet a part of the others, so that there are always some for servers that work (D22).
 /// </summary>
 internal sealed class SendingPlaces(int all, int forFailing)
 {
-    private readonly int _all = all, _forFailing = forFailing;
+    private readonly int _all = all, _forFailing = forFailing, _forUnknown = all - forFailing - ((all - forFailing) / 2);
     private readonly Lock _lock = new();
-    private int _taken, _failing;
+    private int _taken, _failing, _unknown;
 
-    /// <summary>How many are free, and how many of these a destination may have that has failed.</summary>
-    public (int All, int ForFailing) Free
+    /// <summary>How many are free, how many of these for destinations that are not known to work, and of these for those that fail.</summary>
+    public (int All, int ForOthers, int ForFailing) Free
     {
         get
         {
-            lock (_lock) return (_all - _taken, Math.Min(_all - _taken, _forFailing - _failing));
+            lock (_lock)
+            {
+                var free = _all - _taken;
+                var forFailing = Math.Min(free, _forFailing - _failing);
+                return (free, Math.Min(free, forFailing + Math.Max(0, _forUnknown - _unknown)), forFailing);
+            }
         }
     }
 
     /// <summary>Takes a place; null when there is none for such a destination.</summary>
-    public Place? Take(bool isFailing)
+    public Place? Take(Standing standing)
     {
         lock (_lock)
         {
-            if (_taken == _all || (isFailing && _failing == _forFailing)) return null;
+            // Who fails gives way.
+            if (standing == Standing.Unknown && _unknown >= _forUnknown) standing = Standing.Failing;
+            if (_taken == _all || (standing == Standing.Failing && _failing == _forFailing)) return null;
             _taken++;
-            if (isFailing) _failing++;
-            return new Place(this, isFailing);
+            Count(standing, 1);
+            return new Place(this, standing);
         }
     }
 
-    /// <summary>The place of one destination, until it is disposed.</summary>
-    internal sealed class Place(SendingPlaces places, bool isFailing) : IDisposable
+    private void Count(Standing standing, int change)
     {
-        private bool _isFailing = isFailing;
+        if (standing == Standing.Failing) _failing += change;
+        if (standing == Standing.Unknown) _unknown += change;
+    }
+
+    /// <summary>The place of one destination, until it is disposed.</summary>
+    internal sealed class Place(SendingPlaces places, Standing standing) : IDisposable
+    {
+        private Standing _standing = standing;
 
         /// <summary>Whether no place is left: somebody may wait for this one.</summary>
         public bool IsTheLast
@@ -50,27 +63,45 @@ internal sealed class SendingPlaces(int all, int forFailing)
         {
             lock (places._lock)
             {
-                if (_isFailing) return true;
+                if (_standing == Standing.Failing) return true;
                 if (places._failing == places._forFailing) return false;
-                places._failing++;
-                return _isFailing = true;
+                Become(Standing.Failing);
+                return true;
             }
         }
 
         /// <summary>Its destination has answered as it should.</summary>
         public void Recover()
         {
-            lock (places._lock)
-            {
-                if (_isFailing) places._failing--;
-                _isFailing = false;
-            }
+            lock (places._lock) Become(Standing.Working);
         }
 
         public void Dispose()
         {
-            Recover();
-            lock (places._lock) places._taken--;
+            lock (places._lock)
+            {
+                Become(Standing.Working);
+                places._taken--;
+            }
+        }
+
+        private void Become(Standing standing)
+        {
+            places.Count(_standing, -1);
+            places.Count(_standing = standing, 1);
         }
     }
+}
+
+/// <summary>What is known of a destination.</summary>
+internal enum Standing
+{
+    /// <summary>It answered this host with a 200, and has not failed since.</summary>
+    Working,
+
+    /// <summary>Nothing: it may have been made up.</summary>
+    Unknown,
+
+    /// <summary>It failed the last time, or is slow.</summary>
+    Failing,
 }

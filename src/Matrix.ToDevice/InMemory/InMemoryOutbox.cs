@@ -104,6 +104,19 @@ internal sealed class InMemoryOutbox(InMemoryCapacity capacity)
         }
     }
 
+    public List<OutboxLease> Acquire(IReadOnlyList<string> destinations, string holder, DateTimeOffset now, TimeSpan duration)
+    {
+        List<OutboxLease> leases = [];
+        foreach (var name in destinations)
+        {
+            if (!_destinations.TryGetValue(name, out var found) || found.First is null || found.Failures > 0 || found.TakenUntil > now) continue;
+            Change(found, () => (found.Holder, found.TakenUntil) = (holder, now + duration));
+            leases.Add(new OutboxLease(name, found.SendingUpTo, found.Failures));
+        }
+
+        return leases;
+    }
+
     public bool Renew(string destination, string holder, DateTimeOffset now, TimeSpan duration, long sendingUpTo)
     {
         if (!_destinations.TryGetValue(destination, out var found) || found.Holder != holder) return false;

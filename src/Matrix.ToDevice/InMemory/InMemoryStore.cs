@@ -182,6 +182,14 @@ internal sealed class InMemoryStore : ITransactionStore, IDeviceInbox, IFederati
             return ValueTask.FromResult<IReadOnlyList<OutboxLease>>(_outbox.Acquire(holder, now, duration, limit, failingLimit, longestPause));
     }
 
+    public ValueTask<IReadOnlyList<OutboxLease>> AcquireTheseAsync(
+        IReadOnlyList<string> destinations, string holder, TimeSpan duration, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var now = _time.GetUtcNow();
+        lock (_lock) return ValueTask.FromResult<IReadOnlyList<OutboxLease>>(_outbox.Acquire(destinations, holder, now, duration));
+    }
+
     public ValueTask<bool> RenewAsync(
         string destination, string holder, TimeSpan duration, long sendingUpTo, CancellationToken cancellationToken)
     {

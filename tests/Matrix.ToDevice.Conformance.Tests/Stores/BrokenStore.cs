@@ -610,6 +610,13 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
         _ => base.FindFree(limit, failingLimit, longestPause),
     };
 
+    protected override List<string> FindThese(IReadOnlyList<string> destinations) => fault switch
+    {
+        Fault.GivesNamedDestinationsThatAreTaken => [.. Data.Edus.Keys.Intersect(destinations).Where(name => LeaseOf(name).Failures == 0)],
+        Fault.GivesNamedDestinationsThatHaveFailed => [.. base.FindFree(int.MaxValue, int.MaxValue, TimeSpan.FromDays(1)).Intersect(destinations)],
+        _ => base.FindThese(destinations),
+    };
+
     protected override bool Renew(ReferenceData.Lease lease, string holder, TimeSpan duration, long sendingUpTo)
     {
         if (fault == Fault.NotesForAnybody) lease.SendingUpTo = sendingUpTo;

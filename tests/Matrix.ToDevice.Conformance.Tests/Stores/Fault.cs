@@ -145,6 +145,8 @@ public enum Fault
 
     [CaughtBy("Destinations_that_have_failed_come_last")] GivesFailingDestinationsInTheirTurn,
     [CaughtBy("Destinations_that_have_failed_come_last")] LeavesFailingDestinationsAlone,
+    [CaughtBy("Destinations_that_are_named_are_taken_only_if_they_could_be")] GivesNamedDestinationsThatAreTaken,
+    [CaughtBy("Destinations_that_are_named_are_taken_only_if_they_could_be")] GivesNamedDestinationsThatHaveFailed,
     [CaughtBy("No_more_failing_destinations_are_taken_than_asked_for")] IgnoresTheLimitOfFailingDestinations,
     [CaughtBy("Destinations_that_have_been_free_for_longer_come_first")] GivesDestinationsInTheirOrder,
     [CaughtBy("A_destination_is_free_since_its_time_was_over_or_something_waits")] CountsFromTheNewestEdu,

@@ -101,6 +101,10 @@ internal class ReferenceStore(ReferenceData data, TimeProvider time) : ITransact
         string holder, TimeSpan duration, int limit, int failingLimit, TimeSpan longestPause, CancellationToken cancellationToken) =>
         DoOutboxAsync(() => Take(FindFree(limit, failingLimit, longestPause), holder, duration), cancellationToken);
 
+    public ValueTask<IReadOnlyList<OutboxLease>> AcquireTheseAsync(
+        IReadOnlyList<string> destinations, string holder, TimeSpan duration, CancellationToken cancellationToken) =>
+        DoOutboxAsync(() => Take(FindThese(destinations), holder, duration), cancellationToken);
+
     public ValueTask<bool> RenewAsync(
         string destination, string holder, TimeSpan duration, long sendingUpTo, CancellationToken cancellationToken) =>
         DoOutboxAsync(() => Renew(LeaseOf(destination), holder, duration, sendingUpTo), cancellationToken);
@@ -303,6 +307,9 @@ internal class ReferenceStore(ReferenceData data, TimeProvider time) : ITransact
         List<string> found = [.. free[false].Take(limit)];
         return [.. found, .. free[true].Take(Math.Min(failingLimit, limit - found.Count))];
     }
+
+    protected virtual List<string> FindThese(IReadOnlyList<string> destinations) =>
+        [.. FindFree(int.MaxValue, 0, TimeSpan.FromDays(1)).Intersect(destinations)];
 
     /// <summary>Their holders have not come back, and nothing waits.</summary>
     protected virtual void ForgetDeadHolders(DateTimeOffset now)

@@ -27,7 +27,13 @@ public class HealthyFirstTests
         foreach (var server in dead) await ComesAsync(server);
         _time.Advance(s_slowAfter);
 
-        // From here on the clock stands still: nobody waits for the dead ones.
+        // From here on the clock stands still: nobody waits for the dead ones. One that nobody has heard of has a place for such.
+        foreach (var server in (string[])["hs2", "hs3"])
+        {
+            await SendAsync(server);
+            (await Peers.NextAsync(server)).Received();
+        }
+
         for (var n = 1; n <= 5; n++)
         {
             await SendAsync("hs2");
@@ -135,6 +141,24 @@ public class HealthyFirstTests
             foreach (var transaction in underWay) transaction.Received();
             underWay.Clear();
             for (var n = 0; n < 20 && !Peers.HasNext("hs2") && !busy.Any(server => Peers.HasNext(server)); n++) await TimeLimit.OneMoreTurnAsync();
+        }
+    }
+
+    [TestCase(100)]
+    [TestCase(500)]
+    public async Task D22_mail_for_a_server_that_has_answered_does_not_stand_behind_that_for_made_up_ones(int count)
+    {
+        await StartAsync(places: 4, forFailing: 2);
+        await SendAsync("hs2");
+        (await Peers.NextAsync("hs2")).Received();
+        var madeUp = string.Join(',', Enumerable.Range(1, count).Select(n => $$$""" "@x:dead{{{n}}}":{"D":{}} """));
+        (await _alice.PutAsync("m.test", "many", "{\"messages\":{" + madeUp + "}}")).ShouldBeAccepted();
+
+        // The clock stands still: it waits for none of them.
+        for (var n = 1; n <= 5; n++)
+        {
+            await SendAsync("hs2");
+            (await Peers.NextAsync("hs2")).Received();
         }
     }
 

@@ -53,6 +53,13 @@ internal sealed class HookedOutbox(IFederationOutbox outbox) : IFederationOutbox
         return await outbox.AcquireAsync(holder, duration, limit, failingLimit, longestPause, cancellationToken);
     }
 
+    public async ValueTask<IReadOnlyList<OutboxLease>> AcquireTheseAsync(
+        IReadOnlyList<string> destinations, string holder, TimeSpan duration, CancellationToken cancellationToken)
+    {
+        Before(nameof(AcquireTheseAsync));
+        return await outbox.AcquireTheseAsync(destinations, holder, duration, cancellationToken);
+    }
+
     public async ValueTask<bool> RenewAsync(
         string destination, string holder, TimeSpan duration, long sendingUpTo, CancellationToken cancellationToken)
     {
