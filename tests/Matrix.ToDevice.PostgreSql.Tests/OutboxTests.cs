@@ -35,6 +35,22 @@ public class OutboxTests : TwoHostsTests
         Assert.That(await TakeAsync(Two), Is.EqualTo(new[] { "hs2" }));
     }
 
+    [Test]
+    public async Task D22_destinations_are_taken_by_name_if_they_are_free_and_have_not_failed()
+    {
+        await AppendAsync(One, "t1", "failed", "taken", "locked", "free", "other");
+        foreach (var lease in await One.Outbox.AcquireTheseAsync(["failed", "taken"], "one", s_hour, default))
+            if (lease.Destination == "failed") await One.Outbox.ReleaseAsync("failed", "one", 1, TimeSpan.Zero, default);
+        using var connection = View.Open();
+        using var taking = connection.BeginTransaction();
+        Execute(connection, "SELECT 1 FROM to_device.to_device_lease WHERE destination = 'locked' FOR UPDATE");
+
+        var leases = await Two.Outbox.AcquireTheseAsync(["failed", "taken", "locked", "nobody", "free"], "two", s_hour, default);
+
+        Assert.That(leases, Is.EqualTo(new[] { new OutboxLease("free", 0, 0) }), "and nobody waits");
+        Assert.That(await Two.Outbox.RenewAsync("free", "two", s_hour, 1, default));
+    }
+
     /// <summary>The last EDU is removed while the next one is being committed: were nothing waiting after that, it would stay for ever.</summary>
     [Test]
     public async Task D16_what_is_committed_while_a_destination_is_emptied_is_sent()

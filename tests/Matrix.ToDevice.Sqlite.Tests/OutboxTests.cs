@@ -48,6 +48,20 @@ public class OutboxTests
             async () => await store.Outbox.AcquireAsync("three", s_hour, 10, 1, TimeSpan.FromDays(1), default), Throws.TypeOf<SqliteStoreException>(), "that one is free");
     }
 
+    [Test]
+    public async Task D22_destinations_are_taken_by_name_if_they_are_free_and_have_not_failed()
+    {
+        await using var store = SqliteStores.Open(TestFolder.NewFile());
+        await AppendAsync(store, "t1", "failed", "taken", "free", "other");
+        foreach (var lease in await store.Outbox.AcquireTheseAsync(["failed", "taken"], "one", s_hour, default))
+            if (lease.Destination == "failed") await store.Outbox.ReleaseAsync("failed", "one", 1, TimeSpan.Zero, default);
+
+        var leases = await store.Outbox.AcquireTheseAsync(["failed", "taken", "nobody", "free"], "two", s_hour, default);
+
+        Assert.That(leases, Is.EqualTo(new[] { new OutboxLease("free", 0, 0) }));
+        Assert.That(await store.Outbox.RenewAsync("free", "two", s_hour, 1, default));
+    }
+
     private static long Rows(string path) => SqliteFileView.Count(path, "SELECT count(*) FROM to_device_lease");
 
     private static async Task AppendAsync(SqliteStores store, string txnId, params string[] destinations)
