@@ -46,7 +46,9 @@ internal static class ObjectHosts
         {
             ["events"] = new JArray(response.ToDevice.Events.Select(e => new JObject
             {
-                ["sender"] = e.Sender, ["type"] = e.Type, ["content"] = new JRaw(e.ContentJson),
+                ["sender"] = e.Sender,
+                ["type"] = e.Type,
+                ["content"] = new JRaw(e.ContentJson),
             })),
         },
     }.ToString();
