@@ -90,6 +90,10 @@ internal sealed class EntityFrameworkStore<TContext> : ITransactionStore, IDevic
         return _leases.AcquireAsync(holder, duration, limit, failingLimit, longestPause, cancellationToken);
     }
 
+    public ValueTask<IReadOnlyList<OutboxLease>> AcquireTheseAsync(
+        IReadOnlyList<string> destinations, string holder, TimeSpan duration, CancellationToken cancellationToken) =>
+        _leases.AcquireTheseAsync(destinations, holder, duration, cancellationToken);
+
     public ValueTask<bool> RenewAsync(
         string destination, string holder, TimeSpan duration, long sendingUpTo, CancellationToken cancellationToken) =>
         _leases.RenewAsync(destination, holder, duration, sendingUpTo, cancellationToken);

@@ -33,26 +33,29 @@ internal sealed class Leases(Database database, TimeProvider time)
                 .Take(most).ToListAsync(cancellation);
         }, cancellationToken);
         foreach (var row in emptied) await ForgetAsync(row, cancellationToken);
-        if (free.Count == 0) return [];
+        return await TakeAsync(free, holder, duration, now, cancellationToken);
+    }
 
-        var (by, until, since) = (StoredKey.OfHolder(holder), now + duration.Ticks, HostTime(duration));
-        var taken = await database.TransactAsync(async db =>
+    /// <inheritdoc cref="IFederationOutbox.AcquireTheseAsync"/>
+    public async ValueTask<IReadOnlyList<OutboxLease>> AcquireTheseAsync(
+        IReadOnlyList<string> destinations, string holder, TimeSpan duration, CancellationToken cancellationToken)
+    {
+        var (now, free) = await database.ReadAsync(async (db, cancellation) =>
         {
-            var taken = new HashSet<string>();
-            foreach (var row in free.OrderBy(row => row.Destination, StringComparer.Ordinal))
+            var now = await DatabaseClock.NowAsync(db, cancellation);
+            List<DestinationRow> free = [];
+            // By its key each: not all databases take a list of them.
+            foreach (var destination in destinations.Select(StoredText.Destination))
             {
-                // As it was when it was found free, or somebody else has taken it meanwhile.
-                var updated = await db.Set<DestinationRow>().Where(d => d.Destination == row.Destination && d.Turn == row.Turn).ExecuteUpdateAsync(
-                    rows => rows.SetProperty(d => d.Holder, by).SetProperty(d => d.TakenUntil, until).SetProperty(d => d.FreeSince, since)
-                        .SetProperty(d => d.Turn, d => d.Turn + 1),
-                    CancellationToken.None);
-                if (updated > 0) taken.Add(row.Destination);
+                free.AddRange(await db.Set<DestinationRow>().AsNoTracking()
+                    .Where(row => row.Destination == destination && row.Failures == 0 && row.TakenUntil <= now
+                        && db.Set<EduRow>().Any(edu => edu.Destination == destination))
+                    .ToListAsync(cancellation));
             }
 
-            return taken;
+            return (now, free);
         }, cancellationToken);
-        return [.. free.Where(row => taken.Contains(row.Destination))
-            .Select(row => new OutboxLease(StoredText.FromDestination(row.Destination), row.SendingUpTo, row.Failures))];
+        return await TakeAsync(free, holder, duration, now, cancellationToken);
     }
 
     /// <inheritdoc cref="IFederationOutbox.RenewAsync"/>
@@ -84,6 +87,31 @@ internal sealed class Leases(Database database, TimeProvider time)
             if (released > 0) await DestinationRows.ForgetIfEmptyAsync(db, stored);
             return released;
         }, cancellationToken);
+    }
+
+    private async ValueTask<IReadOnlyList<OutboxLease>> TakeAsync(
+        List<DestinationRow> free, string holder, TimeSpan duration, long now, CancellationToken cancellationToken)
+    {
+        if (free.Count == 0) return [];
+
+        var (by, until, since) = (StoredKey.OfHolder(holder), now + duration.Ticks, HostTime(duration));
+        var taken = await database.TransactAsync(async db =>
+        {
+            var taken = new HashSet<string>();
+            foreach (var row in free.OrderBy(row => row.Destination, StringComparer.Ordinal))
+            {
+                // As it was when it was found free, or somebody else has taken it meanwhile.
+                var updated = await db.Set<DestinationRow>().Where(d => d.Destination == row.Destination && d.Turn == row.Turn).ExecuteUpdateAsync(
+                    rows => rows.SetProperty(d => d.Holder, by).SetProperty(d => d.TakenUntil, until).SetProperty(d => d.FreeSince, since)
+                        .SetProperty(d => d.Turn, d => d.Turn + 1),
+                    CancellationToken.None);
+                if (updated > 0) taken.Add(row.Destination);
+            }
+
+            return taken;
+        }, cancellationToken);
+        return [.. free.Where(row => taken.Contains(row.Destination))
+            .Select(row => new OutboxLease(StoredText.FromDestination(row.Destination), row.SendingUpTo, row.Failures))];
     }
 
     /// <summary>Nothing waits for it, and its holder has not come back.</summary>
