@@ -6,16 +6,21 @@ namespace Matrix.ToDevice.Adoption;
 // <package-target>
 internal sealed class MyStoreTarget : StoreTarget
 {
-    public override StoreClaims Claims => StoreClaims.Outbox | StoreClaims.Durable | StoreClaims.SeveralInstances;
+    public override StoreClaims Claims =>
+        StoreClaims.Outbox | StoreClaims.Durable | StoreClaims.SeveralInstances | StoreClaims.Restorable;
 
     public override async ValueTask<StoreInstance> OpenAsync(string data, TimeProvider time, CancellationToken cancel) =>
         StoreInstance.Of(await MyStore.OpenAsync(data, time, cancel));   // the same data again when the name comes again
+
+    public override ValueTask SaveAsync(string data, CancellationToken cancel) => MyStore.BackUpAsync(data, cancel);
+
+    public override ValueTask RestoreAsync(string data, CancellationToken cancel) => MyStore.RestoreAsync(data, cancel);
 }
 // </package-target>
 
 internal static class MyStore
 {
-    private static readonly Dictionary<string, ReferenceData> s_data = [];
+    private static readonly Dictionary<string, ReferenceData> s_data = [], s_backUps = [];
 
     public static Task<ReferenceStore> OpenAsync(string data, TimeProvider time, CancellationToken cancel)
     {
@@ -24,5 +29,19 @@ internal static class MyStore
             if (!s_data.TryGetValue(data, out var shared)) s_data.Add(data, shared = new());
             return Task.FromResult(new ReferenceStore(shared, time)).WaitAsync(cancel);
         }
+    }
+
+    public static ValueTask BackUpAsync(string data, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        lock (s_data) s_backUps[data] = s_data[data].Copy();
+        return default;
+    }
+
+    public static ValueTask RestoreAsync(string data, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        lock (s_data) s_data[data] = s_backUps[data].Copy();
+        return default;
     }
 }
