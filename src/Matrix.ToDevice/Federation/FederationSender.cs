@@ -76,17 +76,17 @@ internal sealed class FederationSender(
         await using var scope = scopes.CreateAsyncScope();
         var outbox = scope.ServiceProvider.GetRequiredService<IFederationOutbox>();
         // A name for each call: what comes late for one lease is not taken for what is done with the next one.
-        if (_working.TakeWaiting(_places.Free.All) is { Count: > 0 } working)
+        if (_working.TakeWaiting(_places.Free.ByName) is { Count: > 0 } working)
         {
             var holder = $"{_host}-{++_acquired}";
             await ServeAsync(await outbox.AcquireTheseAsync(working, holder, _options.LeaseDuration, stopping), holder, outbox, stopping);
         }
 
-        if (_places.Free is { ForOthers: > 0 } free)
+        if (_places.Free is { InLine: > 0 } free)
         {
             var holder = $"{_host}-{++_acquired}";
             await ServeAsync(
-                await outbox.AcquireAsync(holder, _options.LeaseDuration, free.ForOthers, free.ForFailing, LongestPause, stopping),
+                await outbox.AcquireAsync(holder, _options.LeaseDuration, free.InLine, free.ForFailing, LongestPause, stopping),
                 holder, outbox, stopping);
         }
     }

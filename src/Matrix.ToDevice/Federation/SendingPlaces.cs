@@ -10,16 +10,20 @@ internal sealed class SendingPlaces(int all, int forFailing)
     private readonly Lock _lock = new();
     private int _taken, _failing, _unknown;
 
-    /// <summary>How many are free, how many of these for destinations that are not known to work, and of these for those that fail.</summary>
-    public (int All, int ForOthers, int ForFailing) Free
+    /// <summary>
+    /// How many are free for destinations that work and are asked for by name, so that some are left for whoever stands in the line; how
+    /// many for that line; and how many of these for those that fail.
+    /// </summary>
+    public (int ByName, int InLine, int ForFailing) Free
     {
         get
         {
             lock (_lock)
             {
                 var free = _all - _taken;
+                var forUnknown = Math.Max(0, _forUnknown - _unknown);
                 var forFailing = Math.Min(free, _forFailing - _failing);
-                return (free, Math.Min(free, forFailing + Math.Max(0, _forUnknown - _unknown)), forFailing);
+                return (Math.Max(0, free - forUnknown), Math.Min(free, forFailing + forUnknown), forFailing);
             }
         }
     }

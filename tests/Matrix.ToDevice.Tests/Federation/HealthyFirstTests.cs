@@ -127,7 +127,8 @@ public class HealthyFirstTests
         await SendAsync("hs2");
 
         // Each answers before it counts as slow, and has got one more by then.
-        var patience = _time.GetUtcNow() + TimeSpan.FromMinutes(1);
+        // Nobody's clock but the test's: a busy machine may need many turns for what is done in no time.
+        var patience = _time.GetUtcNow() + TimeSpan.FromHours(1);
         while (!Peers.HasNext("hs2"))
         {
             foreach (var server in busy)
