@@ -129,7 +129,10 @@ public class FailoverTests
     /// <summary>From where on the primary is alone, once the standby has got what a query counts.</summary>
     private async Task CutOffAsync(string query)
     {
-        await new DatabaseView(_standby.ConnectionString).ReachesAsync(query, 1);
+        var standby = new DatabaseView(_standby.ConnectionString);
+        // The tables come to it as late as everything else.
+        await standby.ReachesAsync("SELECT count(*) FROM pg_tables WHERE schemaname = 'to_device' AND tablename = 'to_device_edu'", 1);
+        await standby.ReachesAsync(query, 1);
         _standby.CutOff();
         await new DatabaseView(_primary.ConnectionString).ReachesAsync(Standbys, 0);
     }
