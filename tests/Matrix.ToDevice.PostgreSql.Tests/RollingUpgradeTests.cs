@@ -18,7 +18,8 @@ public class RollingUpgradeTests
     {
         _database = TestCluster.NewDatabase();
         _view = new DatabaseView(_database);
-        var tables = File.ReadAllText(Path.Combine(Repository.Folder, "tests", "Matrix.ToDevice.PostgreSql.Tests", "Versions", "2.sql"));
+        var tables = string.Concat(((string[])["1.sql", "2.sql"]).Select(file =>
+            File.ReadAllText(Path.Combine(Repository.Folder, "tests", "Matrix.ToDevice.PostgreSql.Tests", "Versions", file))));
         _view.Execute($"CREATE SCHEMA to_device; SET search_path TO to_device; {tables}");
     }
 

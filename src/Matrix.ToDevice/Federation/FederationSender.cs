@@ -73,6 +73,8 @@ internal sealed class FederationSender(
 
     private async Task AcquireAsync(CancellationToken stopping)
     {
+        if (_places.Free is { ByName: 0, InLine: 0 }) return;
+
         await using var scope = scopes.CreateAsyncScope();
         var outbox = scope.ServiceProvider.GetRequiredService<IFederationOutbox>();
         // A name for each call: what comes late for one lease is not taken for what is done with the next one.
