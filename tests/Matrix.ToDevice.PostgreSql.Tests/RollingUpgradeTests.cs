@@ -67,7 +67,7 @@ public class RollingUpgradeTests
         {
             await using var dump = await connection.BeginTransactionAsync();
             await using var command = connection.CreateCommand();
-            command.CommandText = "LOCK TABLE to_device.to_device_edu IN ACCESS SHARE MODE";
+            command.CommandText = "LOCK TABLE to_device.to_device_lease IN ACCESS SHARE MODE";
             await command.ExecuteNonQueryAsync();
             old.Start(s_devices, s_ofOld);
 
@@ -85,6 +85,22 @@ public class RollingUpgradeTests
         await old.AcceptsAsync(50);
         await old.StopAsync(s_devices);
         Assert.That(old.Delivered.Order(), Is.EqualTo(old.Accepted.Order()));
+    }
+
+    // A look for removals goes from one table to the other, the other way round than a commit: who waits for both waits in vain.
+    [Test]
+    public async Task D4_an_upgrade_waits_for_no_table_that_it_does_not_change()
+    {
+        await using var connection = _view.Open();
+        await using var longOne = await connection.BeginTransactionAsync();
+        await using var command = connection.CreateCommand();
+        command.CommandText = "LOCK TABLE to_device.to_device_removals, to_device.to_device_message, to_device.to_device_edu IN ACCESS SHARE MODE";
+        await command.ExecuteNonQueryAsync();
+
+        await using var host = new Host(_database, services: builder => builder.Services.AddSingleton<TimeProvider>(new HurryingTime()));
+        await host.ReadAsync("nobody");
+
+        Assert.That(_view.Count("SELECT max(version) FROM to_device.to_device_schema"), Is.EqualTo(3));
     }
 
     private static async Task DrainAsync(Host host, List<(string DeviceId, string Content)> delivered)

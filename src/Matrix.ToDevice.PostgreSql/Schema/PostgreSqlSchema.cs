@@ -82,7 +82,7 @@ internal static class PostgreSqlSchema
         await ExecuteAsync(connection, string.Create(CultureInfo.InvariantCulture, $"SELECT pg_advisory_xact_lock({MigrationLock})"), cancellationToken);
         var version = await VersionAsync(connection, schema, database, cancellationToken);
         if (version == s_version) return;
-        await TableLocks.TakeAsync(connection, schema, cancellationToken);
+        await TableLocks.TakeAsync(connection, schema, version, cancellationToken);
         // IF NOT EXISTS asks for the right to create schemas, also when there is nothing to create.
         if (await ExecuteAsync(connection, "SELECT 1 FROM pg_namespace WHERE nspname = $1", cancellationToken, schema) is null)
             await ExecuteAsync(connection, $"CREATE SCHEMA {Quote(schema)}", cancellationToken);
