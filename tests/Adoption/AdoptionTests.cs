@@ -10,10 +10,11 @@ using Microsoft.Extensions.Logging;
 
 namespace Adoption;
 
-/// <summary>Three homeservers in the shapes that servers have, on real Kestrel and real SQLite files; and what adoption cost each.</summary>
+/// <summary>Homeservers in the shapes that servers have, on real Kestrel and real SQLite files; and what adoption cost each.</summary>
 [TestFixture("StaticHost", 16)]
 [TestFixture("ObjectHost", 20)]
 [TestFixture("JwtHost", 13)]
+[TestFixture("EfHost", 18)]
 internal sealed partial class AdoptionTests(string host, int lines)
 {
     private const string Name = "hs1";
@@ -105,6 +106,7 @@ internal sealed partial class AdoptionTests(string host, int lines)
         {
             nameof(StaticHost) => StaticHost.Build(builder, database),
             nameof(ObjectHost) => ObjectHost.Build(builder, database),
+            nameof(EfHost) => EfHost.Build(builder, database),
             _ => JwtHost.Build(builder, database),
         };
         await _app.StartAsync();
