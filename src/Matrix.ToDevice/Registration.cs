@@ -2,17 +2,24 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Matrix.ToDevice;
 
-/// <summary>Tells a host at start what it forgot to register, and the call that mends it.</summary>
-internal static class Registration
+/// <summary>Tells a host at start what it forgot to register, or registered wrongly, and the call that mends it.</summary>
+internal sealed class Registration(IServiceCollection services)
 {
-    public static void ThrowIfIncomplete(IServiceProvider services, string caller)
+    private static readonly (Type Seam, string Call)[] s_parts =
+    [
+        (typeof(ITransactionStore), "UseStore"), (typeof(IAuthResolver), "UseAuth"),
+        (typeof(IDeviceDirectory), "UseDirectory"), (typeof(IFederationTransport), "UseFederation"),
+    ];
+
+    public static void Check(IServiceProvider provider, string caller)
     {
-        var registered = services.GetRequiredService<IServiceProviderIsService>();
+        var registered = provider.GetRequiredService<IServiceProviderIsService>();
         Require<ToDeviceSync>("builder.Services.AddSendToDevice()");
         Require<ITransactionStore>("a store, for example .UseInMemory(), behind AddSendToDevice()");
         Require<IDeviceInbox>("a store, for example .UseInMemory(), behind AddSendToDevice()");
         Require<IAuthResolver>(".UseAuth<YourAuthResolver>() or .UseClaimsAuth(…) behind AddSendToDevice()");
         Require<IDeviceDirectory>(".UseDirectory<YourDeviceDirectory>() behind AddSendToDevice()");
+        provider.GetService<Registration>()?.RefuseCaptives();
 
         void Require<TService>(string call)
         {
@@ -20,4 +27,28 @@ internal static class Registration
                 throw new InvalidOperationException($"{caller}() needs {typeof(TService).Name}. Add {call}.");
         }
     }
+
+    // A DbContext in the only instance of a class would be everybody's at once. Hosts find that out in Development alone.
+    private void RefuseCaptives()
+    {
+        foreach (var part in services.Where(service => !service.IsKeyedService && service.Lifetime == ServiceLifetime.Singleton))
+        {
+            if (part.ImplementationType is not { } type) continue;
+            var call = s_parts.FirstOrDefault(candidate => type.IsAssignableTo(candidate.Seam)).Call;
+            if (call is null || ScopedNeedOf(part) is not { } need) continue;
+            throw new InvalidOperationException(
+                $"{call}<{type.Name}>() makes one {type.Name} for all requests, and it needs {need.Name}, of which each request has its own. "
+                + $"Say {call}<{type.Name}>(lifetime: ServiceLifetime.Scoped).");
+        }
+    }
+
+    private Type? ScopedNeedOf(ServiceDescriptor part)
+    {
+        var needs = part.ImplementationType!.GetConstructors()
+            .Select(constructor => constructor.GetParameters().Select(parameter => parameter.ParameterType).FirstOrDefault(IsScoped)).ToList();
+        return needs.Contains(null) ? null : needs.FirstOrDefault();
+    }
+
+    private bool IsScoped(Type type) =>
+        services.LastOrDefault(service => !service.IsKeyedService && service.ServiceType == type)?.Lifetime == ServiceLifetime.Scoped;
 }

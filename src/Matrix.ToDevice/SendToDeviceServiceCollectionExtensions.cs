@@ -29,6 +29,7 @@ public static class SendToDeviceServiceCollectionExtensions
         services.AddMetrics();
         services.TryAddSingleton(TimeProvider.System);
 
+        services.TryAddSingleton(new Registration(services));
         services.TryAddSingleton(typeof(QuietLogger<>));
         services.TryAddSingleton<ToDeviceMetrics>();
         services.TryAddSingleton<MatrixRouteNames>();

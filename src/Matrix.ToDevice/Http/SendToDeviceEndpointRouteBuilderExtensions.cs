@@ -19,11 +19,11 @@ public static class SendToDeviceEndpointRouteBuilderExtensions
     /// 413 <c>M_TOO_LARGE</c>; 503 with <c>Retry-After</c> when the store cannot be reached. Also answers <c>OPTIONS</c>,
     /// wrong methods (405) and unknown paths below it (404). May be mapped more than once, in groups of routes for example.
     /// </remarks>
-    /// <exception cref="InvalidOperationException">A part of the module is not registered; the message says which call to add.</exception>
+    /// <exception cref="InvalidOperationException">A part of the module is not registered, or cannot work as it is; the message names the call.</exception>
     public static IEndpointConventionBuilder MapSendToDevice(this IEndpointRouteBuilder endpoints)
     {
         ArgumentNullException.ThrowIfNull(endpoints);
-        Registration.ThrowIfIncomplete(endpoints.ServiceProvider, nameof(MapSendToDevice));
+        Registration.Check(endpoints.ServiceProvider, nameof(MapSendToDevice));
 
         var routes = new MatrixRoutes(endpoints);
         foreach (var version in SendPath.Versions)

@@ -14,11 +14,11 @@ public static class ToDeviceSyncEndpointRouteBuilderExtensions
     /// have no <c>/sync</c> of their own. Its response is <c>{"next_batch": …, "to_device": {"events": […]}}</c>; without
     /// messages <c>to_device</c> is left out (R54). May be mapped more than once, in groups of routes for example.
     /// </summary>
-    /// <exception cref="InvalidOperationException">A part of the module is not registered; the message says which call to add.</exception>
+    /// <exception cref="InvalidOperationException">A part of the module is not registered, or cannot work as it is; the message names the call.</exception>
     public static IEndpointConventionBuilder MapToDeviceSync(this IEndpointRouteBuilder endpoints)
     {
         ArgumentNullException.ThrowIfNull(endpoints);
-        Registration.ThrowIfIncomplete(endpoints.ServiceProvider, nameof(MapToDeviceSync));
+        Registration.Check(endpoints.ServiceProvider, nameof(MapToDeviceSync));
 
         var routes = new MatrixRoutes(endpoints);
         foreach (var version in (ReadOnlySpan<string>)["v3", "r0"])

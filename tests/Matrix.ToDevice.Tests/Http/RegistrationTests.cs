@@ -32,6 +32,32 @@ public class RegistrationTests
             Throws.InvalidOperationException.With.Message.Contains(call).And.Message.Contains("MapToDeviceSync()"));
     }
 
+    [TestCase("UseStore<StoreOfScoped>")]
+    [TestCase("UseAuth<AuthOfScoped>")]
+    [TestCase("UseDirectory<ScopedDirectory>")]
+    [TestCase("UseFederation<TransportOfScoped>")]
+    public async Task R20_one_instance_that_needs_what_each_request_has_for_itself_is_refused_at_start(string call)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        // As in Production.
+        builder.Host.UseDefaultServiceProvider(options => options.ValidateScopes = options.ValidateOnBuild = false);
+        var parts = builder.Services.AddSendToDevice().UseInMemory().UseAuth<NobodyAuth>().UseDirectory<NobodyDirectory>();
+        Action use = call switch
+        {
+            "UseStore<StoreOfScoped>" => () => parts.UseStore<StoreOfScoped>(),
+            "UseAuth<AuthOfScoped>" => () => parts.UseAuth<AuthOfScoped>(),
+            "UseDirectory<ScopedDirectory>" => () => parts.UseDirectory<ScopedDirectory>(),
+            _ => () => parts.UseFederation<TransportOfScoped>(),
+        };
+        use();
+        // After the part: the order of calls is the host's.
+        builder.Services.AddScoped<RequestsOwn>();
+        await using var app = builder.Build();
+
+        Assert.That(() => app.MapSendToDevice(),
+            Throws.InvalidOperationException.With.Message.Contains(call).And.Message.Contains(nameof(RequestsOwn)).And.Message.Contains("Scoped"));
+    }
+
     [Test]
     public async Task R20_adding_the_module_twice_is_harmless()
     {
@@ -136,7 +162,7 @@ public class RegistrationTests
             own is null ? throw new InvalidOperationException() : devices.FindAsync(userIds, cancellationToken);
     }
 
-    internal sealed class StoreWithoutOutbox : ITransactionStore, IDeviceInbox
+    internal class StoreWithoutOutbox : ITransactionStore, IDeviceInbox
     {
         public long KnownRemovals => throw new NotSupportedException();
 
@@ -157,6 +183,22 @@ public class RegistrationTests
             throw new NotSupportedException();
 
         public ValueTask RemoveDeviceAsync(DeviceAddress device, CancellationToken cancellationToken) => throw new NotSupportedException();
+    }
+
+    internal sealed class StoreOfScoped(RequestsOwn own) : StoreWithoutOutbox
+    {
+        public RequestsOwn Own => own;
+    }
+
+    internal sealed class AuthOfScoped(RequestsOwn own) : IAuthResolver
+    {
+        public ValueTask<AuthResult> ResolveAsync(HttpContext context, CancellationToken cancellationToken) => throw new NotSupportedException($"{own}");
+    }
+
+    internal sealed class TransportOfScoped(RequestsOwn own) : IFederationTransport
+    {
+        public ValueTask<FederationSendResult> SendAsync(FederationTransaction transaction, CancellationToken cancellationToken) =>
+            throw new NotSupportedException($"{own}");
     }
 
     internal sealed class NobodyDirectory : IDeviceDirectory
