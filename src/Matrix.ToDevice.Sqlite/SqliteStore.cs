@@ -9,7 +9,7 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
     private const int CleanUpRows = 1000;
 
     private readonly Lock _opening = new();
-    private readonly RemovedDevices _removed = new();
+    private readonly RecentRemovals _removed = new();
     private volatile Opened? _opened;
     private bool _disposed;
 

@@ -54,7 +54,7 @@ public static class SendToDeviceServiceCollectionExtensions
             provider.GetRequiredService<QuietLogger<FederationReceiver>>()));
 
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, TransactionPurge>());
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, DotSegmentFilter>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, DotSegments>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IPostConfigureOptions<RateLimiterOptions>, MatrixRateLimiting>());
         return new SendToDeviceBuilder(services);
     }

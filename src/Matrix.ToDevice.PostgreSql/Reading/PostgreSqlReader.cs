@@ -93,7 +93,9 @@ internal sealed class PostgreSqlReader(PostgreSqlDatabase database, PostgreSqlSt
                 hasMore = found.Count > 0 && bytes > maxBytes;
                 if (hasMore) break;
 
-                var start = memory.Add(reader, 4, out var length);
+                var length = (int)reader.GetBytes(4, 0, null, 0, 0);
+                var start = memory.Add(length);
+                reader.GetBytes(4, 0, memory.Buffer, start, length);
                 found.Add((new InboxPosition(reader.GetInt64(0), reader.GetInt64(1)), sender, eventType, start, length));
             }
 

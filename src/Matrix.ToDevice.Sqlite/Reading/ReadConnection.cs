@@ -145,34 +145,4 @@ internal sealed class ReadConnection : IDisposable
     }
 
     public void Dispose() => _statements.Dispose();
-
-    /// <summary>The contents of a page, one behind the other, in an array of the shared pool.</summary>
-    private sealed class PageMemory : IDisposable
-    {
-        private byte[] _buffer = [];
-        private int _length;
-
-        public int Add(ReadOnlySpan<byte> content)
-        {
-            if (content.Length > _buffer.Length - _length)
-            {
-                var larger = ArrayPool<byte>.Shared.Rent((int)Math.Clamp(2 * ((long)_length + content.Length), 4096, Array.MaxLength));
-                _buffer.AsSpan(0, _length).CopyTo(larger);
-                Dispose();
-                _buffer = larger;
-            }
-
-            content.CopyTo(_buffer.AsSpan(_length));
-            _length += content.Length;
-            return _length - content.Length;
-        }
-
-        public ReadOnlyMemory<byte> Slice(int start, int length) => _buffer.AsMemory(start, length);
-
-        public void Dispose()
-        {
-            if (_buffer.Length > 0) ArrayPool<byte>.Shared.Return(_buffer);
-            _buffer = [];
-        }
-    }
 }

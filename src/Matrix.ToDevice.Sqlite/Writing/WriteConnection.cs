@@ -12,7 +12,7 @@ internal sealed class WriteConnection : IDisposable
     // In the place of a device's ID: a requester without one has none, and another server's EDUs are purged separately.
     private const long NoDevice = 0, OtherServer = -1;
 
-    private readonly RemovedDevices _removed;
+    private readonly RecentRemovals _removed;
     private readonly TimeProvider _time;
     private readonly Dictionary<DeviceAddress, Device> _devices = [];
     private readonly sqlite3 _database;
@@ -24,7 +24,7 @@ internal sealed class WriteConnection : IDisposable
     private readonly Statement _addTransaction, _useTransaction, _purgeSends, _purgeEdus;
     private readonly Statement _addRemoved, _findRemoved, _deleteRemoved, _cleanMessages, _cleanTransactions;
 
-    public WriteConnection(SqliteConnection connection, RemovedDevices removed, TimeProvider time)
+    public WriteConnection(SqliteConnection connection, RecentRemovals removed, TimeProvider time)
     {
         _database = connection.Handle!;
         _statements = new PreparedStatements(connection);
@@ -141,7 +141,7 @@ internal sealed class WriteConnection : IDisposable
     /// </summary>
     public bool RemoveDevice(DeviceAddress address)
     {
-        _removed.Add(address, _time.GetUtcNow());
+        _removed.Add(address);
         if (Find(address) is not { } device) return false;
 
         _addRemoved.Bind(device.Id).Execute();
@@ -166,7 +166,6 @@ internal sealed class WriteConnection : IDisposable
 
     public int Purge(string endpoint, DateTimeOffset lastUsedBefore, int atMost)
     {
-        _removed.Purge(lastUsedBefore);
         var purge = endpoint == TransactionKey.DirectToDevice ? _purgeEdus : _purgeSends;
         return purge.Bind(lastUsedBefore.ToUnixTimeMilliseconds()).Bind(atMost).Execute();
     }
@@ -179,11 +178,11 @@ internal sealed class WriteConnection : IDisposable
         if (_removed.Last <= after) return false;
 
         var key = transaction.Key;
-        if (key.DeviceId is not null && _removed.Contains(new DeviceAddress(key.UserId, key.DeviceId), after)) return true;
+        if (key.DeviceId is not null && _removed.MayName(new DeviceAddress(key.UserId, key.DeviceId), after)) return true;
         foreach (var messages in transaction.Messages)
         {
             for (var i = 0; i < messages.Count; i++)
-                if (_removed.Contains(messages[i].Recipient, after)) return true;
+                if (_removed.MayName(messages[i].Recipient, after)) return true;
         }
 
         return false;

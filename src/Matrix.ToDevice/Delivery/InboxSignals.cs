@@ -6,17 +6,17 @@ namespace Matrix.ToDevice;
 internal sealed class InboxSignals : IInboxSignals
 {
     private readonly Lock _lock = new();
-    private readonly Dictionary<DeviceAddress, Watched> _watched = [];
+    private readonly Dictionary<DeviceAddress, Signal> _signals = [];
 
-    /// <summary>Watches a device until the result is disposed.</summary>
-    public Watcher Watch(DeviceAddress device)
+    /// <summary>Subscribes to a device until the result is disposed.</summary>
+    public Subscription Subscribe(DeviceAddress device)
     {
         lock (_lock)
         {
-            ref var watched = ref CollectionsMarshal.GetValueRefOrAddDefault(_watched, device, out _);
-            watched ??= new Watched();
-            watched.Watchers++;
-            return new Watcher(this, device, watched);
+            ref var signal = ref CollectionsMarshal.GetValueRefOrAddDefault(_signals, device, out _);
+            signal ??= new Signal();
+            signal.Subscribers++;
+            return new Subscription(this, device, signal);
         }
     }
 
@@ -25,9 +25,9 @@ internal sealed class InboxSignals : IInboxSignals
     {
         lock (_lock)
         {
-            if (_watched.Count == 0) return;
+            if (_signals.Count == 0) return;
             for (var i = 0; i < messages.Count; i++)
-                if (_watched.TryGetValue(messages[i].Recipient, out var watched)) watched.Signal();
+                if (_signals.TryGetValue(messages[i].Recipient, out var signal)) signal.Give();
         }
     }
 
@@ -36,7 +36,7 @@ internal sealed class InboxSignals : IInboxSignals
     {
         lock (_lock)
         {
-            if (_watched.TryGetValue(device, out var watched)) watched.Signal();
+            if (_signals.TryGetValue(device, out var signal)) signal.Give();
         }
     }
 
@@ -45,7 +45,7 @@ internal sealed class InboxSignals : IInboxSignals
     {
         lock (_lock)
         {
-            foreach (var watched in _watched.Values) watched.Signal();
+            foreach (var signal in _signals.Values) signal.Give();
         }
     }
 
@@ -54,41 +54,43 @@ internal sealed class InboxSignals : IInboxSignals
     {
         lock (_lock)
         {
-            // Whoever watches a device of this ID from now on watches a new one.
-            if (!_watched.Remove(device, out var watched)) return;
-            watched.Removed = true;
-            watched.Signal();
+            // Whoever subscribes to a device of this ID from now on waits for a new one.
+            if (!_signals.Remove(device, out var signal)) return;
+            signal.IsOfRemovedDevice = true;
+            signal.Give();
         }
     }
 
-    private void Unwatch(DeviceAddress device, Watched watched)
+    private void Unsubscribe(DeviceAddress device, Signal signal)
     {
         lock (_lock)
         {
-            if (--watched.Watchers == 0 && !watched.Removed) _watched.Remove(device);
+            if (--signal.Subscribers == 0 && !signal.IsOfRemovedDevice) _signals.Remove(device);
         }
     }
 
-    internal sealed class Watched
+    /// <summary>One device's, for all who wait for it.</summary>
+    internal sealed class Signal
     {
         private TaskCompletionSource _next = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private volatile bool _removed;
+        private volatile bool _isOfRemovedDevice;
 
-        public int Watchers;
-        public bool Removed { get => _removed; set => _removed = value; }
+        public int Subscribers;
+        public bool IsOfRemovedDevice { get => _isOfRemovedDevice; set => _isOfRemovedDevice = value; }
         public Task Next => Volatile.Read(ref _next).Task;
 
-        public void Signal() =>
+        public void Give() =>
             Interlocked.Exchange(ref _next, new(TaskCreationOptions.RunContinuationsAsynchronously)).SetResult();
     }
 
-    internal sealed class Watcher(InboxSignals signals, DeviceAddress device, Watched watched) : IDisposable
+    /// <summary>One who waits.</summary>
+    internal sealed class Subscription(InboxSignals signals, DeviceAddress device, Signal signal) : IDisposable
     {
         /// <summary>Completes at the first signal after this was read.</summary>
-        public Task NextSignal => watched.Next;
+        public Task NextSignal => signal.Next;
 
-        public bool DeviceRemoved => watched.Removed;
+        public bool IsDeviceRemoved => signal.IsOfRemovedDevice;
 
-        public void Dispose() => signals.Unwatch(device, watched);
+        public void Dispose() => signals.Unsubscribe(device, signal);
     }
 }

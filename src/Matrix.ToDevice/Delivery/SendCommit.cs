@@ -38,9 +38,11 @@ internal sealed class SendCommit(
     {
         if (remoteUsers == RemoteUsers.GetEdus) OtherServers.ThrowIfMoreThan(_options.MaxServers, sender, body.UserIds);
 
-        var send = new Send(sender, eventType, Send.NewId());
-        using var recipients = await Recipients.ResolveAsync(
-            directory, body, send, remoteUsers, outbox is not null, logger, cancellationToken);
+        var send = new SendHead(sender, eventType, SendHead.NewId());
+        using var recipients = new Recipients(send, body);
+        await recipients.FindAsync(
+            directory, remoteUsers == RemoteUsers.GetEdus && outbox is null ? RemoteUsers.AreUnreachable : remoteUsers, cancellationToken);
+        if (recipients.Unreachable > 0) Log.NoFederationOutbox(logger);
         ThrowIfTooMuch(recipients.Messages);
 
         await using var transaction = await transactions.BeginAsync(key, knownRemovals, cancellationToken);

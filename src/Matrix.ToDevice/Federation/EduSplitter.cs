@@ -10,7 +10,7 @@ namespace Matrix.ToDevice;
 /// than 65,536 bytes; split by user, then by device (D16). They are canonical JSON, which is what is signed: a receiver that encodes
 /// them again finds the same bytes (D20). <c>*</c> stays as it is (R82).
 /// </summary>
-internal sealed class EduSplitter(Send send)
+internal sealed class EduSplitter(SendHead send)
 {
     private const int MaxBytes = 65_536;
     private const int MessageIdLength = 32;
@@ -90,7 +90,7 @@ internal sealed class EduSplitter(Send send)
         private readonly Utf8JsonWriter _json;
         private readonly string _messageId = RandomNumberGenerator.GetHexString(MessageIdLength, lowercase: true);
 
-        public Edu(Send send, int length)
+        public Edu(SendHead send, int length)
         {
             Length = length;
             _json = new Utf8JsonWriter(_content, s_json);

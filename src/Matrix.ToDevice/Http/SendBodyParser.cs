@@ -49,7 +49,7 @@ internal ref struct SendBodyParser
 
     private static SendBody Parse(byte[] buffer, int length, SendToDeviceOptions options, bool isEdu)
     {
-        var body = SendBody.Rent(buffer);
+        var body = new SendBody(buffer);
         try
         {
             if (!Utf8.IsValid(buffer.AsSpan(0, length)))

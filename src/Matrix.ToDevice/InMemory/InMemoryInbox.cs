@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Text;
 
 namespace Matrix.ToDevice;
 
@@ -47,18 +48,36 @@ internal sealed class InMemoryInbox(InMemoryInbox.LinkPool links)
         }
     }
 
-    /// <summary>Copies messages from an index on.</summary>
-    public void CopyTo(Span<Entry> entries, int index)
+    /// <summary>
+    /// Copies messages from an index on, at least one: as soon as the store's lock is free, an acknowledgement may give their slots
+    /// to others.
+    /// </summary>
+    public InboxPage CopyPage(int index, int count, int maxBytes)
     {
-        var link = _head;
-        for (index += _first; index >= Link.Size; index -= Link.Size) link = link!.Next;
-        foreach (ref var entry in entries)
+        var entries = new Entry[count];
+        CopyTo(entries, index);
+        var (fitting, contentBytes, bytes) = (0, 0, 0L);
+        foreach (var entry in entries)
         {
-            entry = link!.Entries[index];
-            if (++index < Link.Size) continue;
-            index = 0;
-            link = link.Next;
+            bytes += entry.Content.Length + Encoding.UTF8.GetByteCount(entry.EventType) + Encoding.UTF8.GetByteCount(entry.Sender);
+            if (fitting > 0 && bytes > maxBytes) break;
+            fitting++;
+            contentBytes += entry.Content.Length;
         }
+
+        var memory = new PageMemory();
+        var start = memory.Add(contentBytes);
+        var messages = new InboxMessage[fitting];
+        for (var i = 0; i < fitting; i++)
+        {
+            var entry = entries[i];
+            entry.Content.Span.CopyTo(memory.Buffer.AsSpan(start));
+            messages[i] = new InboxMessage(
+                new InboxPosition(entry.Sequence, entry.SendId), entry.Sender, entry.EventType, memory.Slice(start, entry.Content.Length));
+            start += entry.Content.Length;
+        }
+
+        return new InboxPage(messages, hasMore: index + fitting < Count, memory);
     }
 
     public Entry RemoveFirst()
@@ -95,6 +114,19 @@ internal sealed class InMemoryInbox(InMemoryInbox.LinkPool links)
         Count -= taken.Count;
         if (Count == 0) _head = _tail = null;
         return taken;
+    }
+
+    private void CopyTo(Span<Entry> entries, int index)
+    {
+        var link = _head;
+        for (index += _first; index >= Link.Size; index -= Link.Size) link = link!.Next;
+        foreach (ref var entry in entries)
+        {
+            entry = link!.Entries[index];
+            if (++index < Link.Size) continue;
+            index = 0;
+            link = link.Next;
+        }
     }
 
     internal readonly record struct Entry(long Sequence, InMemorySend Send, ContentPool.Slot Content)

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Text;
 using Microsoft.Extensions.Options;
 
 namespace Matrix.ToDevice;
@@ -16,7 +15,7 @@ internal sealed class InMemoryStore : ITransactionStore, IDeviceInbox, IFederati
     private readonly Lock _lock = new();
     private readonly InMemoryCapacity _capacity;
     private readonly InMemoryInboxes _inboxes;
-    private readonly InMemoryRemovals _removals = new();
+    private readonly RecentRemovals _removals = new();
     private readonly InMemoryTransactions _transactions;
     private readonly InMemoryOutbox _outbox;
     private readonly TimeProvider _time;
@@ -113,7 +112,7 @@ internal sealed class InMemoryStore : ITransactionStore, IDeviceInbox, IFederati
 
             var first = (int)Math.Clamp(after.Sequence - inbox.FirstSequence + 1, 0, inbox.Count);
             var count = Math.Min(limit, inbox.Count - first);
-            return ValueTask.FromResult(count == 0 ? InboxPage.Empty : CopyPage(inbox, first, count, maxBytes));
+            return ValueTask.FromResult(count == 0 ? InboxPage.Empty : inbox.CopyPage(first, count, maxBytes));
         }
     }
 
@@ -296,42 +295,5 @@ internal sealed class InMemoryStore : ITransactionStore, IDeviceInbox, IFederati
                 more = (requester is not null && _transactions.Free(requester, AtOnce)) | inbox?.Count > 0;
             }
         }
-    }
-
-    /// <summary>Copies: as soon as the lock is free, an acknowledgement may give the slots to other messages.</summary>
-    private static InboxPage CopyPage(InMemoryInbox inbox, int first, int count, int maxBytes)
-    {
-        var entries = new InMemoryInbox.Entry[count];
-        inbox.CopyTo(entries, first);
-        var (fitting, contentBytes, bytes) = (0, 0, 0L);
-        foreach (var entry in entries)
-        {
-            bytes += entry.Content.Length + Encoding.UTF8.GetByteCount(entry.EventType) + Encoding.UTF8.GetByteCount(entry.Sender);
-            if (fitting > 0 && bytes > maxBytes) break;
-            fitting++;
-            contentBytes += entry.Content.Length;
-        }
-
-        var memory = new PageMemory(ArrayPool<byte>.Shared.Rent(contentBytes));
-        var messages = new InboxMessage[fitting];
-        var copied = 0;
-        for (var i = 0; i < fitting; i++)
-        {
-            var entry = entries[i];
-            entry.Content.Span.CopyTo(memory.Buffer.AsSpan(copied));
-            messages[i] = new InboxMessage(
-                new InboxPosition(entry.Sequence, entry.SendId), entry.Sender, entry.EventType,
-                memory.Buffer.AsMemory(copied, entry.Content.Length));
-            copied += entry.Content.Length;
-        }
-
-        return new InboxPage(messages, hasMore: first + fitting < inbox.Count, memory);
-    }
-
-    private sealed class PageMemory(byte[] buffer) : IDisposable
-    {
-        public byte[] Buffer => buffer;
-
-        public void Dispose() => ArrayPool<byte>.Shared.Return(buffer);
     }
 }

@@ -141,14 +141,14 @@ public class ToDeviceSync
 
         if (timeout > _options.MaxSyncTimeout) timeout = _options.MaxSyncTimeout;
         var started = _time.GetTimestamp();
-        using var watch = _signals.Watch(device);
+        using var subscription = _signals.Subscribe(device);
         using var waiting = _metrics.Waiting();
         while (true)
         {
             // The signal is taken before the read, so that a message that arrives between the two ends the wait (D13).
-            var signal = watch.NextSignal;
+            var signal = subscription.NextSignal;
             page = await _inbox.ReadAsync(device, InboxPosition.Start, limit, maxBytes, cancellationToken);
-            if (watch.DeviceRemoved)
+            if (subscription.IsDeviceRemoved)
             {
                 // What is there now is for a later device of this ID (D6).
                 page.Dispose();

@@ -7,7 +7,7 @@ namespace Matrix.ToDevice;
 /// Lets <c>.</c> and <c>..</c> be transaction IDs and event types (D2). The server removes such segments from the path
 /// before routing sees it; here they are replaced by a placeholder, and <see cref="SendPath"/> reads the real ones.
 /// </summary>
-internal sealed class DotSegmentFilter : IStartupFilter
+internal sealed class DotSegments : IStartupFilter
 {
     private static readonly string[] s_prefixes =
         [.. SendPath.Versions.Select(version => SendPath.RoutePrefix(version).TrimEnd('/'))];

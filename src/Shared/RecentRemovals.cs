@@ -1,14 +1,14 @@
 namespace Matrix.ToDevice;
 
 /// <summary>
-/// The latest removals of devices, for sends that looked a device up before. It takes the same memory however many devices
-/// end, so that the end of one is never refused. Not thread-safe but for <see cref="Last"/>: its store locks.
+/// The latest removals of devices in this process, for sends that looked a device up before: none of those outlives the process. It
+/// takes the same memory however many devices end. Not thread-safe but for <see cref="Last"/>: its store sees to that.
 /// </summary>
 /// <remarks>
 /// A hash stands for a device, and what is older than the latest ones stands for all devices: in either case, a send can be
 /// refused that need not have been. It looks up again and succeeds.
 /// </remarks>
-internal sealed class InMemoryRemovals
+internal sealed class RecentRemovals
 {
     private const int Remembered = 1024;
 

@@ -4,7 +4,7 @@ using System.Security.Cryptography;
 namespace Matrix.ToDevice;
 
 /// <summary>What all messages of one send have in common (R23).</summary>
-internal readonly record struct Send(string Sender, string EventType, long Id)
+internal readonly record struct SendHead(string Sender, string EventType, long Id)
 {
     // Asking the generator costs more than what it gives: several numbers at once.
     [ThreadStatic]
