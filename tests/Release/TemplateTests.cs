@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net.Http.Headers;
 using System.Text.Json;
 using System.Text.RegularExpressions;
@@ -46,14 +47,15 @@ public class TemplateTests
         var said = await Templates.RunAsync($"{Templates.BlocksOf(store, "sh").Single().Trim()} -warnaserror", store);
 
         TestContext.Out.WriteLine($"dotnet new, build, and its conformance tests: {TimeProvider.System.GetElapsedTime(started).TotalSeconds:F1} s");
-        var passed = int.Parse(Regex.Match(said, @"Failed: +0, Passed: +(\d+),").Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture);
+        var passed = int.Parse(Regex.Match(said, @"Failed: +0, Passed: +(\d+),").Groups[1].Value, CultureInfo.InvariantCulture);
         Assert.That(passed, Is.GreaterThan(60), said);
 
         // The two lines of its README, in the place of the other store.
         var folder = await Templates.CreateAsync("matrix-todevice", "Acme.HostOfStore");
         var lines = Regex.Matches(Templates.BlocksOf(store, "csharp").Single(), @"(?m)^.*?;").Select(match => match.Value).ToList();
         var program = Path.Combine(folder, "Program.cs");
-        var host = Regex.Replace(await File.ReadAllTextAsync(program), @"(?s)builder\.Services\.AddSendToDevice\(\).*?UseSqlite\([^\n]*\n", $"{lines[0]}\n{lines[1].TrimEnd(';')}\n");
+        var host = Regex.Replace(
+            await File.ReadAllTextAsync(program), @"(?s)builder\.Services\.AddSendToDevice\(\).*?UseSqlite\([^\n]*\n", $"{lines[0]}\n{lines[1].TrimEnd(';')}\n");
         Assert.That(host, Does.Contain("UseStore<JournalStore>()").And.Contain(".UseAuth<AuthResolver>()").And.Not.Contain("UseSqlite"));
         await File.WriteAllTextAsync(program, $"using Acme.Store;\n{host}");
         await Templates.RunAsync("dotnet add reference ../Acme.Store/Acme.Store && dotnet build -warnaserror", folder);
@@ -91,14 +93,16 @@ public class TemplateTests
         var commands = Templates.BlocksOf(folder, "sh").Single(block => block.StartsWith("HS=", StringComparison.Ordinal));
         Assert.That(commands, Does.Contain("HS=http://localhost:8008/"));
         Assert.That(await File.ReadAllTextAsync(Path.Combine(folder, "Properties/launchSettings.json")), Does.Contain("\"http://localhost:8008\""));
-        return await Templates.RunAsync(commands.Replace("http://localhost:8008/", host.Address.ToString(), StringComparison.Ordinal).Replace("curl ", "curl -sS ", StringComparison.Ordinal), folder);
+        var here = commands.Replace("http://localhost:8008/", host.Address.ToString(), StringComparison.Ordinal);
+        return await Templates.RunAsync(here.Replace("curl ", "curl -sS ", StringComparison.Ordinal), folder);
     }
 
     private static async Task<JsonElement> SyncAsync(NewHost host, string? since)
     {
         using var http = new HttpClient { BaseAddress = host.Address };
         http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", "bob-for-trials");
-        return JsonElement.Parse(await http.GetStringAsync(new Uri($"_matrix/client/v3/sync{(since is null ? "" : $"?since={since}")}", UriKind.Relative)));
+        var query = since is null ? "" : $"?since={since}";
+        return JsonElement.Parse(await http.GetStringAsync(new Uri($"_matrix/client/v3/sync{query}", UriKind.Relative)));
     }
 
     private static string[] ContentsOf(JsonElement sync) => sync.TryGetProperty("to_device", out var mail)

@@ -87,6 +87,11 @@ public class WorkflowTests
         Assert.That(Workflow.Release.Root.Map("on")!.Map("push")!.List("tags"), Is.EqualTo(new[] { "v*" }));
     }
 
+    /// <summary>A job that failed half-way is run again, and what is there already must not end it. A gallery that is a folder would not.</summary>
+    [Test]
+    public void Publishing_can_be_repeated() => Assert.That(
+        Workflow.Release.Jobs.Single(job => job.Id == "publish").Steps.Single(step => step.Run is not null).Run, Does.Contain("--skip-duplicate"));
+
     [Test]
     public void The_fast_tests_are_of_projects_that_there_are()
     {
