@@ -9,7 +9,7 @@ internal static class Shell
     private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(4);
 
     // What the test host, or the build that has started it, has set for itself is not there for others.
-    private static readonly string[] s_private = ["MSBUILD", "VSTEST", "TESTINGPLATFORM", "GITHUB_", "NUGET_", "COREHOST", "DOTNET_HOST_PATH"];
+    private static readonly string[] s_private = ["MSBUILD", "VSTEST", "TESTINGPLATFORM", "GITHUB_", "NUGET_API_KEY", "COREHOST", "DOTNET_HOST_PATH"];
 
     /// <summary>What the script has printed, errors included.</summary>
     /// <exception cref="ScriptException">It has failed.</exception>

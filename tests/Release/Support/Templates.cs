@@ -18,8 +18,12 @@ internal static class Templates
         return Path.Combine(folder, name);
     }
 
-    public static Task<string> RunAsync(string script, string folder) => Shell.RunAsync(
-        script, folder, new Dictionary<string, string> { ["DOTNET_CLI_TELEMETRY_OPTOUT"] = "true", ["DOTNET_NOLOGO"] = "true" });
+    public static Task<string> RunAsync(string script, string folder) => Shell.RunAsync(script, folder, new Dictionary<string, string>
+    {
+        ["DOTNET_CLI_TELEMETRY_OPTOUT"] = "true",
+        ["DOTNET_NOLOGO"] = "true",
+        ["NUGET_PACKAGES"] = Rehearsal.Folder("packages"),
+    });
 
     /// <summary>The blocks of a README.</summary>
     public static List<string> BlocksOf(string folder, string language) =>
@@ -29,12 +33,11 @@ internal static class Templates
     {
         var rehearsal = await Rehearsal.OnceAsync();
         var folder = Rehearsal.Folder("templates");
-        var machine = (await RunAsync("dotnet nuget locals global-packages --list --force-english-output", folder)).Split("global-packages:")[1].Trim();
+        var machine = (await Shell.RunAsync("dotnet nuget locals global-packages --list --force-english-output", folder)).Split("global-packages:")[1].Trim();
         await File.WriteAllTextAsync(Path.Combine(folder, "nuget.config"),
             $"""
             <configuration>
               <packageSources><clear /><add key="gallery" value="{rehearsal.Gallery}" /></packageSources>
-              <config><add key="globalPackagesFolder" value="{folder}/packages" /></config>
               <fallbackPackageFolders><clear /><add key="machine" value="{machine}" /></fallbackPackageFolders>
             </configuration>
             """);

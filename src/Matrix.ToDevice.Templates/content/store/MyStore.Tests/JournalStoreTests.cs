@@ -18,13 +18,19 @@ public class JournalStoreTests
         result.ThrowIfFailed();
     }
 
-    [Test]
-    public async Task What_a_crash_has_left_of_a_line_is_no_change()
+    [TestCase("its end is missing")]
+    [TestCase("its middle is missing")]
+    public async Task What_a_crash_has_left_of_a_line_is_no_change(string what)
     {
-        var path = Path.Combine(s_folder, "torn.journal");
+        var path = Path.Combine(s_folder, $"{Guid.NewGuid()}.journal");
         await SendAsync(path, "1");
         await SendAsync(path, "2");
-        using (var file = File.Open(path, FileMode.Open)) file.SetLength(file.Length - 1);
+        using (var file = File.Open(path, FileMode.Open))
+        {
+            if (what == "its end is missing") file.SetLength(file.Length - 1);
+            file.Position = file.Length - 50;
+            file.Write(new byte[10]);
+        }
 
         Assert.That(await SendAsync(path, "1"), Is.EqualTo(CommitResult.AlreadyCommitted));
         Assert.That(await SendAsync(path, "2"), Is.EqualTo(CommitResult.Committed));

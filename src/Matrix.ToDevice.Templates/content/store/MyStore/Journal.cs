@@ -18,9 +18,19 @@ internal sealed class Journal : IDisposable
             _file.ReadExactly(bytes);
             var end = 0;
             for (int length; (length = bytes.AsSpan(end).IndexOf((byte)'\n')) >= 0; end += length + 1)
-                apply(JsonSerializer.Deserialize<Change>(bytes.AsSpan(end, length))!);
+            {
+                try
+                {
+                    apply(JsonSerializer.Deserialize<Change>(bytes.AsSpan(end, length))!);
+                }
+                catch (JsonException) when (end + length + 1 == bytes.Length)
+                {
+                    // A disk may write the end of a line before its middle.
+                    break;
+                }
+            }
 
-            // What a crash has left of a line was never answered.
+            // What a crash has left of the last line was never answered.
             _file.SetLength(end);
             _file.Position = end;
         }
