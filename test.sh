@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that must hold: build, format, .NET tests, tests with real Matrix clients and with a real browser.
+# Everything that must hold: build, format, .NET tests, the workflows, tests with real Matrix clients and with a real browser.
 # Needs the .NET SDK and Debian's tools; installs the rest. Prints one line a suite and the sum of all as the last line.
 #
 #   ./test.sh          everything
@@ -38,6 +38,9 @@ main() {
   if ! has_mariadb; then step mariadb locked apt_install mariadb-server-core mariadb-client-core || true; fi
   local project
   for project in tests/*/*.csproj; do dotnet_suite "$project"; done
+  if step workflow-packages locked install_packages tests/Workflows; then
+    node_suite Workflows tests/Workflows npm
+  fi
   if step client-packages locked install_packages tests/Clients; then
     node_suite Clients tests/Clients npm
     node_suite Clients-PostgreSQL tests/Clients env HOMESERVER_STORE=postgresql pg_virtualenv -t npm
