@@ -14,6 +14,9 @@ internal sealed class ReferenceData
     public long LastEdu { get; set; }
     public Dictionary<string, Lease> Leases { get; } = [];
 
+    /// <summary>For stores that lock.</summary>
+    public RowLocks Rows { get; } = new();
+
     /// <summary>What a store keeps elsewhere: a restored backup does not change it.</summary>
     public Dictionary<string, long> Beside { get; init; } = [];
 
@@ -83,7 +86,8 @@ internal class ReferenceStore(ReferenceData data, TimeProvider time) : ITransact
     public virtual ValueTask<int> AcknowledgeAsync(DeviceAddress device, InboxPosition upTo, CancellationToken cancellationToken) =>
         DoAsync(() => Acknowledge(InboxOf(device), upTo), cancellationToken);
 
-    public ValueTask RemoveDeviceAsync(DeviceAddress device, CancellationToken cancellationToken) => DoAsync(() => RemoveDevice(device), cancellationToken);
+    public virtual ValueTask RemoveDeviceAsync(DeviceAddress device, CancellationToken cancellationToken) =>
+        DoAsync(() => RemoveDevice(device), cancellationToken);
 
     public ValueTask<int> PurgeAsync(string endpoint, DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken) =>
         DoAsync(() => Purge(endpoint, lastUsedBefore, atMost), cancellationToken);
