@@ -57,7 +57,9 @@ internal sealed class LongIdStore(LongIds ids, StoreInstance store) : ITransacti
 
     private ToDeviceMessage Long(ToDeviceMessage message) => message with
     {
-        Recipient = ids.Of(message.Recipient), Sender = ids.OfUser(message.Sender), EventType = ids.Of(message.EventType),
+        Recipient = ids.Of(message.Recipient),
+        Sender = ids.OfUser(message.Sender),
+        EventType = ids.Of(message.EventType),
     };
 
     private InboxMessage Short(InboxMessage message) => message with { Sender = ids.Short(message.Sender), EventType = ids.Short(message.EventType) };

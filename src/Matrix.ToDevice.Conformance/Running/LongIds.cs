@@ -14,7 +14,7 @@ internal sealed class LongIds
     // Those in which it matters most what a store does with an ID on its way: keep, find, and delete.
     private static readonly HashSet<string> s_promises =
     [
-        Promises.LaterDevice, Promises.RemovedDevices, Promises.UnusedRecords, Promises.OnlyReceived, Promises.OneSender, Promises.Restart, Promises.Hosts,
+        Promises.LaterDevice, Promises.UnusedRecords, Promises.OnlyReceived, Promises.OneSender, Promises.Restart, Promises.Hosts,
     ];
 
     private readonly string _random = Texts.Random(Bytes);
@@ -56,7 +56,7 @@ internal sealed class LongIds
 
     private string Known(string text, string id)
     {
-        _short[id] = text;
+        _short.TryAdd(id, text);
         return id;
     }
 }

@@ -33,8 +33,9 @@ internal sealed class TextTrial
     public void End(string advice)
     {
         if (_findings.Count == 0) return;
-        var parts = _findings.GroupBy(finding => finding.Part).Select(part =>
-            $"{part.Key}: {string.Join("; ", part.DistinctBy(finding => (finding.Kind, finding.Outcome)).Select(finding => $"{finding.Kind} {finding.Outcome} ({Shorten(finding.Detail)})"))}.");
+        var parts = _findings.GroupBy(finding => finding.Part)
+            .Select(part => $"{part.Key}: {string.Join("; ", part.DistinctBy(finding => (finding.Kind, finding.Outcome))
+                .GroupBy(finding => (finding.Outcome, Shorten(finding.Detail)), finding => finding.Kind).Select(Tell))}.");
         throw new BrokenPromise($"{string.Join(" ", parts)} {advice}", _cause);
     }
 
@@ -45,6 +46,9 @@ internal sealed class TextTrial
 
     private static string Escape(string text) =>
         string.Concat(text.Select(letter => char.IsAscii(letter) && !char.IsControl(letter) ? $"{letter}" : $"\\u{(int)letter:x4}"));
+
+    private static string Tell(IGrouping<(string Outcome, string Detail), string> kinds) =>
+        $"{kinds.First()} {kinds.Key.Outcome} ({kinds.Key.Detail}){string.Concat(kinds.Skip(1).Select(kind => $", likewise {kind}"))}";
 
     private static string Shorten(string detail)
     {

@@ -1,7 +1,7 @@
 namespace Matrix.ToDevice.Tests;
 
 /// <summary>A <see cref="ReferenceStore"/> that locks rows one by one before it commits or removes, and not all in one order.</summary>
-internal sealed class LockingStore(ReferenceData data, TimeProvider time, Fault fault) : ReferenceStore(data, time), IDisposable
+internal sealed class LockingStore(ReferenceData data, TimeProvider time, RowLocks locks, Fault fault) : ReferenceStore(data, time), IDisposable
 {
     private const string CounterOfRemovals = "counter of removals";
 
@@ -45,7 +45,7 @@ internal sealed class LockingStore(ReferenceData data, TimeProvider time, Fault 
         {
             foreach (var row in rows)
             {
-                await Data.Rows.LockAsync(owner, row, seesCircles: fault != Fault.LocksInTheOrderOfTheCall, cancellationToken);
+                await locks.LockAsync(owner, row, seesCircles: fault != Fault.LocksInTheOrderOfTheCall, cancellationToken);
                 // Each is a round trip.
                 await Task.Yield();
             }
@@ -54,7 +54,7 @@ internal sealed class LockingStore(ReferenceData data, TimeProvider time, Fault 
         }
         finally
         {
-            Data.Rows.Release(owner);
+            locks.Release(owner);
             _oneAtATime.Release();
         }
     }

@@ -14,9 +14,6 @@ internal sealed class ReferenceData
     public long LastEdu { get; set; }
     public Dictionary<string, Lease> Leases { get; } = [];
 
-    /// <summary>For stores that lock.</summary>
-    public RowLocks Rows { get; } = new();
-
     /// <summary>What a store keeps elsewhere: a restored backup does not change it.</summary>
     public Dictionary<string, long> Beside { get; init; } = [];
 

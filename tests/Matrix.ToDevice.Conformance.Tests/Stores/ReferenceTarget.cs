@@ -7,6 +7,7 @@ internal sealed class ReferenceTarget(Fault fault = Fault.None, TimeSpan? timeLi
 {
     private readonly ConcurrentDictionary<string, (ReferenceData Data, int Instances)> _data = new();
     private readonly ConcurrentDictionary<string, ReferenceData> _saved = new();
+    private readonly ConcurrentDictionary<string, RowLocks> _locks = new();
 
     public override string Name => fault == Fault.None ? "Reference" : fault.ToString();
 
@@ -20,7 +21,7 @@ internal sealed class ReferenceTarget(Fault fault = Fault.None, TimeSpan? timeLi
     {
         var (shared, instance) = _data.AddOrUpdate(data, _ => (new(), 1), (_, known) => (known.Data, known.Instances + 1));
         if (fault == Fault.None) return new(StoreInstance.Of(new ReferenceStore(shared, time)));
-        if (LockingStore.Has(fault)) return new(StoreInstance.Of(new LockingStore(shared, time, fault)));
+        if (LockingStore.Has(fault)) return new(StoreInstance.Of(new LockingStore(shared, time, _locks.GetOrAdd(data, _ => new()), fault)));
 
         var store = new BrokenStore(shared, time, fault, instance);
         if (instance > 1) store.Restart();
@@ -31,6 +32,7 @@ internal sealed class ReferenceTarget(Fault fault = Fault.None, TimeSpan? timeLi
     {
         _data.TryRemove(data, out _);
         _saved.TryRemove(data, out _);
+        _locks.TryRemove(data, out _);
         return ValueTask.CompletedTask;
     }
 
