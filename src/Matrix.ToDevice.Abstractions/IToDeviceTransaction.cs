@@ -8,7 +8,8 @@ namespace Matrix.ToDevice;
 /// <item><term>Abandoned_transactions_leave_nothing</term><description> Disposed without a commit, it leaves no message,
 /// no EDU and no record, and its key is free again (D3).</description></item>
 /// <item><term>Open_transactions_hold_up_nobody</term><description> While it is open, others begin and commit, with any key
-/// and to any device, and readers read: a slow client is nobody else's trouble (D12).</description></item>
+/// and to any device, and readers read: a slow client is nobody else's trouble. Nor do calls wait for each other in a circle, in whatever
+/// order they name devices and destinations: a store locks in one order, or makes again what its database has ended for it (D12).</description></item>
 /// <item><term>Transactions_commit_once</term><description> It is over when it is disposed, and when <see cref="CommitAsync"/>
 /// was called, whatever came of that: a result or an exception. From then on, a commit and an append throw
 /// <see cref="InvalidOperationException"/> and do nothing; disposing it does nothing more. A retry is a transaction of its own.

@@ -31,15 +31,20 @@ public sealed class ConformanceCase
     /// <summary>Tries the promise out on a new store of the target, for as long as the target's time limit at most.</summary>
     /// <param name="target">The store.</param>
     /// <param name="cancellationToken">Cancels the run; that is no result but an exception.</param>
-    public async Task<ConformanceResult> RunAsync(StoreTarget target, CancellationToken cancellationToken = default)
+    public Task<ConformanceResult> RunAsync(StoreTarget target, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(target);
+        return RunAsync(target, Openings.Of(target), cancellationToken);
+    }
+
+    internal async Task<ConformanceResult> RunAsync(StoreTarget target, Openings openings, CancellationToken cancellationToken)
+    {
         cancellationToken.ThrowIfCancellationRequested();
         if ((Requires & ~target.Claims) is var missing && missing != StoreClaims.None)
             return new ConformanceResult(this, ConformanceOutcome.NotClaimed, $"{target.Name} does not claim: {missing}.");
 
         using var cancel = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var run = new CaseRun(target, cancel.Token);
+        var run = new CaseRun(this, target, openings, cancel.Token);
         // On the thread pool: a store that blocks its caller runs into the time limit too.
         var running = Task.Run(() => RunAsync(run), CancellationToken.None);
         try

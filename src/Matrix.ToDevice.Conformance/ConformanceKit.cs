@@ -6,8 +6,8 @@ public static class ConformanceKit
     /// <summary>All cases, those of one promise together.</summary>
     public static IReadOnlyList<ConformanceCase> Cases { get; } =
     [
-        .. TransactionCases.All, .. AbandonedCases.All, .. OverCases.All, .. CommitCases.All, .. OrderCases.All, .. PageCases.All, .. ContentCases.All,
-        .. AcknowledgementCases.All, .. LaterDeviceCases.All, .. RemovalCases.All, .. PurgeCases.All, .. ForeignCases.All,
+        .. TransactionCases.All, .. AbandonedCases.All, .. LockOrderCases.All, .. OverCases.All, .. CommitCases.All, .. OrderCases.All, .. PageCases.All,
+        .. ContentCases.All, .. AcknowledgementCases.All, .. LaterDeviceCases.All, .. RemovalCases.All, .. PurgeCases.All, .. ForeignCases.All,
         .. OutboxCases.All, .. SenderCases.All, .. CancellationCases.All, .. RestartCases.All, .. InstanceCases.All,
     ];
 
@@ -42,8 +42,8 @@ public static class ConformanceKit
         ArgumentNullException.ThrowIfNull(target);
         ArgumentNullException.ThrowIfNull(cases);
 
-        var results = new List<ConformanceResult>();
-        foreach (var one in cases) results.Add(await one.RunAsync(target, cancellationToken));
+        var (results, openings) = (new List<ConformanceResult>(), new Openings());
+        foreach (var one in cases) results.Add(await one.RunAsync(target, openings, cancellationToken));
         return new ConformanceReport(target.Name, results);
     }
 }

@@ -3,7 +3,10 @@ namespace Matrix.ToDevice;
 /// <summary>What the author of a store writes for the kit: what the store can do, and how one is opened.</summary>
 public abstract class StoreTarget
 {
-    /// <summary>The store's name in reports.</summary>
+    /// <summary>
+    /// The store's name in reports. Targets of one class that open different stores have different names: when a store cannot be opened,
+    /// the first case tells why, and the others of the same class and name point to it.
+    /// </summary>
     public virtual string Name => GetType().Name;
 
     /// <summary>What the store can do beyond what every store has to.</summary>

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Matrix.ToDevice.Tests;
 
 /// <summary>How runs end: nothing passes silently.</summary>
@@ -139,8 +141,10 @@ public class ReportTests
         public void Dispose() => close();
     }
 
-    private sealed class Target(Func<StoreInstance> open, StoreClaims claims = StoreClaims.None) : StoreTarget
+    private sealed class Target(Func<StoreInstance> open, StoreClaims claims = StoreClaims.None, [CallerMemberName] string name = "") : StoreTarget
     {
+        public override string Name => $"{name} {claims}";
+
         public int Deleted { get; private set; }
 
         public override StoreClaims Claims => claims;

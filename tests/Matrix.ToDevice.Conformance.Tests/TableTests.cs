@@ -7,6 +7,7 @@ namespace Matrix.ToDevice.Tests;
 public class TableTests
 {
     private static readonly StoreTarget[] s_stores = [new ReferenceTarget(), new InMemoryTarget(), new SqliteTarget()];
+    private static readonly int[] s_parts = [0, 1, 2, 3];
 
     [Test]
     public async Task The_stores_of_the_house_pass_all_that_they_claim()
@@ -22,12 +23,13 @@ public class TableTests
         Assert.That(reports[0].Count(ConformanceOutcome.NotClaimed), Is.Zero, "the reference store can do everything");
     }
 
-    /// <summary>Each fault's own case, and which others see it too.</summary>
-    [Test]
-    public async Task Every_fault_is_caught()
+    /// <summary>Each fault's own case, and which others see it too. In parts: together they take longer than a test may on a busy machine.</summary>
+    [TestCaseSource(nameof(s_parts))]
+    public async Task Every_fault_is_caught(int part)
     {
+        var faults = Faults.All.Where((_, n) => n % s_parts.Length == part).ToDictionary();
         var caught = new Dictionary<Fault, List<string>>();
-        await Parallel.ForEachAsync(Faults.All.Keys, async (fault, _) =>
+        await Parallel.ForEachAsync(faults.Keys, async (fault, _) =>
         {
             var report = await ConformanceKit.RunAsync(new ReferenceTarget(fault), CancellationToken.None);
             lock (caught)
@@ -37,11 +39,11 @@ public class TableTests
         foreach (var one in ConformanceKit.Cases)
         {
             TestContext.Out.WriteLine(one);
-            TestContext.Out.WriteLine($"  catches:      {Join(fault => Faults.All[fault] == one.Name && caught[fault].Contains(one.Name))}");
-            TestContext.Out.WriteLine($"  catches too:  {Join(fault => Faults.All[fault] != one.Name && caught[fault].Contains(one.Name))}");
+            TestContext.Out.WriteLine($"  catches:      {Join(fault => faults[fault] == one.Name && caught[fault].Contains(one.Name))}");
+            TestContext.Out.WriteLine($"  catches too:  {Join(fault => faults[fault] != one.Name && caught[fault].Contains(one.Name))}");
         }
 
-        Assert.That(Faults.All.Where(fault => !caught[fault.Key].Contains(fault.Value)).Select(fault => fault.Key), Is.Empty);
+        Assert.That(faults.Where(fault => !caught[fault.Key].Contains(fault.Value)).Select(fault => fault.Key), Is.Empty);
 
         string Join(Func<Fault, bool> which) => string.Join(", ", caught.Keys.Where(which).Order());
     }

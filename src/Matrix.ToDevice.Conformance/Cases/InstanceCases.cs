@@ -15,6 +15,8 @@ internal static class InstanceCases
         new(Promises.Hosts, A_removal_on_another_instance_refuses_a_send_once, StoreClaims.SeveralInstances),
         new(Promises.Hosts, EDUs_of_all_instances_stand_in_one_order, StoreClaims.SeveralInstances | StoreClaims.Outbox),
         new(Promises.Hosts, A_destination_that_one_instance_has_taken_is_not_given_to_another, StoreClaims.SeveralInstances | StoreClaims.Outbox),
+        new(Promises.Hosts, Sends_and_removals_in_opposite_orders_on_two_instances_hold_up_nobody, StoreClaims.SeveralInstances),
+        new(Promises.Hosts, EDUs_in_opposite_orders_on_two_instances_all_arrive, StoreClaims.SeveralInstances | StoreClaims.Outbox),
     ];
 
     private static async Task Of_duplicates_on_two_instances_one_is_committed(CaseRun run)
@@ -133,6 +135,19 @@ internal static class InstanceCases
             "When the time of one instance has run out, another takes over, and knows what was being sent.");
         Check.That(!await one.RenewAsync("other", "one", SenderCases.Hour, position), "The first instance is told that it has lost the destination.");
         await SenderCases.TakeAtOnceAsync([one, two]);
+    }
+
+    private static async Task Sends_and_removals_in_opposite_orders_on_two_instances_hold_up_nobody(CaseRun run)
+    {
+        var (one, two) = await OpenTwoAsync(run);
+        await LockOrderCases.SendAsync(run, [one, two]);
+        await LockOrderCases.RemoveAsync(run, [one, two]);
+    }
+
+    private static async Task EDUs_in_opposite_orders_on_two_instances_all_arrive(CaseRun run)
+    {
+        var (one, two) = await OpenTwoAsync(run);
+        await LockOrderCases.SendEdusAsync(run, [one, two]);
     }
 
     private static async Task<(Session One, Session Two)> OpenTwoAsync(CaseRun run)

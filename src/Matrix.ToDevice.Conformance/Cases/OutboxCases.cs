@@ -1,5 +1,6 @@
 using static Matrix.ToDevice.RestoreCases;
 using static Matrix.ToDevice.Session;
+using static Matrix.ToDevice.TextCases;
 
 namespace Matrix.ToDevice;
 
@@ -17,6 +18,7 @@ internal static class OutboxCases
         new(Promises.OnlyReceived, Removing_EDUs_that_are_not_there_hides_none_that_come_later, StoreClaims.Outbox),
         new(Promises.OnlyReceived, A_late_answer_for_what_a_restored_backup_has_lost_removes_nothing_new, StoreClaims.Outbox | StoreClaims.Restorable),
         new(Promises.DestinationsListed, Destinations_with_EDUs_are_listed_in_ordinal_order, StoreClaims.Outbox),
+        new(Promises.DestinationsListed, Destinations_with_long_and_similar_names_are_told_apart, StoreClaims.Outbox),
     ];
 
     private static async Task EDUs_stand_in_the_order_of_their_commits(CaseRun run)

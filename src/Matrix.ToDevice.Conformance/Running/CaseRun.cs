@@ -3,16 +3,22 @@ using System.Collections.Concurrent;
 namespace Matrix.ToDevice;
 
 /// <summary>One run of one case: the stores that it opens, its clock, and what is going on, for when it does not end.</summary>
-internal sealed class CaseRun(StoreTarget target, CancellationToken cancel)
+internal sealed class CaseRun(ConformanceCase one, StoreTarget target, Openings openings, CancellationToken cancel)
 {
     private static readonly TimeSpan s_closing = TimeSpan.FromSeconds(2);
+    private static readonly DeviceAddress s_nobody = new("@nobody:hs1", "N1");
 
     private readonly ConcurrentDictionary<string, int> _calls = new();
     private readonly ConcurrentDictionary<string, List<Session>> _open = new();
+    private readonly LongIds? _longIds = LongIds.AreUsedFor(one) ? new() : null;
+    private volatile bool _isOpening;
 
     public CaseClock Time { get; } = new();
 
     public CancellationToken Cancel => cancel;
+
+    /// <summary>What it is most likely if a call throws or does not return from here on.</summary>
+    public string Suspicion { get; set; } = "";
 
     /// <summary>A new, empty store.</summary>
     public Task<Session> OpenAsync() => OpenAsync($"todevice_{Guid.NewGuid().ToString("N")[..20]}");
@@ -47,9 +53,8 @@ internal sealed class CaseRun(StoreTarget target, CancellationToken cancel)
         }
         catch (Exception exception) when (!cancel.IsCancellationRequested)
         {
-            throw new BrokenPromise(
-                $"{name} threw {exception.GetType().Name}: {exception.Message} A store throws when it is not to be had, and here nothing "
-                + "stands in its way.", exception);
+            var reason = _isOpening ? "" : $" A store throws when it is not to be had, and here nothing stands in its way.{Suspicion}";
+            throw new BrokenPromise($"{name} threw {Describe(exception)}{reason}", exception);
         }
         finally
         {
@@ -65,12 +70,30 @@ internal sealed class CaseRun(StoreTarget target, CancellationToken cancel)
     });
 
     /// <summary>Why the case failed, and what the store threw if it did.</summary>
-    public (string Reason, Exception? Cause) Explain(Exception exception) => exception switch
+    public (string Reason, Exception? Cause) Explain(Exception exception)
     {
-        BrokenPromise broken => (broken.Message, broken.InnerException),
-        TimeoutException => ($"The case did not end within {target.TimeLimit.TotalSeconds} s. {Waiting()}", null),
-        _ => ($"The case ended with {exception.GetType().Name}: {exception.Message}", exception),
-    };
+        var (reason, cause) = exception switch
+        {
+            BrokenPromise broken => (broken.Message, broken.InnerException),
+            TimeoutException => ($"The case did not end within {target.TimeLimit.TotalSeconds} s. {Waiting()}", null),
+            _ => ($"The case ended with {exception.GetType().Name}: {exception.Message}", exception),
+        };
+        if (_isOpening && !cancel.IsCancellationRequested)
+        {
+            var kind = cause is null && exception is BrokenPromise ? "what it opened cannot be used" : (cause ?? exception).GetType().Name;
+            (reason, var isWhole) = openings.Failed(one.Name, kind, reason);
+            return (reason, isWhole ? cause : null);
+        }
+
+        return (_longIds is null ? reason : $"{reason} (In this case, IDs have {LongIds.Bytes} bytes.)", cause);
+    }
+
+    /// <summary>An exception with its cause, where that says more.</summary>
+    public static string Describe(Exception exception)
+    {
+        var (text, cause) = ($"{exception.GetType().Name}: {exception.Message}", exception.GetBaseException());
+        return cause == exception ? text : $"{text} ({cause.GetType().Name}: {cause.Message})";
+    }
 
     public async Task CloseAsync()
     {
@@ -110,20 +133,33 @@ internal sealed class CaseRun(StoreTarget target, CancellationToken cancel)
 
     private async Task<Session> OpenAsync(string data)
     {
-        var instance = await CallAsync("StoreTarget.OpenAsync", () => target.OpenAsync(data, Time, cancel));
-        var session = new Session(this, data, instance);
+        if (openings.WhyNotToTry(one.Name) is { } reason) throw new BrokenPromise(reason);
+
+        _isOpening = true;
+        var instance = await CallAsync("StoreTarget.OpenAsync", () => target.OpenAsync(data, Time, cancel))
+            ?? throw new BrokenPromise("StoreTarget.OpenAsync returned null.");
+        var session = new Session(this, data, _longIds is null ? instance : _longIds.In(instance));
         _open.GetOrAdd(data, _ => []).Add(session);
         Check.That(
             instance.Outbox is not null || !target.Claims.HasFlag(StoreClaims.Outbox),
             "The target claims an outbox, but the instance that it opened has none: hand the IFederationOutbox to StoreInstance.");
+        if (!openings.HaveSucceeded) await AnswersAsync(instance);
+        openings.Succeeded();
+        _isOpening = false;
         return session;
     }
+
+    /// <summary>Many stores connect when they are first used: until then, nobody knows whether they can be.</summary>
+    private ValueTask AnswersAsync(StoreInstance instance) => CallAsync("IDeviceInbox.ReadAsync, the first call after StoreTarget.OpenAsync,", async () =>
+    {
+        using var page = await instance.Inbox.ReadAsync(s_nobody, InboxPosition.Start, 1, int.MaxValue, cancel);
+    });
 
     private string Waiting()
     {
         var waiting = _calls.Where(call => call.Value > 0).Select(call => $"{call.Key}{(call.Value > 1 ? $" ({call.Value} times)" : "")}").ToList();
         return waiting.Count == 0
             ? "No call was under way: the store is too slow for it, or the time limit too short."
-            : $"These calls have not returned: {string.Join(", ", waiting)}. A call must not wait for another transaction to end.";
+            : $"These calls have not returned: {string.Join(", ", waiting)}. A call must not wait for another transaction to end.{Suspicion}";
     }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Text;
 using System.Text.Json;
 
 namespace Matrix.ToDevice.Tests;
@@ -8,7 +9,7 @@ namespace Matrix.ToDevice.Tests;
 /// </summary>
 internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault fault, int instance) : ReferenceStore(data, time), IDisposable
 {
-    private const int Cut = 255;
+    private const int Cut = 255, IndexedPart = 191, ShortColumn = 64;
     // A fault is seen in small sends; in large ones it need not take its time.
     private const int SlowSteps = 5;
 
@@ -157,6 +158,14 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
         {
             case Fault.LosesRecordsAtRestart: Data.LastUses.Clear(); break;
             case Fault.LosesEdusAtRestart: Data.Edus.Clear(); break;
+            case Fault.CutsIdsAtRestart:
+                foreach (var (device, inbox) in Data.Inboxes.ToList())
+                {
+                    Data.Inboxes.Remove(device);
+                    Data.Inboxes[new(CutText(device.UserId, ShortColumn), CutText(device.DeviceId, ShortColumn))] = inbox;
+                }
+
+                break;
             case Fault.KeepsNotesInMemory: Data.Leases.Clear(); break;
             case Fault.RenewsRecordsAtRestart:
                 foreach (var key in Data.LastUses.Keys) Data.LastUses[key] = _time.GetUtcNow();
@@ -192,6 +201,7 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
         Fault.TakesAnOriginForAUser when key.DeviceId is null => key with { Endpoint = TransactionKey.SendToDevice },
         Fault.TakesNoDeviceForAnEmptyId => key with { DeviceId = key.DeviceId ?? "" },
         Fault.CutsTransactionIds => key with { TransactionId = CutText(key.TransactionId) },
+        Fault.CutsEventTypesOfKeys => key with { EventType = CutText(key.EventType, ShortColumn) },
         _ => key,
     };
 
@@ -199,6 +209,7 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
     {
         Fault.IgnoresCaseOfDevices => new(Lower(device.UserId), Lower(device.DeviceId)),
         Fault.CutsDeviceIds => device with { DeviceId = CutText(device.DeviceId) },
+        Fault.IndexesTheBeginningOfDeviceIds => device with { DeviceId = CutText(device.DeviceId, IndexedPart) },
         _ => device,
     };
 
@@ -223,6 +234,10 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
     protected override void Append(Transaction transaction, IReadOnlyList<ToDeviceMessage> messages)
     {
         _open.Add(transaction);
+        if (fault == Fault.RefusesNulInSenders && messages.Any(message => message.Sender.Contains('\0')))
+            throw new ArgumentException("invalid byte sequence for encoding \"UTF8\": 0x00");
+        if (fault == Fault.RefusesLongUserIds && messages.Any(message => message.Recipient.UserId.Length > ShortColumn))
+            throw new InvalidOperationException($"value too long for type character varying({ShortColumn})");
         if (fault == Fault.KeepsTheLastAppendOnly) transaction.Messages.Clear();
         base.Append(transaction, messages);
         if (fault == Fault.ShowsMessagesAtAppend)
@@ -232,6 +247,8 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
 
     protected override void Append(Transaction transaction, IReadOnlyList<OutboundEdu> edus)
     {
+        if (fault == Fault.KeepsMessageIdsInAscii) edus = [.. edus.Select(edu => edu with { MessageId = Encoding.ASCII.GetString(Encoding.ASCII.GetBytes(edu.MessageId)) })];
+        if (fault == Fault.CutsDestinations) edus = [.. edus.Select(edu => edu with { Destination = CutText(edu.Destination, ShortColumn) })];
         base.Append(transaction, edus);
         foreach (var edu in edus) _appended[edu.MessageId] = _time.GetUtcNow();
         if (fault == Fault.ShowsEdusAtAppend)
@@ -357,8 +374,12 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
         base.Record(transaction);
     }
 
-    protected override string EventTypeOf(ToDeviceMessage message) =>
-        fault == Fault.EndsEventTypesAtNul ? message.EventType.Split('\0')[0] : base.EventTypeOf(message);
+    protected override string EventTypeOf(ToDeviceMessage message) => fault switch
+    {
+        Fault.EndsEventTypesAtNul => message.EventType.Split('\0')[0],
+        Fault.TrimsEventTypes => message.EventType.TrimEnd(' '),
+        _ => base.EventTypeOf(message),
+    };
 
     protected override long NextSequence(ReferenceData.Inbox inbox)
     {
@@ -478,6 +499,13 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
     {
         if (fault == Fault.KeepsMessagesOfRemovedDevices) return;
         base.RemoveMessages(device);
+        if (fault == Fault.RemovesDevicesByTheBeginningOfTheirIds)
+        {
+            var beginning = CutText(device.DeviceId, IndexedPart);
+            foreach (var other in Data.Inboxes.Keys.Where(other => other.UserId == device.UserId && CutText(other.DeviceId, IndexedPart) == beginning))
+                Data.Inboxes.Remove(other);
+        }
+
         if (fault != Fault.RemovesAllDevicesOfTheUser) return;
         foreach (var other in Data.Inboxes.Keys.Where(other => other.UserId == device.UserId)) Data.Inboxes.Remove(other);
     }
@@ -512,6 +540,7 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
 
     protected override IReadOnlyList<OutboxEntry> ReadEdus(string destination, long after, int limit)
     {
+        if (fault == Fault.CutsDestinations) destination = CutText(destination, ShortColumn);
         after = fault switch
         {
             Fault.ReadsEdusFromTheOldest => 0,
@@ -653,7 +682,7 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
 
     private static string Lower(string text) => text.ToLowerInvariant();
 
-    private static string CutText(string text) => text[..Math.Min(text.Length, Cut)];
+    private static string CutText(string text, int length = Cut) => text[..Math.Min(text.Length, length)];
 
     private static byte[] Parse(ReadOnlyMemory<byte> content)
     {

@@ -21,6 +21,7 @@ public enum Fault
     [CaughtBy("Keys_that_differ_in_any_part_are_different")] LeavesTheEventTypeOut,
     [CaughtBy("Keys_that_differ_in_any_part_are_different")] TakesNoDeviceForAnEmptyId,
     [CaughtBy("Long_and_unusual_transaction_ids_are_told_apart")] CutsTransactionIds,
+    [CaughtBy("Keys_with_long_and_unusual_texts_are_told_apart")] CutsEventTypesOfKeys,
     [CaughtBy("A_send_without_a_device_is_remembered_too")] ForgetsSendsWithoutDevice,
     [CaughtBy("EDUs_of_other_servers_are_told_apart_by_server_and_message_id")] LeavesTheOriginOut,
     [CaughtBy("EDUs_of_other_servers_are_told_apart_by_server_and_message_id")] TakesAnOriginForAUser,
@@ -31,6 +32,11 @@ public enum Fault
     [CaughtBy("Nothing_is_visible_before_the_commit")] ShowsMessagesAtAppend,
     [CaughtBy("An_abandoned_duplicate_does_not_take_the_record_with_it")] FreesTheKeyOfWhatIsAbandoned,
     [CaughtBy("An_open_transaction_holds_up_nobody")] LocksInboxesWhileOpen,
+    [CaughtBy("Sends_to_the_same_devices_in_opposite_orders_all_arrive")] LocksInTheOrderOfTheCall,
+    [CaughtBy("Sends_to_the_same_devices_in_opposite_orders_all_arrive")] LocksItsSenderFirst,
+    [CaughtBy("Sends_to_the_same_devices_in_opposite_orders_all_arrive")] LosesWhatADeadlockEnds,
+    [CaughtBy("Removals_and_acknowledgements_beside_sends_hold_up_nobody")] LocksTheCounterOfRemovalsFirst,
+    [CaughtBy("EDUs_for_the_same_servers_in_opposite_orders_all_arrive")] LocksDestinationsInTheOrderOfTheCall,
 
     [CaughtBy("A_transaction_that_was_committed_is_over")] CommitsAgain,
     [CaughtBy("A_transaction_that_was_committed_is_over")] AppendsAfterTheCommit,
@@ -70,11 +76,17 @@ public enum Fault
     [CaughtBy("Contents_arrive_byte_for_byte")] ParsesContents,
     [CaughtBy("Contents_of_every_length_up_to_64_KiB_arrive_whole")] CutsContents,
     [CaughtBy("Senders_and_event_types_of_any_text_arrive_unchanged")] EndsEventTypesAtNul,
+    [CaughtBy("Senders_and_event_types_of_any_text_arrive_unchanged")] RefusesNulInSenders,
+    [CaughtBy("Senders_and_event_types_of_any_text_arrive_unchanged")] TrimsEventTypes,
     [CaughtBy("A_buffer_that_is_used_again_changes_no_message")] KeepsTheRequestsMemory,
     [CaughtBy("A_page_stays_as_it_was_read")] UsesMemoryOfPagesAgain,
     [CaughtBy("EDUs_arrive_byte_for_byte")] ParsesEdus,
+    [CaughtBy("Message_ids_of_EDUs_arrive_unchanged")] KeepsMessageIdsInAscii,
     [CaughtBy("Devices_with_similar_ids_have_their_own_inboxes")] IgnoresCaseOfDevices,
     [CaughtBy("Long_and_unusual_user_and_device_ids_have_inboxes")] CutsDeviceIds,
+    [CaughtBy("Long_and_unusual_user_and_device_ids_have_inboxes")] RefusesLongUserIds,
+    [CaughtBy("Long_and_unusual_user_and_device_ids_have_inboxes")] IndexesTheBeginningOfDeviceIds,
+    [CaughtBy("Long_and_unusual_user_and_device_ids_have_inboxes")] RemovesDevicesByTheBeginningOfTheirIds,
 
     [CaughtBy("An_acknowledgement_deletes_up_to_its_message_and_no_further")] DeletesTheWholeInbox,
     [CaughtBy("A_stale_position_deletes_nothing")] DeletesAsManyAsTheNumberSays,
@@ -127,6 +139,7 @@ public enum Fault
     [CaughtBy("A_late_answer_for_what_a_restored_backup_has_lost_removes_nothing_new")] NotesRemovedEdusBesideTheDatabase,
     [CaughtBy("Destinations_with_EDUs_are_listed_in_ordinal_order")] SortsDestinationsWithoutCase,
     [CaughtBy("Destinations_with_EDUs_are_listed_in_ordinal_order")] ListsEmptiedDestinations,
+    [CaughtBy("Destinations_with_long_and_similar_names_are_told_apart")] CutsDestinations,
 
     [CaughtBy("A_destination_that_was_taken_is_given_to_nobody")] GivesDestinationsToEverybody,
     [CaughtBy("A_destination_that_was_taken_is_given_to_nobody")] GivesHoldersTheirOwnAgain,
@@ -161,6 +174,7 @@ public enum Fault
 
     [CaughtBy("Messages_and_records_are_there_after_a_restart")] LosesRecordsAtRestart,
     [CaughtBy("Messages_and_records_are_there_after_a_restart")] LosesMessagesAtRestart,
+    [CaughtBy("Messages_and_records_are_there_after_a_restart")] CutsIdsAtRestart,
     [CaughtBy("EDUs_are_there_after_a_restart")] LosesEdusAtRestart,
     [CaughtBy("What_was_being_sent_is_known_after_a_restart")] KeepsNotesInMemory,
     [CaughtBy("What_was_deleted_stays_deleted_after_a_restart")] BringsAcknowledgedMessagesBackAtRestart,
@@ -176,6 +190,8 @@ public enum Fault
     [CaughtBy("A_removal_on_another_instance_refuses_a_send_once")] KeepsRemovalsForEachInstance,
     [CaughtBy("EDUs_of_all_instances_stand_in_one_order")] NumbersEdusForEachInstance,
     [CaughtBy("A_destination_that_one_instance_has_taken_is_not_given_to_another")] KeepsHoldersForEachInstance,
+    [CaughtBy("Sends_and_removals_in_opposite_orders_on_two_instances_hold_up_nobody")] LocksInTheOrderOfTheCallOnEachInstance,
+    [CaughtBy("EDUs_in_opposite_orders_on_two_instances_all_arrive")] LocksDestinationsInTheOrderOfTheCallOnEachInstance,
 }
 
 internal static class Faults

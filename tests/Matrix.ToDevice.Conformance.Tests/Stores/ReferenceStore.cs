@@ -83,7 +83,8 @@ internal class ReferenceStore(ReferenceData data, TimeProvider time) : ITransact
     public virtual ValueTask<int> AcknowledgeAsync(DeviceAddress device, InboxPosition upTo, CancellationToken cancellationToken) =>
         DoAsync(() => Acknowledge(InboxOf(device), upTo), cancellationToken);
 
-    public ValueTask RemoveDeviceAsync(DeviceAddress device, CancellationToken cancellationToken) => DoAsync(() => RemoveDevice(device), cancellationToken);
+    public virtual ValueTask RemoveDeviceAsync(DeviceAddress device, CancellationToken cancellationToken) =>
+        DoAsync(() => RemoveDevice(device), cancellationToken);
 
     public ValueTask<int> PurgeAsync(string endpoint, DateTimeOffset lastUsedBefore, int atMost, CancellationToken cancellationToken) =>
         DoAsync(() => Purge(endpoint, lastUsedBefore, atMost), cancellationToken);
