@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Reflection.Metadata;
 using System.Reflection.PortableExecutable;
 using System.Text;
+using System.Text.RegularExpressions;
 
 namespace Matrix.ToDevice.Tests;
 
@@ -43,6 +44,16 @@ internal sealed class ContentTests
         }
 
         Assert.That(Packed.Packages.Select(package => package["description"]), Is.Unique);
+    }
+
+    [Test]
+    public void The_version_stands_in_one_file()
+    {
+        var files = Directory.GetFiles(Packed.Checkout.Folder, "*.*proj", SearchOption.AllDirectories)
+            .Concat(Directory.GetFiles(Packed.Checkout.Folder, "Directory.*", SearchOption.AllDirectories))
+            .Where(file => Regex.IsMatch(File.ReadAllText(file), "<(Package|Assembly|File|Informational)?Version(Prefix|Suffix)?(>| Condition)"));
+
+        Assert.That(files.Select(Path.GetFileName), Is.EqualTo(new[] { "Directory.Build.props" }));
     }
 
     [Test]
