@@ -36,6 +36,7 @@ main() {
   step format locked dotnet format Matrix.ToDevice.sln --verify-no-changes --no-restore || true
   if ! has_postgresql; then step postgresql locked install_postgresql || true; fi
   if ! has_mariadb; then step mariadb locked apt_install mariadb-server-core mariadb-client-core || true; fi
+  if ! has_linker; then step linker locked apt_install clang zlib1g-dev || true; fi
   local project
   for project in tests/*/*.csproj; do dotnet_suite "$project"; done
   if step workflow-packages locked install_packages tests/Workflows; then
@@ -100,6 +101,9 @@ install_postgresql() {
 
 # Its programs, without the server that Debian would start.
 has_mariadb() { [[ -x /usr/sbin/mariadbd ]] && command -v mariadb-install-db && command -v my_print_defaults; } >/dev/null
+
+# For the packages' tests, which compile ahead of time.
+has_linker() { command -v clang || command -v gcc; } >/dev/null
 
 apt_install() { # PACKAGE...
   as_root apt-get update -qq && as_root apt-get install -qq -y --no-install-recommends "$@"
