@@ -30,12 +30,18 @@ public class SettingsTests
         Assert.That(Of("npm").List("directories"), Is.EquivalentTo(folders));
     }
 
-    /// <summary>What was held back for a reason: the lowest versions that a host may have.</summary>
+    /// <summary>What was held back for a reason: the lowest versions that a host may have, and the compiler that a tool of the build is for.</summary>
     [Test]
     public void Dependabot_leaves_the_lower_bounds_of_the_packages_alone()
     {
-        var bounds = XDocument.Load(Repository.PathOf("Directory.Packages.props")).Descendants("PackageVersion")
-            .Where(package => (string)package.Attribute("Version")! == "10.0.0").Select(package => (string)package.Attribute("Include")!).ToList();
+        var central = XDocument.Load(Repository.PathOf("Directory.Packages.props")).Descendants("PackageVersion")
+            .Where(package => (string)package.Attribute("Version")! == "10.0.0").Select(package => (string)package.Attribute("Include")!);
+        var projects = Directory.GetFiles(Repository.PathOf("src"), "*.csproj", SearchOption.AllDirectories)
+            .Concat(Directory.GetFiles(Repository.PathOf("build"), "*.csproj", SearchOption.AllDirectories));
+        var own = projects.SelectMany(file => XDocument.Load(file).Descendants("PackageReference")
+            .Where(package => package.Attribute("VersionOverride") is not null || file.Contains("PublicDocs", StringComparison.Ordinal))
+            .Select(package => (string)package.Attribute("Include")!));
+        var bounds = central.Concat(own).Distinct().ToList();
         var ignored = ((YamlSequenceNode)Of("nuget").Children["ignore"]).Children.Cast<YamlMappingNode>()
             .Where(package => !package.Children.ContainsKey("update-types")).Select(package => package.Text("dependency-name"));
 
