@@ -15,24 +15,20 @@ internal sealed class MigrationTests
 
     private string _folder = null!;
     private WebApplication _app = null!;
-    private HttpClient _http = null!;
 
     [SetUp]
-    public async Task StartAsync()
+    public void Build()
     {
         _folder = Directory.CreateTempSubdirectory("to-device-migration-").FullName;
         var builder = WebApplication.CreateBuilder();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Logging.ClearProviders();
         _app = ObjectHost.Build(builder, Path.Combine(_folder, "todevice.db"));
-        await _app.StartAsync();
-        _http = new HttpClient { BaseAddress = new Uri(_app.Urls.Single()) };
     }
 
     [TearDown]
     public async Task StopAsync()
     {
-        _http.Dispose();
         await _app.StopAsync();
         await _app.DisposeAsync();
         Directory.Delete(_folder, recursive: true);
@@ -43,6 +39,7 @@ internal sealed class MigrationTests
     {
         for (var run = 0; run < 2; run++)
             await MigrationExamples.MoveAsync(Service<ITransactionStore>(), Service<IDeviceInbox>(), WaitingAsync(), default);
+        await _app.StartAsync();
 
         using var batch = await Service<ToDeviceSync>().NextAsync(s_bobsPhone, null, TimeSpan.Zero, default);
 
@@ -57,6 +54,7 @@ internal sealed class MigrationTests
     {
         var sent = new MigrationExamples.OldTransaction("@alice:hs1", "A1", "m.test", "t1");
         for (var run = 0; run < 2; run++) await MigrationExamples.MoveAsync(Service<ITransactionStore>(), sent, default);
+        await _app.StartAsync();
         var token = Service<ObjectUsers>().Add("@alice:hs1", "A1");
         Service<ObjectUsers>().Add(s_bobsPhone.UserId, s_bobsPhone.DeviceId);
 
@@ -81,10 +79,11 @@ internal sealed class MigrationTests
 
     private async Task<HttpStatusCode> SendAsync(Guid token, string txnId)
     {
+        using var http = new HttpClient { BaseAddress = new Uri(_app.Urls.Single()) };
         using var request = new HttpRequestMessage(HttpMethod.Put, $"/_matrix/client/v3/sendToDevice/m.test/{txnId}");
         request.Headers.Authorization = new("Bearer", token.ToString());
         request.Content = new StringContent($$"""{"messages":{"@bob:hs1":{"*":{"of":"{{txnId}}"} } } }""");
-        using var response = await _http.SendAsync(request);
+        using var response = await http.SendAsync(request);
         return response.StatusCode;
     }
 }

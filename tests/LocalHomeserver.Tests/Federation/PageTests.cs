@@ -4,7 +4,7 @@ using Matrix.ToDevice;
 namespace LocalHomeserver.Tests;
 
 /// <summary>docs/federation.md gives the times that there are.</summary>
-internal sealed class PageTests
+internal sealed partial class PageTests
 {
     private static readonly string s_repository = typeof(PageTests).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
         .Single(metadata => metadata.Key == "Repository").Value!;
