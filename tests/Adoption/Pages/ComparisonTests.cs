@@ -33,10 +33,10 @@ internal sealed partial class ComparisonTests
 
     private static bool IsHead(string cell) => cell is "Synapse" or "Dendrite" or "tuwunel";
 
-    [GeneratedRegex(@"\[([SDT][0-9]+)\]")]
+    [GeneratedRegex(@"\[((?:sy|de|tu)[0-9]+)\]")]
     private static partial Regex Source();
 
-    [GeneratedRegex(@"^\[([SDT][0-9]+)\]: (\S+)$")]
+    [GeneratedRegex(@"^\[((?:sy|de|tu)[0-9]+)\]: (\S+)$")]
     private static partial Regex Definition();
 
     [GeneratedRegex("^https://github[.]com/[^/]+/[^/]+/blob/[0-9a-f]{40}/[^#]+#L[0-9]+(-L[0-9]+)?$")]
