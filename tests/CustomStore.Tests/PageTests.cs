@@ -4,23 +4,12 @@ using Matrix.ToDevice.Tests;
 
 namespace CustomStore.Tests;
 
-/// <summary>docs/writing-a-store.md shows code that is compiled and run, and names what there is.</summary>
+/// <summary>docs/writing-a-store.md names what there is.</summary>
 public partial class PageTests
 {
     private const string BrokenStores = "tests/Matrix.ToDevice.Conformance.Tests/Stores/Fault.cs";
 
     private static readonly string s_page = Read("docs/writing-a-store.md");
-
-    private static IEnumerable<string> Blocks => CodeBlock().Matches(s_page).Select(match => match.Groups[1].Value);
-
-    [Test]
-    public void The_page_shows_all_marked_parts_of_the_sample_and_no_other_code()
-    {
-        var parts = Directory.GetFiles(Path.Combine(Repository.Folder, "samples/CustomStore"), "*.cs")
-            .SelectMany(file => MarkedPart().Matches(File.ReadAllText(file)).Select(match => Lines(match.Groups[2].Value))).ToList();
-        Assert.That(parts, Is.Not.Empty);
-        Assert.That(Blocks.Select(Lines), Is.EquivalentTo(parts));
-    }
 
     [Test]
     public void Promises_and_cases_have_the_names_that_the_page_gives_them()
@@ -41,26 +30,7 @@ public partial class PageTests
         foreach (Match row in rows) Assert.That(faults[row.Groups[1].Value], Does.Contain(row.Groups[2].Value), row.Value);
     }
 
-    [Test]
-    public void The_pages_links_lead_somewhere()
-    {
-        foreach (Match link in Link().Matches(s_page))
-            Assert.That(Path.Exists(Path.Combine(Repository.Folder, "docs", link.Groups[1].Value)), link.Value);
-    }
-
     private static string Read(string file) => File.ReadAllText(Path.Combine(Repository.Folder, file));
-
-    /// <summary>The lines without what they are indented by.</summary>
-    private static string Lines(string text) => Indent().Replace(text.Trim(), "");
-
-    [GeneratedRegex("(?m)^ +")]
-    private static partial Regex Indent();
-
-    [GeneratedRegex("(?s)```csharp\n(.*?)\n```")]
-    private static partial Regex CodeBlock();
-
-    [GeneratedRegex(@"(?s)// <([\w-]+)>\n(.*?)\n *// </\1>")]
-    private static partial Regex MarkedPart();
 
     [GeneratedRegex("`([A-Z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)+)`")]
     private static partial Regex PromiseOrCase();
@@ -70,7 +40,4 @@ public partial class PageTests
 
     [GeneratedRegex(@"(?m)^\|.*\| `(\w+)` \| `(\w+)` \|$")]
     private static partial Regex MistakeRow();
-
-    [GeneratedRegex(@"\]\((?!https?:)([^)#]+)")]
-    private static partial Regex Link();
 }

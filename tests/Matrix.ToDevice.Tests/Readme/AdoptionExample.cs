@@ -9,8 +9,8 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Matrix.ToDevice.Tests;
 
 /// <summary>
-/// What README and docs/getting-started.md show, between the marks; <see cref="AdoptionTests"/> runs it and compares the
-/// texts.
+/// What README and docs/getting-started.md show, between the marks; <see cref="AdoptionTests"/> runs it. That it is what they show is a
+/// test of tests/Adoption.
 /// </summary>
 internal static class AdoptionExample
 {

@@ -1,4 +1,3 @@
-using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
@@ -6,11 +5,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Matrix.ToDevice.Tests;
 
-/// <summary>The adoption example of the README works, and the README shows it as it is.</summary>
-public partial class AdoptionTests
+/// <summary>The adoption example of the README works.</summary>
+public class AdoptionTests
 {
-    private static readonly string[] s_sources = ["Readme/AdoptionExample.cs", "Readme/SyncExamples.cs", "Sync/Objects/ObjectHosts.cs"];
-
     [Test]
     public async Task The_adoption_example_delivers_a_message_once()
     {
@@ -39,30 +36,4 @@ public partial class AdoptionTests
             new DeviceAddress("@bob:hs1", "LAPTOP"), default);
         (await bob.SendAsync("t1", "@alice:hs1", "*")).ShouldBe(401, "M_UNKNOWN_TOKEN");
     }
-
-    [TestCase("README.md", "readme-services")]
-    [TestCase("README.md", "readme-map")]
-    [TestCase("README.md", "readme-seams")]
-    [TestCase("README.md", "readme-sync")]
-    [TestCase("README.md", "readme-logout")]
-    [TestCase("docs/getting-started.md", "readme-services")]
-    [TestCase("docs/getting-started.md", "readme-seams")]
-    [TestCase("docs/sync.md", "sync-object")]
-    [TestCase("docs/sync.md", "sync-wait")]
-    [TestCase("docs/sync.md", "sync-token")]
-    [TestCase("docs/sync.md", "newtonsoft")]
-    public void A_page_shows_the_tested_source(string page, string part)
-    {
-        var source = string.Concat(s_sources.Select(file => File.ReadAllText(Path.Combine(Repository.Folder, "tests/Matrix.ToDevice.Tests", file))));
-        var match = Regex.Match(source, $"// <{part}>\n(.*?)\n *// </{part}>", RegexOptions.Singleline);
-        Assert.That(match.Success, part);
-
-        Assert.That(Lines(File.ReadAllText(Path.Combine(Repository.Folder, page))), Does.Contain(Lines(match.Groups[1].Value)));
-    }
-
-    /// <summary>The lines without what they are indented by.</summary>
-    private static string Lines(string text) => Indent().Replace(text.Trim(), "");
-
-    [GeneratedRegex("(?m)^ +")]
-    private static partial Regex Indent();
 }

@@ -1,6 +1,6 @@
 namespace Matrix.ToDevice.Tests;
 
-/// <summary>What docs/sync.md shows, between the marks; <see cref="SyncExamplesTests"/> runs it, <see cref="AdoptionTests"/> compares the texts.</summary>
+/// <summary>What docs/sync.md shows, between the marks; <see cref="SyncExamplesTests"/> runs it.</summary>
 internal static class SyncExamples
 {
     // <sync-object>
