@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Runtime.InteropServices;
+using System.Runtime.Serialization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -77,6 +78,9 @@ public sealed class ToDeviceBatch : IDisposable
         _disposed = true;
         _page.Dispose();
     }
+
+    [OnSerializing]
+    private void Refuse(StreamingContext context) => ToDeviceEvent.RefuseOtherSerializers(this);
 
     /// <summary>A content, for as long as its batch is there.</summary>
     private sealed class Guard(ToDeviceBatch batch, ReadOnlyMemory<byte> content) : MemoryManager<byte>

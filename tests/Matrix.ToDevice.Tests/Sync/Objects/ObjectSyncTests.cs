@@ -107,6 +107,26 @@ internal sealed class DisposedBatchTests
         Assert.That(() => JsonSerializer.Serialize(new { batch }), Throws.TypeOf<NotSupportedException>().With.Message.Contains("batch.ToEvents()"));
     }
 
+    // It would write each content as {"length":…}, and the device would acknowledge that.
+    [Test]
+    public async Task Newtonsoft_says_what_to_write_instead()
+    {
+        await using var server = await TestHomeserver.StartAsync();
+        await server.Login("@alice:hs1", "A1").SendAsync("t1", "@alice:hs1", "A1", """{"n":1}""");
+        using var batch = await server.ToDevice.NextAsync(new DeviceAddress("@alice:hs1", "A1"), null, TimeSpan.Zero, default);
+        var events = batch.ToEvents();
+
+        foreach (var response in (object[])[batch, events, events.Events, new { to_device = events }, new { events.Events }])
+        {
+            foreach (var write in (Action[])[() => Newtonsoft.Json.JsonConvert.SerializeObject(response), () => Newtonsoft.Json.Linq.JToken.FromObject(response)])
+            {
+                Assert.That(
+                    () => write(),
+                    Throws.InnerException.TypeOf<NotSupportedException>().And.InnerException.Message.Contains("new JRaw(e.ContentJson)"));
+            }
+        }
+    }
+
     [TestCase(true)]
     [TestCase(false)]
     public async Task Events_are_written_alike_whatever_the_serializers_options(bool areIndented)
