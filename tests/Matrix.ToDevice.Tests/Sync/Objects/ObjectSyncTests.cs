@@ -98,6 +98,35 @@ internal sealed class DisposedBatchTests
         Assert.That(events.Events.Single().ContentJson, Is.EqualTo("""{"n":1}"""), "the copy stays");
     }
 
+    [TestCase(false)]
+    [TestCase(true)]
+    public async Task Memory_is_not_given_back_while_somebody_copies_it(bool isWritten)
+    {
+        using var memory = new GivenBack();
+        ToDeviceBatch? batch = null;
+        Task? disposing = null;
+        var page = new LookedAt([new(new(1, 1), "@alice:hs1", "m.test", """{"n":1}"""u8.ToArray())], () =>
+        {
+            // In the middle of it, on another thread. It has all the time that it needs when nothing keeps it.
+            disposing ??= Task.Run(batch!.Dispose);
+            Assert.That(memory.Is.Wait(TimeSpan.FromMilliseconds(300)), Is.False, "while it is copied");
+        });
+        batch = new ToDeviceBatch(new InboxPage(page, hasMore: false, memory), "t");
+
+        if (isWritten)
+        {
+            using var json = new Utf8JsonWriter(Stream.Null);
+            batch.WriteTo(json);
+        }
+        else
+        {
+            Assert.That(batch.ToEvents().Events.Single().ContentJson, Is.EqualTo("""{"n":1}"""));
+        }
+
+        await disposing!;
+        Assert.That(memory.Is.IsSet, "then it is");
+    }
+
     [Test]
     public async Task A_batch_that_is_returned_from_an_endpoint_says_what_to_return_instead()
     {
@@ -144,5 +173,33 @@ internal sealed class DisposedBatchTests
         Assert.That(WithoutSpaces(one), Is.EqualTo($"[{Event}]"));
 
         static string WithoutSpaces(string json) => string.Concat(json.Where(c => !char.IsWhiteSpace(c)));
+    }
+
+    private sealed class LookedAt(IReadOnlyList<InboxMessage> messages, Action look) : IReadOnlyList<InboxMessage>
+    {
+        public int Count => messages.Count;
+
+        public InboxMessage this[int index]
+        {
+            get
+            {
+                look();
+                return messages[index];
+            }
+        }
+
+        public IEnumerator<InboxMessage> GetEnumerator()
+        {
+            for (var i = 0; i < Count; i++) yield return this[i];
+        }
+
+        System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => GetEnumerator();
+    }
+
+    private sealed class GivenBack : IDisposable
+    {
+        public ManualResetEventSlim Is { get; } = new();
+
+        public void Dispose() => Is.Set();
     }
 }
