@@ -76,7 +76,7 @@ internal abstract class Database(TimeProvider time, ILogger logger) : IDisposabl
         {
             try
             {
-                return await AttemptAsync(work, cancellationToken);
+                return await HostTransaction.Without(() => AttemptAsync(work, cancellationToken));
             }
             catch (Exception exception) when (!cancellationToken.IsCancellationRequested && attempt < MaxAttempts
                 && time.GetElapsedTime(started) < s_longestTrying && IsOfDatabase(exception))

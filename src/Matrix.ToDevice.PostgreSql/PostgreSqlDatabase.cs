@@ -33,7 +33,8 @@ internal sealed class PostgreSqlDatabase : IAsyncDisposable
     /// <summary>Which database it is, for messages; without secrets.</summary>
     public string Name { get; }
 
-    public ValueTask<NpgsqlConnection> ConnectAsync(CancellationToken cancellationToken) => _dataSource.OpenConnectionAsync(cancellationToken);
+    public ValueTask<NpgsqlConnection> ConnectAsync(CancellationToken cancellationToken) =>
+        HostTransaction.Without(() => _dataSource.OpenConnectionAsync(cancellationToken));
 
     /// <summary>Throws when statements of several callers go over one connection: what listens, and what commits, needs its own.</summary>
     public void CheckMultiplexing()

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Matrix.ToDevice;
@@ -35,20 +36,35 @@ internal sealed class Registration(IServiceCollection services)
         {
             if (part.ImplementationType is not { } type) continue;
             var call = s_parts.FirstOrDefault(candidate => type.IsAssignableTo(candidate.Seam)).Call;
-            if (call is null || ScopedNeedOf(part) is not { } need) continue;
+            if (call is null || ScopedNeedOf(type, []) is not { } need) continue;
             throw new InvalidOperationException(
                 $"{call}<{type.Name}>() makes one {type.Name} for all requests, and it needs {need.Name}, of which each request has its own. "
                 + $"Say {call}<{type.Name}>(lifetime: ServiceLifetime.Scoped).");
         }
     }
 
-    private Type? ScopedNeedOf(ServiceDescriptor part)
+    /// <summary>What each request has for itself, and a class needs, or somebody whom it needs: all of them live as long as it does.</summary>
+    private Type? ScopedNeedOf([DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] Type implementation, Dictionary<Type, Type?> known)
     {
-        var needs = part.ImplementationType!.GetConstructors()
-            .Select(constructor => constructor.GetParameters().Select(parameter => parameter.ParameterType).FirstOrDefault(IsScoped)).ToList();
-        return needs.Contains(null) ? null : needs.FirstOrDefault();
+        if (known.TryGetValue(implementation, out var need)) return need;
+        known[implementation] = null;
+        var needs = implementation.GetConstructors()
+            .Select(constructor => constructor.GetParameters().Select(parameter => ScopedIn(parameter.ParameterType, known)).FirstOrDefault(found => found is not null)).ToList();
+        return known[implementation] = needs.Contains(null) ? null : needs.FirstOrDefault();
     }
 
-    private bool IsScoped(Type type) =>
-        services.LastOrDefault(service => !service.IsKeyedService && service.ServiceType == type)?.Lifetime == ServiceLifetime.Scoped;
+    private Type? ScopedIn(Type type, Dictionary<Type, Type?> known)
+    {
+        var service = Find(type) ?? (type.IsConstructedGenericType ? Find(type.GetGenericTypeDefinition()) : null);
+        if (service is not null)
+        {
+            return service.Lifetime == ServiceLifetime.Scoped ? type
+                : service.ImplementationType is { } implementation ? ScopedNeedOf(implementation, known) : null;
+        }
+
+        // All that there are of a service.
+        return type.IsConstructedGenericType && type.GetGenericTypeDefinition() == typeof(IEnumerable<>) ? ScopedIn(type.GenericTypeArguments[0], known) : null;
+    }
+
+    private ServiceDescriptor? Find(Type type) => services.LastOrDefault(service => !service.IsKeyedService && service.ServiceType == type);
 }

@@ -1,5 +1,6 @@
 using Matrix.ToDevice;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
+using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 
 namespace Microsoft.EntityFrameworkCore;
 
@@ -19,6 +20,7 @@ public static class ToDeviceModelBuilderExtensions
         // Everything is named here, so that no convention of the host names it otherwise; and no number is the database's.
         modelBuilder.Entity<DeviceRow>(row =>
         {
+            AsTheyCome(row);
             row.ToTable("to_device_device", schema).HasKey(device => device.Key);
             Key(row.Property(device => device.Key), "device");
             row.Property(device => device.LastSequence).HasColumnName("last_sequence");
@@ -29,6 +31,7 @@ public static class ToDeviceModelBuilderExtensions
         });
         modelBuilder.Entity<MessageRow>(row =>
         {
+            AsTheyCome(row);
             row.ToTable("to_device_message", schema).HasKey(message => new { message.Device, message.Sequence });
             Key(row.Property(message => message.Device), "device");
             row.Property(message => message.Sequence).HasColumnName("sequence").ValueGeneratedNever();
@@ -40,6 +43,7 @@ public static class ToDeviceModelBuilderExtensions
         });
         modelBuilder.Entity<TransactionRow>(row =>
         {
+            AsTheyCome(row);
             row.ToTable("to_device_transaction", schema).HasKey(record => new { record.Device, record.Key });
             Key(row.Property(record => record.Device), "device");
             Key(row.Property(record => record.Key), "fingerprint");
@@ -51,6 +55,7 @@ public static class ToDeviceModelBuilderExtensions
         });
         modelBuilder.Entity<DestinationRow>(row =>
         {
+            AsTheyCome(row);
             row.ToTable("to_device_destination", schema).HasKey(destination => destination.Destination);
             Destination(row.Property(destination => destination.Destination));
             row.Property(destination => destination.LastPosition).HasColumnName("last_position");
@@ -65,6 +70,7 @@ public static class ToDeviceModelBuilderExtensions
         });
         modelBuilder.Entity<EduRow>(row =>
         {
+            AsTheyCome(row);
             row.ToTable("to_device_edu", schema).HasKey(edu => new { edu.Destination, edu.Position });
             Destination(row.Property(edu => edu.Destination));
             row.Property(edu => edu.Position).HasColumnName("position").ValueGeneratedNever();
@@ -74,6 +80,7 @@ public static class ToDeviceModelBuilderExtensions
         });
         modelBuilder.Entity<CounterRow>(row =>
         {
+            AsTheyCome(row);
             row.ToTable("to_device_counter", schema).HasKey(counter => counter.Id);
             row.Property(counter => counter.Id).HasColumnName("id").ValueGeneratedNever();
             row.Property(counter => counter.Value).HasColumnName("value");
@@ -81,9 +88,26 @@ public static class ToDeviceModelBuilderExtensions
         return modelBuilder;
     }
 
+    /// <summary>
+    /// Values are stored as they are, whatever a host's conventions make of its own: a content that is cut off is lost, numbers as
+    /// text have another order, and names in other letters are not found again.
+    /// </summary>
+    private static void AsTheyCome<TRow>(EntityTypeBuilder<TRow> row)
+        where TRow : class
+    {
+        foreach (var property in row.Metadata.GetProperties())
+        {
+            property.SetValueConverter((ValueConverter?)null);
+            property.SetProviderClrType(null);
+            property.SetColumnType(null);
+            property.SetMaxLength(null);
+            property.SetIsFixedLength(null);
+        }
+    }
+
     private static void Key(PropertyBuilder<byte[]> property, string name) =>
         property.HasColumnName(name).HasMaxLength(StoredKey.Bytes).IsFixedLength().IsRequired().ValueGeneratedNever();
 
     private static void Destination(PropertyBuilder<string> property) =>
-        property.HasColumnName("destination").HasColumnType(null).HasMaxLength(2 * StoredText.MaxDestinationBytes).IsUnicode(false).IsRequired().ValueGeneratedNever();
+        property.HasColumnName("destination").HasMaxLength(2 * StoredText.MaxDestinationBytes).IsUnicode(false).IsRequired().ValueGeneratedNever();
 }

@@ -14,12 +14,21 @@ internal static class RowDeletion
     /// <summary>Deletes rows of which only the keys are looked at, and what guards against their being changed meanwhile.</summary>
     /// <returns>How many there were.</returns>
     /// <exception cref="DbUpdateConcurrencyException">One is not there any more.</exception>
+    /// <exception cref="InvalidOperationException">The host keeps what is to be deleted: messages would come again, and to later devices.</exception>
     public static async Task<int> DeleteAsync<TRow>(this DbContext db, IReadOnlyList<TRow> rows)
         where TRow : class
     {
         if (rows.Count == 0) return 0;
         db.RemoveRange(rows);
         await db.SaveChangesAsync(CancellationToken.None);
+        // A context knows nothing more of a row that it has deleted.
+        if (db.ChangeTracker.Entries<TRow>().Any())
+        {
+            throw new InvalidOperationException(
+                $"{db.GetType().Name} does not delete rows of {db.Model.FindEntityType(typeof(TRow))?.GetTableName()}: its SaveChanges, or an interceptor, "
+                + "changes them in another way. Leave the to_device_ tables out of that.");
+        }
+
         db.ChangeTracker.Clear();
         return rows.Count;
     }

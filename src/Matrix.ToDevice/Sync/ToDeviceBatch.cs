@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Runtime.InteropServices;
+using System.Runtime.Serialization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -12,6 +13,8 @@ namespace Matrix.ToDevice;
 [JsonConverter(typeof(ToDeviceBatchConverter))]
 public sealed class ToDeviceBatch : IDisposable
 {
+    // Whoever copies the contents has the memory to the end, also when somebody else disposes the batch meanwhile.
+    private readonly Lock _copying = new();
     private readonly InboxPage _page;
     private InboxMessage[]? _events;
     private volatile bool _disposed;
@@ -55,28 +58,40 @@ public sealed class ToDeviceBatch : IDisposable
     {
         ArgumentNullException.ThrowIfNull(json);
 
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        json.WriteStartObject();
-        json.WriteStartArray("events"u8);
-        foreach (var message in _page.Messages) ToDeviceEvent.Write(json, message.Sender, message.EventType, message.Content.Span);
-        json.WriteEndArray();
-        json.WriteEndObject();
+        lock (_copying)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            json.WriteStartObject();
+            json.WriteStartArray("events"u8);
+            foreach (var message in _page.Messages) ToDeviceEvent.Write(json, message.Sender, message.EventType, message.Content.Span);
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
     }
 
     /// <summary>A copy for a response that is an object: the value of its <c>to_device</c> key.</summary>
     /// <exception cref="ObjectDisposedException">It has been disposed.</exception>
     public ToDeviceEvents ToEvents()
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        return new ToDeviceEvents(_page.Messages);
+        lock (_copying)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return new ToDeviceEvents(_page.Messages);
+        }
     }
 
     /// <summary>Gives the memory of the contents back. Harmless when repeated.</summary>
     public void Dispose()
     {
-        _disposed = true;
-        _page.Dispose();
+        lock (_copying)
+        {
+            _disposed = true;
+            _page.Dispose();
+        }
     }
+
+    [OnSerializing]
+    private void Refuse(StreamingContext context) => ToDeviceEvent.RefuseOtherSerializers(this);
 
     /// <summary>A content, for as long as its batch is there.</summary>
     private sealed class Guard(ToDeviceBatch batch, ReadOnlyMemory<byte> content) : MemoryManager<byte>

@@ -1,3 +1,4 @@
+using System.Runtime.Serialization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -34,6 +35,11 @@ public sealed class ToDeviceEvents
 
     /// <summary>The events, oldest first. Empty when there are none.</summary>
     public IReadOnlyList<ToDeviceEvent> Events { get; }
+
+    // Others than System.Text.Json, who do not know the converters, call it: Newtonsoft.Json would write each content as what it
+    // knows of a ReadOnlyMemory, its length, and the device would acknowledge that.
+    [OnSerializing]
+    private void Refuse(StreamingContext context) => ToDeviceEvent.RefuseOtherSerializers(this);
 }
 
 /// <summary>One to-device event of a sync response. <c>System.Text.Json</c> writes it as <c>{"sender": …, "type": …, "content": …}</c>.</summary>
@@ -53,6 +59,13 @@ public sealed class ToDeviceEvent
 
     /// <summary>The event's content as text, for serializers that take JSON as a string: <c>new JRaw(e.ContentJson)</c>.</summary>
     public string ContentJson => Encoding.UTF8.GetString(Content.Span);
+
+    [OnSerializing]
+    private void Refuse(StreamingContext context) => RefuseOtherSerializers(this);
+
+    internal static void RefuseOtherSerializers(object value) => throw new NotSupportedException(
+        $"Only System.Text.Json can write a {value.GetType().Name}. For Newtonsoft.Json, make an object of each event of batch.{nameof(ToDeviceBatch.ToEvents)}(), "
+        + $"with new JRaw(e.{nameof(ContentJson)}) as its content.");
 
     internal static void Write(Utf8JsonWriter json, string sender, string type, ReadOnlySpan<byte> content)
     {

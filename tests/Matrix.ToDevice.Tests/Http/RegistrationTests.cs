@@ -58,6 +58,49 @@ public class RegistrationTests
             Throws.InvalidOperationException.With.Message.Contains(call).And.Message.Contains(nameof(RequestsOwn)).And.Message.Contains("Scoped"));
     }
 
+    [TestCase("a transient one")]
+    [TestCase("a singleton")]
+    [TestCase("an open generic one")]
+    [TestCase("all of them")]
+    public async Task R20_and_so_is_one_that_needs_it_through_somebody_else(string between)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Host.UseDefaultServiceProvider(options => options.ValidateScopes = options.ValidateOnBuild = false);
+        var parts = builder.Services.AddSendToDevice().UseInMemory().UseDirectory<NobodyDirectory>();
+        if (between == "all of them") parts.UseAuth<AuthOf<IEnumerable<RequestsOwn>>>();
+        else parts.UseAuth<AuthOf<Between<string>>>();
+        builder.Services.AddScoped<RequestsOwn>();
+        if (between == "a transient one") builder.Services.AddTransient<Between<string>>();
+        if (between == "a singleton") builder.Services.AddSingleton<Between<string>>();
+        if (between == "an open generic one") builder.Services.AddTransient(typeof(Between<>));
+        await using var app = builder.Build();
+
+        Assert.That(() => app.MapSendToDevice(), Throws.InvalidOperationException.With.Message.Contains("UseAuth<AuthOf").And.Message.Contains(nameof(RequestsOwn)));
+    }
+
+    [Test]
+    public async Task R20_what_each_request_has_for_itself_may_be_of_an_open_generic_kind()
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Host.UseDefaultServiceProvider(options => options.ValidateScopes = options.ValidateOnBuild = false);
+        builder.Services.AddSendToDevice().UseInMemory().UseAuth<AuthOf<Between<string>>>().UseDirectory<NobodyDirectory>();
+        builder.Services.AddScoped(typeof(Between<>)).AddSingleton<RequestsOwn>();
+        await using var app = builder.Build();
+
+        Assert.That(() => app.MapSendToDevice(), Throws.InvalidOperationException.With.Message.Contains("Between"));
+    }
+
+    [Test]
+    public async Task R20_one_instance_may_need_others_of_which_there_is_one_instance()
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Services.AddSendToDevice().UseInMemory().UseAuth<AuthOf<Between<string>>>().UseDirectory<NobodyDirectory>();
+        builder.Services.AddTransient(typeof(Between<>)).AddSingleton<RequestsOwn>();
+        await using var app = builder.Build();
+
+        Assert.That(() => app.MapSendToDevice(), Throws.Nothing);
+    }
+
     [Test]
     public async Task R20_adding_the_module_twice_is_harmless()
     {
@@ -193,6 +236,16 @@ public class RegistrationTests
     internal sealed class AuthOfScoped(RequestsOwn own) : IAuthResolver
     {
         public ValueTask<AuthResult> ResolveAsync(HttpContext context, CancellationToken cancellationToken) => throw new NotSupportedException($"{own}");
+    }
+
+    internal sealed class Between<T>(RequestsOwn own)
+    {
+        public (RequestsOwn, Type) Own => (own, typeof(T));
+    }
+
+    internal sealed class AuthOf<TNeed>(TNeed need) : IAuthResolver
+    {
+        public ValueTask<AuthResult> ResolveAsync(HttpContext context, CancellationToken cancellationToken) => throw new NotSupportedException($"{need}");
     }
 
     internal sealed class TransportOfScoped(RequestsOwn own) : IFederationTransport

@@ -98,6 +98,35 @@ internal sealed class DisposedBatchTests
         Assert.That(events.Events.Single().ContentJson, Is.EqualTo("""{"n":1}"""), "the copy stays");
     }
 
+    [TestCase(false)]
+    [TestCase(true)]
+    public async Task Memory_is_not_given_back_while_somebody_copies_it(bool isWritten)
+    {
+        using var memory = new GivenBack();
+        ToDeviceBatch? batch = null;
+        Task? disposing = null;
+        var page = new LookedAt([new(new(1, 1), "@alice:hs1", "m.test", """{"n":1}"""u8.ToArray())], () =>
+        {
+            // In the middle of it, on another thread. It has all the time that it needs when nothing keeps it.
+            disposing ??= Task.Run(batch!.Dispose);
+            Assert.That(memory.Is.Wait(TimeSpan.FromMilliseconds(300)), Is.False, "while it is copied");
+        });
+        batch = new ToDeviceBatch(new InboxPage(page, hasMore: false, memory), "t");
+
+        if (isWritten)
+        {
+            using var json = new Utf8JsonWriter(Stream.Null);
+            batch.WriteTo(json);
+        }
+        else
+        {
+            Assert.That(batch.ToEvents().Events.Single().ContentJson, Is.EqualTo("""{"n":1}"""));
+        }
+
+        await disposing!;
+        Assert.That(memory.Is.IsSet, "then it is");
+    }
+
     [Test]
     public async Task A_batch_that_is_returned_from_an_endpoint_says_what_to_return_instead()
     {
@@ -105,6 +134,26 @@ internal sealed class DisposedBatchTests
         using var batch = await server.ToDevice.NextAsync(new DeviceAddress("@alice:hs1", "A1"), null, TimeSpan.Zero, default);
 
         Assert.That(() => JsonSerializer.Serialize(new { batch }), Throws.TypeOf<NotSupportedException>().With.Message.Contains("batch.ToEvents()"));
+    }
+
+    // It would write each content as {"length":…}, and the device would acknowledge that.
+    [Test]
+    public async Task Newtonsoft_says_what_to_write_instead()
+    {
+        await using var server = await TestHomeserver.StartAsync();
+        await server.Login("@alice:hs1", "A1").SendAsync("t1", "@alice:hs1", "A1", """{"n":1}""");
+        using var batch = await server.ToDevice.NextAsync(new DeviceAddress("@alice:hs1", "A1"), null, TimeSpan.Zero, default);
+        var events = batch.ToEvents();
+
+        foreach (var response in (object[])[batch, events, events.Events, new { to_device = events }, new { events.Events }])
+        {
+            foreach (var write in (Action[])[() => Newtonsoft.Json.JsonConvert.SerializeObject(response), () => Newtonsoft.Json.Linq.JToken.FromObject(response)])
+            {
+                Assert.That(
+                    () => write(),
+                    Throws.InnerException.TypeOf<NotSupportedException>().And.InnerException.Message.Contains("new JRaw(e.ContentJson)"));
+            }
+        }
     }
 
     [TestCase(true)]
@@ -124,5 +173,33 @@ internal sealed class DisposedBatchTests
         Assert.That(WithoutSpaces(one), Is.EqualTo($"[{Event}]"));
 
         static string WithoutSpaces(string json) => string.Concat(json.Where(c => !char.IsWhiteSpace(c)));
+    }
+
+    private sealed class LookedAt(IReadOnlyList<InboxMessage> messages, Action look) : IReadOnlyList<InboxMessage>
+    {
+        public int Count => messages.Count;
+
+        public InboxMessage this[int index]
+        {
+            get
+            {
+                look();
+                return messages[index];
+            }
+        }
+
+        public IEnumerator<InboxMessage> GetEnumerator()
+        {
+            for (var i = 0; i < Count; i++) yield return this[i];
+        }
+
+        System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => GetEnumerator();
+    }
+
+    private sealed class GivenBack : IDisposable
+    {
+        public ManualResetEventSlim Is { get; } = new();
+
+        public void Dispose() => Is.Set();
     }
 }
