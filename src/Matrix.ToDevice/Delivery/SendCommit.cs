@@ -7,6 +7,7 @@ internal sealed class SendCommit(
     IDeviceDirectory directory,
     ITransactionStore transactions,
     IDeviceInbox inbox,
+    SenderTurns turns,
     InboxSignals signals,
     OutboxSignal outboxSignal,
     ToDeviceMetrics metrics,
@@ -22,7 +23,7 @@ internal sealed class SendCommit(
     /// <inheritdoc cref="ITransactionStore.KnownRemovals"/>
     public long KnownRemovals => transactions.KnownRemovals;
 
-    /// <summary>Looks the recipients up and commits once.</summary>
+    /// <summary>Looks the recipients up and commits once, when it is the sender's turn.</summary>
     /// <param name="key">What makes a retry recognisable.</param>
     /// <param name="sender">The sender's user ID.</param>
     /// <param name="eventType">The event type of all messages.</param>
@@ -38,6 +39,7 @@ internal sealed class SendCommit(
     {
         if (remoteUsers == RemoteUsers.GetEdus) OtherServers.ThrowIfMoreThan(_options.MaxServers, sender, body.UserIds);
 
+        using var turn = await turns.TakeAsync(key.UserId, cancellationToken);
         var send = new SendHead(sender, eventType, SendHead.NewId());
         using var recipients = new Recipients(send, body);
         await recipients.FindAsync(
