@@ -7,7 +7,8 @@ namespace Release;
 [Category("Slow")]
 public class RehearsalTests
 {
-    private static IEnumerable<string> Packages => Directory.GetDirectories(Repository.PathOf("src")).Select(folder => Path.GetFileName(folder)).Order();
+    private static IEnumerable<string> Packages => Directory.GetFiles(Repository.PathOf("src"), "*.csproj", new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = 1 })
+        .Select(file => Path.GetFileNameWithoutExtension(file)).Order();
 
     [Test]
     public async Task Every_package_is_pushed_with_the_version_of_the_tag()
@@ -43,7 +44,7 @@ public class RehearsalTests
         {
             "release", "create", $"v{Rehearsal.Version}", "--verify-tag", "--prerelease=true", "--title", Rehearsal.Version,
         }));
-        Assert.That(arguments, Does.Contain("release/api-reference.tar.gz"));
+        Assert.That(arguments, Does.Contain("pages/api-reference.tar.gz"));
         Assert.That(
             arguments.Count(argument => argument.StartsWith("release/packages/Matrix.ToDevice", StringComparison.Ordinal)),
             Is.EqualTo(rehearsal.Attested.Count));
@@ -56,7 +57,7 @@ public class RehearsalTests
     public async Task The_API_reference_has_a_page_for_each_public_type()
     {
         var rehearsal = await Rehearsal.OnceAsync();
-        var pages = await Shell.RunAsync("tar -tzf release/api-reference.tar.gz", Rehearsal.Workspace);
+        var pages = await Shell.RunAsync("tar -tzf pages/api-reference.tar.gz", Rehearsal.WorkspaceOf("test"));
 
         var approved = Directory.GetFiles(Repository.PathOf("tests/Adoption/PublicApi"), "*.approved.txt").SelectMany(File.ReadLines);
         var types = approved.Select(line => Regex.Match(line, @"^    public .*?\b(?:class|struct|interface|enum) (\w+)(?= |$)"))
@@ -94,6 +95,31 @@ public class RehearsalTests
         var refused = Assert.ThrowsAsync<ScriptException>(
             () => Shell.RunAsync(check, Rehearsal.Workspace, new Dictionary<string, string> { ["GITHUB_REF_NAME"] = tag }));
         Assert.That(refused!.Output, Does.Contain(reason));
+    }
+
+    [Test]
+    public async Task A_tag_that_was_moved_while_its_release_waited_publishes_nothing()
+    {
+        var rehearsal = await Rehearsal.OnceAsync();
+
+        await rehearsal.AgainAsync("gh api");
+        Assert.ThrowsAsync<ScriptException>(() => rehearsal.AgainAsync("gh api", commit: new string('1', 40)));
+    }
+
+    [Test]
+    public async Task A_commit_that_was_not_merged_is_not_released()
+    {
+        var rehearsal = await Rehearsal.OnceAsync();
+        var beside = Rehearsal.Folder("beside");
+        await Shell.RunAsync(
+            $"""
+            git -c advice.detachedHead=false clone -q --depth 1 --branch v{Rehearsal.Version} file://{Rehearsal.Folder("origin")} .
+            git -c user.name=tests -c user.email=tests@localhost commit -q --allow-empty -m "Not merged"
+            """,
+            beside);
+
+        await rehearsal.AgainAsync("merge-base");
+        Assert.ThrowsAsync<ScriptException>(() => rehearsal.AgainAsync("merge-base", beside));
     }
 
     [TestCase("## [1.0.0]\n- one\n", "1.0.0", "- one")]

@@ -72,6 +72,10 @@ public class TemplateTests
 
         Assert.That(await File.ReadAllTextAsync(Path.Combine(folder, "appsettings.json")), Does.Not.Contain("Accounts"));
         Assert.That(await File.ReadAllTextAsync(Path.Combine(folder, "appsettings.Development.json")), Does.Contain("alice-for-trials"));
+        await Templates.RunAsync("dotnet publish -o published", folder);
+        Assert.That(
+            Directory.GetFiles(Path.Combine(folder, "published"), "appsettings*").Select(Path.GetFileName), Is.EqualTo(new[] { "appsettings.json" }),
+            "what everybody knows is not published");
     }
 
     [Test]

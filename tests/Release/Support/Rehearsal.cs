@@ -15,6 +15,9 @@ internal sealed partial class Rehearsal
 
     private readonly string _origin = Folder("origin"), _artifacts = Folder("artifacts"), _tools = Folder("tools");
 
+    /// <summary>What the tag names.</summary>
+    public string Commit { get; private set; } = "";
+
     /// <summary>What was pushed.</summary>
     public string Gallery { get; } = Folder("gallery");
 
@@ -67,8 +70,15 @@ internal sealed partial class Rehearsal
             _origin);
 
         var gh = Path.Combine(_tools, "gh");
-        await File.WriteAllTextAsync(gh, $"#!/bin/bash\nprintf '%s\\n' \"$@\" >{_tools}/gh.log\ntest -n \"$GH_TOKEN\" -a -n \"$GH_REPO\"\n");
+        await File.WriteAllTextAsync(gh, $$"""
+            #!/bin/bash
+            test -n "$GH_TOKEN" -a -n "$GH_REPO" || exit 1
+            if [[ $1 == api ]]; then exec git -C {{_origin}} rev-parse "${2#repos/owner/repository/commits/}^{commit}"; fi
+            printf '%s\n' "$@" >{{_tools}}/gh.log
+
+            """);
         await Shell.RunAsync("chmod +x gh", _tools);
+        Commit = (await Shell.RunAsync("git rev-parse HEAD", _origin)).Trim();
     }
 
     private void Replace(string file, Regex what, string with)
@@ -79,12 +89,21 @@ internal sealed partial class Rehearsal
         File.WriteAllText(path, what.Replace(text, with));
     }
 
-    private async Task RunAsync(Job job, Step step, Dictionary<string, string> outputs)
+    /// <summary>Runs one script of the release again, where it was run, in another environment.</summary>
+    public Task AgainAsync(string script, string? folder = null, string? commit = null)
     {
-        // It runs these very tests.
+        var (job, step) = Workflow.Release.Jobs.SelectMany(job => job.Steps.Select(step => (job, step)))
+            .Single(one => one.step.Run?.Contains(script, StringComparison.Ordinal) == true);
+        return RunAsync(job, step, new Dictionary<string, string>(), folder, commit);
+    }
+
+    private async Task RunAsync(Job job, Step step, Dictionary<string, string> outputs, string? folder = null, string? commit = null)
+    {
+        // It runs these very tests. What it builds is there behind it.
         if (step.Run == "./test.sh")
         {
-            await Shell.RunAsync("test -x test.sh", WorkspaceOf(job.Id));
+            await Shell.RunAsync(
+                "test -x test.sh; for project in src/*/*.csproj; do dotnet build \"$project\" -c Release -v quiet --tl:off; done", WorkspaceOf(job.Id));
             return;
         }
 
@@ -96,12 +115,13 @@ internal sealed partial class Rehearsal
             ["GITHUB_REF"] = $"refs/tags/v{Version}",
             ["GITHUB_REF_NAME"] = $"v{Version}",
             ["GITHUB_REPOSITORY"] = "owner/repository",
+            ["GITHUB_SHA"] = commit ?? Commit,
             ["GITHUB_SERVER_URL"] = "https://github.com",
             ["GITHUB_WORKSPACE"] = WorkspaceOf(job.Id),
         };
         foreach (var (name, value) in Workflow.Release.Env.Concat(step.Env)) environment[name] = Evaluate(value, outputs);
         if (environment.ContainsKey("GALLERY")) environment["GALLERY"] = Gallery;
-        await Shell.RunAsync(step.Run!, WorkspaceOf(job.Id), environment);
+        await Shell.RunAsync(step.Run!, folder ?? WorkspaceOf(job.Id), environment);
     }
 
     private async Task UseAsync(Job job, Step step, Dictionary<string, string> outputs)
@@ -144,7 +164,7 @@ internal sealed partial class Rehearsal
         var output => outputs[output],
     });
 
-    private static string WorkspaceOf(string job) => Folder($"jobs/{job}");
+    public static string WorkspaceOf(string job) => Folder($"jobs/{job}");
 
     [GeneratedRegex(@"\$\{\{ (.*?) \}\}")]
     private static partial Regex Expression();

@@ -37,6 +37,18 @@ public class JournalStoreTests
         Assert.That(await SendAsync(path, "2"), Is.EqualTo(CommitResult.AlreadyCommitted));
     }
 
+    [Test]
+    public async Task A_change_that_cannot_be_read_stays_and_is_told()
+    {
+        var path = Path.Combine(s_folder, $"{Guid.NewGuid()}.journal");
+        await SendAsync(path, "1");
+        await File.AppendAllTextAsync(path, """{"$type":"of a later version"}""" + "\n");
+        var before = await File.ReadAllBytesAsync(path);
+
+        Assert.That(() => new JournalStore(new JournalSettings(path), TimeProvider.System), Throws.InstanceOf<System.Text.Json.JsonException>());
+        Assert.That(await File.ReadAllBytesAsync(path), Is.EqualTo(before));
+    }
+
     private static async Task<CommitResult> SendAsync(string path, string transactionId)
     {
         using var store = new JournalStore(new JournalSettings(path), TimeProvider.System);

@@ -11,7 +11,10 @@ internal sealed class Journal : IDisposable
     /// <summary>Opens the file, which nobody else can open meanwhile, and hands on what is in it.</summary>
     public Journal(string path, Action<Change> apply)
     {
-        _file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        var options = new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.None };
+        // The messages of others: for nobody else on this machine.
+        if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        _file = new FileStream(path, options);
         try
         {
             var bytes = new byte[_file.Length];
@@ -23,9 +26,9 @@ internal sealed class Journal : IDisposable
                 {
                     apply(JsonSerializer.Deserialize<Change>(bytes.AsSpan(end, length))!);
                 }
-                catch (JsonException) when (end + length + 1 == bytes.Length)
+                catch (JsonException) when (end + length + 1 == bytes.Length && bytes.AsSpan(end, length).Contains((byte)0))
                 {
-                    // A disk may write the end of a line before its middle.
+                    // A disk may write the end of a line before its middle, which is zeros then. Anything else was written so: nobody deletes it.
                     break;
                 }
             }
@@ -33,6 +36,8 @@ internal sealed class Journal : IDisposable
             // What a crash has left of the last line was never answered.
             _file.SetLength(end);
             _file.Position = end;
+            // What a killed process had only handed to the operating system is shown from now on: it must not go with the power.
+            _file.Flush(flushToDisk: true);
         }
         catch
         {
