@@ -9,6 +9,10 @@ namespace Release;
 [Category("Slow")]
 public class TemplateTests
 {
+    // Before the tests, whose time is bounded: on a busy machine it takes as long as it takes.
+    [OneTimeSetUp]
+    public Task PlayAsync() => Rehearsal.OnceAsync();
+
     /// <summary>With the commands of its own README, which sends, sends again and syncs.</summary>
     [Test]
     public async Task A_new_host_delivers_a_message_once_as_its_README_says()

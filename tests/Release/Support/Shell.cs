@@ -6,7 +6,7 @@ namespace Release;
 /// <summary>Runs scripts as a runner of GitHub does: bash, which stops at the first command that fails, in a pipe too.</summary>
 internal static class Shell
 {
-    private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(4);
+    private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(15);
 
     // What the test host, or the build that has started it, has set for itself is not there for others.
     private static readonly string[] s_private = ["MSBUILD", "VSTEST", "TESTINGPLATFORM", "GITHUB_", "NUGET_API_KEY", "COREHOST", "DOTNET_HOST_PATH"];
