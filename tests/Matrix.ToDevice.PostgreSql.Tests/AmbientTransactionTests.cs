@@ -13,9 +13,10 @@ public class AmbientTransactionTests
     {
         await using var host = new Host(TestCluster.NewDatabase());
         await host.ReadAsync("B1");
+        using var polls = WaitingSyncs.Of(host.Services);
         using var scope = new TransactionScope(TransactionScopeAsyncFlowOption.Enabled);
         var waiting = host.ToDevice.NextAsync(Host.Bob("B1"), null, s_wait, default).AsTask();
-        await Task.Delay(TimeSpan.FromMilliseconds(500));
+        await polls.ReachesAsync(1);
         using (new TransactionScope(TransactionScopeOption.Suppress, TransactionScopeAsyncFlowOption.Enabled))
             Assert.That(await host.SendAsync("t1", "\"1\"", "B1"), Is.EqualTo(CommitResult.Committed));
 

@@ -24,6 +24,7 @@ internal sealed class Host : IAsyncDisposable
         _services = collection.BuildServiceProvider();
     }
 
+    public IServiceProvider Services => _services;
     public ITransactionStore Transactions => _services.GetRequiredService<ITransactionStore>();
     public IDeviceInbox Inbox => _services.GetRequiredService<IDeviceInbox>();
     public IFederationOutbox Outbox => _services.GetRequiredService<IFederationOutbox>();
