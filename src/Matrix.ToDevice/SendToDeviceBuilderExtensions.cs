@@ -86,6 +86,18 @@ public static class SendToDeviceBuilderExtensions
         return builder;
     }
 
+    /// <summary>Uses a class that is told about devices of other servers' users, so that a stale device list is noticed.</summary>
+    /// <param name="builder">The module's builder.</param>
+    /// <param name="lifetime">How long one instance lives; <see cref="ServiceLifetime.Scoped"/> is one request.</param>
+    public static ISendToDeviceBuilder UseRemoteDeviceObserver<[DynamicallyAccessedMembers(Constructors)] TObserver>(
+        this ISendToDeviceBuilder builder, ServiceLifetime lifetime = ServiceLifetime.Singleton)
+        where TObserver : class, IRemoteDeviceObserver
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Services.Replace(ServiceDescriptor.Describe(typeof(IRemoteDeviceObserver), typeof(TObserver), lifetime));
+        return builder;
+    }
+
     /// <summary>
     /// Sends messages for users of other servers: empties the store's <see cref="IFederationOutbox"/> through the homeserver's
     /// transport, in order, each EDU until its destination has it (D16). A host that has a queue of its own for other servers

@@ -39,6 +39,19 @@ public sealed class SendToDeviceOptions
     /// </summary>
     public int MaxServers { get; set; } = 500;
 
+    /// <summary>
+    /// The largest EDU that is made for another server, in bytes of canonical JSON; a content that fits into none is answered 413
+    /// <c>M_TOO_LARGE</c>. Default: 65,536, which is what MSC4514 makes the rule; at least 1,024 (R29, R90, D16).
+    /// </summary>
+    public int MaxEduBytes { get; set; } = 65_536;
+
+    /// <summary>
+    /// The largest <c>m.direct_to_device</c> EDU that is taken from another server, in bytes of canonical JSON; a larger one is dropped
+    /// with all its messages and counted. Null, the default: any that your endpoint reads, since servers send larger ones to this
+    /// day. 65,536 is what MSC4514 makes the rule (R90).
+    /// </summary>
+    public int? MaxInboundEduBytes { get; set; }
+
     /// <summary>How long the record of a transaction is kept after its last use. Default: 24 hours (D5).</summary>
     public TimeSpan TransactionRetention { get; set; } = TimeSpan.FromHours(24);
 

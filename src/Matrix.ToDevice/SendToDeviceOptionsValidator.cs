@@ -6,6 +6,7 @@ internal sealed class SendToDeviceOptionsValidator : IValidateOptions<SendToDevi
 {
     private const int LargestBody = 1 << 30;
     private const int LargestPage = 256 << 20;
+    private const int SmallestEdu = 1024;
 
     public ValidateOptionsResult Validate(string? name, SendToDeviceOptions options)
     {
@@ -18,6 +19,10 @@ internal sealed class SendToDeviceOptionsValidator : IValidateOptions<SendToDevi
         failures.AtLeastOne(options.MaxUsers, nameof(options.MaxUsers));
         failures.AtLeastOne(options.MaxDevices, nameof(options.MaxDevices));
         failures.AtLeastOne(options.MaxServers, nameof(options.MaxServers));
+        if (options.MaxEduBytes < SmallestEdu)
+            failures.Add(nameof(options.MaxEduBytes), options.MaxEduBytes, $"with its addresses, no content fits into fewer than {SmallestEdu} bytes");
+        if (options.MaxInboundEduBytes is { } inbound && inbound < SmallestEdu)
+            failures.Add(nameof(options.MaxInboundEduBytes), inbound, $"with its addresses, no content fits into fewer than {SmallestEdu} bytes");
         failures.AtLeastOne(options.SyncLimit, nameof(options.SyncLimit));
         failures.AtLeastOne(options.SyncMaxBytes, nameof(options.SyncMaxBytes));
         if (options.SyncMaxBytes > LargestPage)

@@ -52,7 +52,8 @@ public static class SendToDeviceServiceCollectionExtensions
             provider.GetRequiredService<SendCommit>(),
             provider.GetRequiredService<ToDeviceMetrics>(),
             provider.GetRequiredService<IOptions<SendToDeviceOptions>>(),
-            provider.GetRequiredService<QuietLogger<FederationReceiver>>()));
+            provider.GetRequiredService<QuietLogger<FederationReceiver>>(),
+            provider.GetService<IRemoteDeviceObserver>()));
 
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, TransactionPurge>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, DotSegments>());

@@ -4,7 +4,7 @@ using Microsoft.Extensions.ObjectPool;
 namespace Matrix.ToDevice;
 
 /// <summary>Who gets what of a send: the messages for devices of this server, and the EDUs for other servers.</summary>
-internal sealed class Recipients(SendHead send, SendBody body) : IDisposable
+internal sealed class Recipients(SendHead send, SendBody body, int maxEduBytes) : IDisposable
 {
     public const string AllDevices = "*";
 
@@ -49,7 +49,7 @@ internal sealed class Recipients(SendHead send, SendBody body) : IDisposable
             else if (remoteUsers == RemoteUsers.AreUnreachable)
                 Unreachable++;
             else if (remoteUsers == RemoteUsers.GetEdus && MatrixUserId.TryGetServerName(userIds[i], out var destination))
-                (edus ??= new EduSplitter(send)).Add(destination, body, users[i]);
+                (edus ??= new EduSplitter(send, maxEduBytes)).Add(destination, body, users[i]);
         }
 
         if (edus is not null) Edus = edus.Finish();

@@ -41,7 +41,7 @@ internal sealed class SendCommit(
 
         using var turn = await turns.TakeAsync(key.UserId, cancellationToken);
         var send = new SendHead(sender, eventType, SendHead.NewId());
-        using var recipients = new Recipients(send, body);
+        using var recipients = new Recipients(send, body, _options.MaxEduBytes);
         await recipients.FindAsync(
             directory, remoteUsers == RemoteUsers.GetEdus && outbox is null ? RemoteUsers.AreUnreachable : remoteUsers, cancellationToken);
         if (recipients.Unreachable > 0) Log.NoFederationOutbox(logger);

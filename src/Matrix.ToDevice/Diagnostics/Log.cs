@@ -64,4 +64,7 @@ internal static partial class Log
 
     [LoggerMessage(19, LogLevel.Warning, "{Contents} contents of an EDU from {Origin} were left out: they are too large or nest too deep")]
     public static partial void ContentsLeftOut(ILogger logger, int contents, OneLine origin);
+
+    [LoggerMessage(20, LogLevel.Warning, "The observer of other servers' devices failed")]
+    public static partial void DeviceNotTold(ILogger logger, Exception exception);
 }

@@ -7,12 +7,11 @@ namespace Matrix.ToDevice;
 
 /// <summary>
 /// Packs the messages of one send for other servers into <c>m.direct_to_device</c> EDUs: many devices in one, none larger
-/// than 65,536 bytes; split by user, then by device (D16). They are canonical JSON, which is what is signed: a receiver that encodes
+/// than <see cref="SendToDeviceOptions.MaxEduBytes"/>; split by user, then by device (D16). They are canonical JSON, which is what is signed: a receiver that encodes
 /// them again finds the same bytes (D20). <c>*</c> stays as it is (R82).
 /// </summary>
-internal sealed class EduSplitter(SendHead send)
+internal sealed class EduSplitter(SendHead send, int maxBytes)
 {
-    private const int MaxBytes = 65_536;
     private const int MessageIdLength = 32;
 
     private static readonly JsonWriterOptions s_json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -33,17 +32,17 @@ internal sealed class EduSplitter(SendHead send)
             // As it goes out: 1e3 is longer there, 1.0 is shorter.
             var content = Canonical(body.ContentOf(target));
             var length = ContentMeasure.CanonicalStringLength(target.DeviceId) + ":,".Length + content.Length;
-            if (_emptyLength + userLength + length > MaxBytes)
+            if (_emptyLength + userLength + length > maxBytes)
             {
                 throw new ToDeviceErrorException(ToDeviceError.TooLarge(
-                    $"A content for another server is too large: with its addresses it must fit into {MaxBytes} bytes"));
+                    $"A content for another server is too large: with its addresses it must fit into {maxBytes} bytes"));
             }
 
             if (!_open.TryGetValue(destination, out var edu))
             {
                 _open.Add(destination, edu = new Edu(send, _emptyLength));
             }
-            else if (edu.Length + (edu.UserId == userId ? 0 : userLength) + length > MaxBytes)
+            else if (edu.Length + (edu.UserId == userId ? 0 : userLength) + length > maxBytes)
             {
                 _finished.Add(edu.Finish(destination));
                 _open[destination] = edu = new Edu(send, _emptyLength);

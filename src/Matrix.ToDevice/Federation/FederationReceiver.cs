@@ -20,10 +20,12 @@ public sealed class FederationReceiver
     private readonly ToDeviceMetrics _metrics;
     private readonly SendToDeviceOptions _options;
     private readonly QuietLogger<FederationReceiver> _logger;
+    private readonly IRemoteDeviceObserver? _observer;
 
     internal FederationReceiver(
-        SendCommit commit, ToDeviceMetrics metrics, IOptions<SendToDeviceOptions> options, QuietLogger<FederationReceiver> logger) =>
-        (_commit, _metrics, _options, _logger) = (commit, metrics, options.Value, logger);
+        SendCommit commit, ToDeviceMetrics metrics, IOptions<SendToDeviceOptions> options, QuietLogger<FederationReceiver> logger,
+        IRemoteDeviceObserver? observer) =>
+        (_commit, _metrics, _options, _logger, _observer) = (commit, metrics, options.Value, logger, observer);
 
     /// <summary>Delivers all to-device messages of a transaction, one EDU after the other; EDUs of other types are passed over.</summary>
     /// <param name="origin">The server that has signed the request.</param>
@@ -135,6 +137,7 @@ public sealed class FederationReceiver
             switch (result)
             {
                 case CommitResult.Committed:
+                    if (_observer is not null) await TellAsync(_observer, edu, body, cancellationToken);
                     return ReceivedEdu.Delivered;
                 case CommitResult.AlreadyCommitted:
                     Log.Duplicate(_logger, edu.Sender, edu.EventType);
@@ -145,6 +148,20 @@ public sealed class FederationReceiver
                 default:
                     throw new InvalidOperationException($"The commit ended as {result}, {attempt} times.");
             }
+        }
+    }
+
+    /// <summary>It is told what it may want to know. What is delivered stays delivered, whatever becomes of that.</summary>
+    private async ValueTask TellAsync(IRemoteDeviceObserver observer, EduHead edu, SendBody body, CancellationToken cancellationToken)
+    {
+        try
+        {
+            foreach (var deviceId in NamedDevices.Find(edu.EventType, body))
+                await observer.DeviceSeenAsync(new DeviceAddress(edu.Sender, deviceId), cancellationToken);
+        }
+        catch (Exception exception)
+        {
+            Log.DeviceNotTold(_logger, exception);
         }
     }
 }

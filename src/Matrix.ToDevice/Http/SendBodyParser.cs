@@ -55,6 +55,9 @@ internal ref struct SendBodyParser
             if (!Utf8.IsValid(buffer.AsSpan(0, length)))
                 throw new ToDeviceErrorException(ToDeviceError.NotJson("The body is not UTF-8"));
 
+            if (isEdu && options.MaxInboundEduBytes is { } max && IsLarger(buffer.AsSpan(0, length), max))
+                throw new ToDeviceErrorException(ToDeviceError.TooLarge($"It is larger than {max} bytes of canonical JSON"));
+
             var parser = new SendBodyParser(body, buffer.AsSpan(0, length), options, isEdu);
             parser.ReadBody();
             return parser._error is null ? body : throw new ToDeviceErrorException(parser._error);
@@ -66,6 +69,13 @@ internal ref struct SendBodyParser
             throw new ToDeviceErrorException(
                 ToDeviceError.NotJson($"The body is not valid JSON at byte {json.BytePositionInLine} of line {json.LineNumber + 1}"));
         }
+    }
+
+    private static bool IsLarger(ReadOnlySpan<byte> content, int max)
+    {
+        // Nothing is longer in that form, where numbers count as they were written.
+        max -= """{"content":,"edu_type":"m.direct_to_device"}""".Length;
+        return content.Length > max && ContentMeasure.CanonicalLengthOf(content) > max;
     }
 
     private void ReadBody()

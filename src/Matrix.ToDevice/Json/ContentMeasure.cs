@@ -46,6 +46,16 @@ internal struct ContentMeasure
         CanonicalLength += punctuation + canonicalText;
     }
 
+    /// <summary>The <see cref="CanonicalLength"/> of a whole value.</summary>
+    /// <exception cref="JsonException">It is not one JSON value.</exception>
+    public static int CanonicalLengthOf(ReadOnlySpan<byte> json)
+    {
+        var measure = new ContentMeasure();
+        var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = int.MaxValue });
+        while (reader.Read()) measure.Add(ref reader);
+        return measure.CanonicalLength;
+    }
+
     /// <summary>How many bytes canonical JSON needs for a string, quotes included.</summary>
     public static int CanonicalStringLength(string text)
     {

@@ -116,6 +116,25 @@ public class EduSizeTests : HttpTests
         Assert.That(EduSize((await ReadAsync()).Single()), Is.EqualTo(Limit - Commas));
     }
 
+    [TestCase(1024)]
+    [TestCase(150_000)]
+    public async Task R90_D16_the_size_of_an_EDU_is_an_option(int limit)
+    {
+        await using var server = await TestHomeserver.StartAsync(builder => builder.Services.Configure<SendToDeviceOptions>(
+            options => (options.MaxEduBytes, options.MaxContentBytes) = (limit, 1 << 20)));
+        var alice = server.Login("@alice:hs1", "A1");
+        var outbox = server.Services.GetRequiredService<IFederationOutbox>();
+        string Content(int length) => $$"""{"p":"{{new string('x', length)}}"}""";
+
+        (await alice.SendAsync("t1", "@carol:hs2", "C1", Content(limit))).ShouldBe(413, "M_TOO_LARGE");
+        (await alice.PutAsync("m.test", "t2", $$$"""
+            {"messages":{"@carol:hs2":{"C1":{{{Content(limit / 3)}}},"C2":{{{Content(limit / 3)}}},"C3":{{{Content(limit / 2)}}} } } }
+            """)).ShouldBeAccepted();
+
+        var sizes = (await outbox.ReadAsync("hs2", 10)).Select(entry => EduSize(JsonNode.Parse(entry.Content.Span)!.AsObject())).ToList();
+        Assert.That(sizes, Has.Count.InRange(2, 3).And.All.InRange(limit / 3, limit));
+    }
+
     /// <summary>How many bytes an EDU has whose text is empty, and two commas, which the splitter counts. It is removed again.</summary>
     private async Task<int> MeasureOverheadAsync()
     {

@@ -167,6 +167,8 @@ public class RegistrationTests
     [TestCase(nameof(SendToDeviceOptions.MaxUsers))]
     [TestCase(nameof(SendToDeviceOptions.MaxDevices))]
     [TestCase(nameof(SendToDeviceOptions.MaxServers))]
+    [TestCase(nameof(SendToDeviceOptions.MaxEduBytes))]
+    [TestCase(nameof(SendToDeviceOptions.MaxInboundEduBytes))]
     [TestCase(nameof(SendToDeviceOptions.SyncLimit))]
     [TestCase(nameof(SendToDeviceOptions.SyncMaxBytes))]
     [TestCase(nameof(SendToDeviceOptions.TransactionRetention))]
@@ -178,7 +180,7 @@ public class RegistrationTests
     public void D8_a_limit_that_cannot_work_stops_the_host_at_its_start(string option)
     {
         var property = typeof(SendToDeviceOptions).GetProperty(option)!;
-        object wrong = property.PropertyType == typeof(int) ? 0 : TimeSpan.Zero;
+        object wrong = property.PropertyType == typeof(TimeSpan) ? TimeSpan.Zero : 0;
 
         Assert.That(
             () => TestHomeserver.StartAsync(builder => builder.Services.Configure<SendToDeviceOptions>(options => property.SetValue(options, wrong))),
