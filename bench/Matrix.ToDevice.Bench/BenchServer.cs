@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using Microsoft.Extensions.Options;
 
 namespace Matrix.ToDevice.Bench;
@@ -6,22 +7,33 @@ namespace Matrix.ToDevice.Bench;
 /// <summary>The server under test, a process of its own: the module on a store, or the bare endpoint it is compared with.</summary>
 internal static class BenchServer
 {
-    public static async Task RunAsync(string kind, string folder)
+    /// <param name="kind"><c>bare</c>, <c>memory</c>, <c>sqlite</c> or <c>postgresql</c>.</param>
+    /// <param name="place">A folder, or the connection string of the database.</param>
+    public static async Task RunAsync(string kind, string place)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Logging.ClearProviders();
         if (kind != "bare")
         {
-            var toDevice = builder.Services.AddSendToDevice()
-                .UseAuth((_, _) => ValueTask.FromResult(s_requester)).UseDirectory<Directory>();
+            var toDevice = builder.Services.AddSendToDevice().UseAuth(WhoAsync).UseDirectory<Directory>();
             if (kind == "memory") toDevice.UseInMemory(options => options.CapacityBytes = long.MaxValue);
-            else toDevice.UseSqlite($"Data Source={Path.Combine(folder, "bench.db")}");
+            else if (kind == "sqlite") toDevice.UseSqlite($"Data Source={Path.Combine(place, "bench.db")}");
+            else toDevice.UsePostgreSql(place);
         }
 
         await using var app = builder.Build();
-        if (kind == "bare") app.MapPut("/_matrix/client/v3/sendToDevice/{eventType}/{txnId}", ReadAndAnswerAsync);
-        else app.MapSendToDevice();
+        if (kind == "bare")
+        {
+            app.MapPut("/_matrix/client/v3/sendToDevice/{eventType}/{txnId}", ReadAndAnswerAsync);
+            app.MapGet("/_matrix/client/v3/sync", AnswerAsync);
+        }
+        else
+        {
+            app.MapSendToDevice();
+            app.MapToDeviceSync();
+        }
+
         app.MapPost("/drain", () => kind == "bare" ? Task.CompletedTask : DrainAsync(app.Services.GetRequiredService<ToDeviceSync>()));
         app.MapGet("/allocated", () => GC.GetTotalAllocatedBytes().ToString(CultureInfo.InvariantCulture));
         await app.StartAsync();
@@ -29,8 +41,30 @@ internal static class BenchServer
         await app.WaitForShutdownAsync();
     }
 
-    private static readonly AuthResult s_requester = AuthResult.Success("@sender:example.org", "SENDER");
+    private static readonly AuthResult[] s_requesters =
+        [.. Enumerable.Range(0, Body.Recipients).Select(i => AuthResult.Success(Body.UserId(i), Body.DeviceId))];
+
     private static readonly byte[] s_answer = "{}"u8.ToArray();
+    private static readonly byte[] s_empty = Encoding.ASCII.GetBytes($$"""{"next_batch":"{{new string('t', 33)}}"}""");
+    private static readonly byte[] s_page = Encoding.ASCII.GetBytes(
+        $$$"""
+        {"next_batch":"{{{new string('t', 33)}}}","to_device":{"events":[{{{string.Join(',', Enumerable.Repeat(
+            $$"""{"sender":"@user1:example.org","type":"m.room.encrypted","content":{{Encoding.ASCII.GetString(Body.All[0].Content)}}}""", 100))}}}]}}
+        """);
+
+    /// <summary>The access token is the number of a user.</summary>
+    private static ValueTask<AuthResult> WhoAsync(HttpContext context, CancellationToken cancellationToken) =>
+        new(s_requesters[int.Parse(MatrixAccessToken.Read(context)!, CultureInfo.InvariantCulture)]);
+
+    /// <summary>What a sync answers, from memory: the page in chunks, as the module writes it.</summary>
+    private static async Task AnswerAsync(HttpContext context)
+    {
+        var isPage = !context.Request.Query.ContainsKey("since");
+        context.Response.ContentType = "application/json";
+        if (isPage) await context.Response.StartAsync();
+        else context.Response.ContentLength = s_empty.Length;
+        await context.Response.BodyWriter.WriteAsync(isPage ? s_page : s_empty);
+    }
 
     private static async Task ReadAndAnswerAsync(string eventType, string txnId, HttpContext context)
     {

@@ -19,16 +19,14 @@ internal sealed record Body(string Name, int Targets, int Bytes)
     public byte[] Content { get; } = Encoding.UTF8.GetBytes($$"""{"ciphertext":"{{new string('x', Bytes - 17)}}"}""");
 
     /// <summary>The request's JSON, to a run of recipients.</summary>
-    public byte[] Json(int first)
-    {
-        var json = new StringBuilder("{\"messages\":{");
-        for (var i = 0; i < Targets; i++)
-        {
-            if (i > 0) json.Append(',');
-            json.Append(null, $"\"{UserId((first + i) % Recipients)}\":{{\"{DeviceId}\":{Encoding.UTF8.GetString(Content)}}}");
-        }
+    public byte[] Json(int first) => JsonTo(Enumerable.Range(first, Targets).Select(i => i % Recipients));
 
-        return Encoding.UTF8.GetBytes(json.Append("}}").ToString());
+    /// <summary>The request's JSON, to these recipients.</summary>
+    public byte[] JsonTo(IEnumerable<int> recipients)
+    {
+        var content = Encoding.UTF8.GetString(Content);
+        var users = recipients.Select(i => $"\"{UserId(i)}\":{{\"{DeviceId}\":{content}}}");
+        return Encoding.UTF8.GetBytes($"{{\"messages\":{{{string.Join(',', users)}}}}}");
     }
 
     /// <summary>The messages as a store gets them.</summary>

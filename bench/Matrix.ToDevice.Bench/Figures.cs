@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Matrix.ToDevice.Bench;
 
 /// <summary>One measured run.</summary>
-internal sealed record Figures(double RequestsPerSecond, double P50, double P99, double CpuMicroseconds = 0, double AllocatedBytes = 0)
+internal sealed record Figures(double RequestsPerSecond, double P50, double P99, double CpuMicroseconds = 0, double AllocatedBytes = 0, double DatabaseMicroseconds = 0)
 {
     public static Figures Of(long[] latencies, TimeSpan elapsed)
     {
@@ -30,7 +30,7 @@ internal sealed record Figures(double RequestsPerSecond, double P50, double P99,
 
         return runs.ToDictionary(pair => pair.Key, pair => new Figures(
             Median(pair.Value, f => f.RequestsPerSecond), Median(pair.Value, f => f.P50), Median(pair.Value, f => f.P99),
-            Median(pair.Value, f => f.CpuMicroseconds), Median(pair.Value, f => f.AllocatedBytes)));
+            Median(pair.Value, f => f.CpuMicroseconds), Median(pair.Value, f => f.AllocatedBytes), Median(pair.Value, f => f.DatabaseMicroseconds)));
     }
 
     public static void Print(string format, params object[] values) =>

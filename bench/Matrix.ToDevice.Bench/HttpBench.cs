@@ -1,41 +1,91 @@
+using Matrix.ToDevice.Tests;
+
 namespace Matrix.ToDevice.Bench;
 
-/// <summary>The module over HTTP, in memory and on SQLite, beside a bare endpoint that reads the body and answers <c>{}</c>.</summary>
+/// <summary>
+/// Requests over HTTP, on each store, beside a bare endpoint that reads the body and gives the same answer from memory. Prints the table
+/// of docs/performance.md, draws its picture.
+/// </summary>
 internal static class HttpBench
 {
-    private const int Senders = 64;
+    private const int Clients = 64, PageSize = 100;
+    private const string Bare = "bare";
 
-    private static readonly string[] s_kinds = ["bare", "memory", "sqlite"];
+    private static readonly string[] s_kinds = [Bare, "memory", "sqlite", "postgresql"];
 
-    public static async Task RunAsync(int rounds, IEnumerable<Body> bodies)
+    private static readonly (string Name, int Requests)[] s_requests =
+        [("send a", 60_000), ("send b", 15_000), ("send c", 1_500), ("empty sync", 60_000), ("page of 100", 15_000)];
+
+    /// <param name="rounds">How often each server is measured.</param>
+    /// <param name="picture">The SVG file to draw; null for none.</param>
+    public static async Task RunAsync(int rounds, string? picture)
     {
-        Figures.Print("Medians of {0} interleaved rounds, each on a server of its own. Ratios are to the bare endpoint.", rounds);
-        Figures.Print("body senders store      req/s   msg/s  p50 ms  p99 ms  cpu us  alloc B   req/s    p99    cpu  alloc B over bare");
-        foreach (var body in bodies)
+        using var cluster = PostgreSqlCluster.Start();
+        cluster.Execute("ALTER SYSTEM SET shared_buffers = '1GB'");
+        cluster.Execute("ALTER SYSTEM SET max_wal_size = '4GB'");
+        cluster.StopServer("fast");
+        cluster.StartServer();
+
+        Figures.Print("Medians of {0} interleaved rounds, {1} clients. CPU in microseconds a request.\n", rounds, Clients);
+        Figures.Print("| request | server | req/s | p50 ms | p99 ms | CPU of the server | of the database | req/s ÷ bare | CPU ÷ bare | bytes over bare |");
+        Figures.Print("|---|---|---|---|---|---|---|---|---|---|");
+        var chart = new CpuChart(s_kinds);
+        foreach (var (name, requests) in s_requests)
         {
-            var requests = body.Targets switch { 1 => 60_000, 20 => 20_000, _ => 2_500 };
             var results = await Figures.InterleavedAsync(
-                rounds, [.. s_kinds.Select(kind => (kind, (Func<Task<Figures>>)(() => MeasureAsync(kind, body, requests))))]);
-            var bare = results["bare"];
+                rounds, [.. s_kinds.Select(kind => (kind, (Func<Task<Figures>>)(() => MeasureAsync(kind, name, requests, cluster))))]);
+            var bare = results[Bare];
             foreach (var (kind, figures) in results)
             {
+                var cpu = figures.CpuMicroseconds + figures.DatabaseMicroseconds;
                 Figures.Print(
-                    "{0,-4} {1,7} {2,-8} {3,8:F0} {4,7:F0} {5,7:F2} {6,7:F2} {7,7:F0} {8,8:F0} {9,7:F2} {10,6:F2} {11,6:F2} {12,8:F0}",
-                    body.Name, Senders, kind, figures.RequestsPerSecond, figures.RequestsPerSecond * body.Targets, figures.P50, figures.P99,
-                    figures.CpuMicroseconds, figures.AllocatedBytes, figures.RequestsPerSecond / bare.RequestsPerSecond,
-                    figures.P99 / bare.P99, figures.CpuMicroseconds / bare.CpuMicroseconds, figures.AllocatedBytes - bare.AllocatedBytes);
+                    "| {0} | {1} | {2:N0} | {3:F2} | {4:F2} | {5:N0} | {6:N0} | {7:F2} | {8:F2} | {9:N0} |",
+                    name, kind, figures.RequestsPerSecond, figures.P50, figures.P99, figures.CpuMicroseconds, figures.DatabaseMicroseconds,
+                    figures.RequestsPerSecond / bare.RequestsPerSecond, cpu / bare.CpuMicroseconds, figures.AllocatedBytes - bare.AllocatedBytes);
             }
+
+            chart.Add(name, [.. s_kinds.Select(kind => results[kind])]);
+        }
+
+        if (picture is not null) chart.Save(picture);
+    }
+
+    private static async Task<Figures> MeasureAsync(string kind, string name, int requests, PostgreSqlCluster cluster)
+    {
+        if (kind == "postgresql") cluster.Execute("DROP SCHEMA IF EXISTS to_device CASCADE");
+        using var server = new ServerProcess(kind, kind == "postgresql" ? cluster : null);
+
+        // Small requests for a while: until then, the server's time goes into compiling what it runs.
+        await SendAsync(Body.All[0], kind == "postgresql" ? 20_000 : 60_000, firstNumber: 0);
+        await server.DrainAsync();
+        switch (name)
+        {
+            case "empty sync":
+                var tokens = await Task.WhenAll(Enumerable.Range(0, Clients).Select(user => TokenAsync(server, user)));
+                return await SyncAsync(user => HttpRequests.Syncs(user, tokens[user], isPage: false));
+            case "page of 100":
+                for (var n = 0; n < PageSize; n++) await HttpLoad.SendOneAsync(server, HttpRequests.Send(n, Enumerable.Range(0, Clients), 900_000_000 + n));
+                return await SyncAsync(user => HttpRequests.Syncs(user, null, isPage: true));
+            default:
+                var body = Body.All.Single(body => name.EndsWith(body.Name, StringComparison.Ordinal));
+                // As many as are measured: the memory that pending messages take up is there, and is used again.
+                await SendAsync(body, requests, firstNumber: 1_000_000);
+                await server.DrainAsync();
+                if (kind == "postgresql") cluster.Execute("CHECKPOINT");
+                return await SendAsync(body, requests, firstNumber: 2_000_000);
+        }
+
+        Task<Figures> SendAsync(Body body, int count, int firstNumber) =>
+            HttpLoad.RunAsync(server, Clients, count, user => HttpRequests.Sends(user, body, firstNumber + (user * (count / Clients))));
+
+        async Task<Figures> SyncAsync(Func<int, HttpRequests> requestsOf)
+        {
+            await HttpLoad.RunAsync(server, Clients, requests / 4, requestsOf);
+            return await HttpLoad.RunAsync(server, Clients, requests, requestsOf);
         }
     }
 
-    private static async Task<Figures> MeasureAsync(string kind, Body body, int requests)
-    {
-        using var server = new ServerProcess(kind);
-        // Small requests for a while: until then, the server's time goes into compiling what it runs.
-        await HttpLoad.RunAsync(server, Body.All[0], Senders, 60_000, firstNumber: 0);
-        // As many as are measured: the memory that pending messages take up is there, and is used again.
-        await HttpLoad.RunAsync(server, body, Senders, requests, firstNumber: 1_000_000);
-        await server.DrainAsync();
-        return await HttpLoad.RunAsync(server, body, Senders, requests, firstNumber: 2_000_000);
-    }
+    /// <summary>What the first sync of a user without messages answers.</summary>
+    private static async Task<string> TokenAsync(ServerProcess server, int user) =>
+        (await HttpLoad.SendOneAsync(server, HttpRequests.Syncs(user, "", isPage: false))).Split('"')[^2];
 }

@@ -1,37 +1,48 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
 
 namespace Matrix.ToDevice.Bench;
 
 /// <summary>
-/// Senders that keep one connection each and send one request after the other, as cheaply as possible: the processor is
+/// Clients that keep one connection each and send one request after the other, as cheaply as possible: the processor is
 /// shared with the server.
 /// </summary>
 internal static class HttpLoad
 {
-    private const string NumberFormat = "D10";
-
-    public static async Task<Figures> RunAsync(ServerProcess server, Body body, int senders, int requests, int firstNumber)
+    /// <param name="server">Whose time is measured.</param>
+    /// <param name="clients">How many there are.</param>
+    /// <param name="requests">How many requests they make together.</param>
+    /// <param name="requestsOf">What a client sends.</param>
+    public static async Task<Figures> RunAsync(ServerProcess server, int clients, int requests, Func<int, HttpRequests> requestsOf)
     {
-        var each = Math.Max(1, requests / senders);
-        var latencies = new long[each * senders];
-        var connections = await Task.WhenAll(Enumerable.Range(0, senders).Select(_ => ConnectAsync(server.Address)));
+        var each = Math.Max(1, requests / clients);
+        var latencies = new long[each * clients];
+        var connections = await Task.WhenAll(Enumerable.Range(0, clients).Select(_ => ConnectAsync(server.Address)));
         var allocated = await server.AllocatedAsync();
-        var cpu = server.Cpu;
+        var (cpu, cpuOfDatabase) = (server.Cpu, server.CpuOfDatabase);
         var start = Stopwatch.GetTimestamp();
         await Task.WhenAll(connections.Select((connection, i) => Task.Run(() =>
-            SendAsync(connection, body, firstNumber + i * each, latencies.AsMemory(i * each, each)))));
+            SendAsync(connection, requestsOf(i), latencies.AsMemory(i * each, each)))));
         var elapsed = Stopwatch.GetElapsedTime(start);
-        var cpuUsed = server.Cpu - cpu;
+        (cpu, cpuOfDatabase) = (server.Cpu - cpu, server.CpuOfDatabase - cpuOfDatabase);
         var allocatedBytes = await server.AllocatedAsync() - allocated;
         foreach (var connection in connections) connection.Dispose();
         return Figures.Of(latencies, elapsed) with
         {
-            CpuMicroseconds = cpuUsed.TotalMicroseconds / latencies.Length,
+            CpuMicroseconds = cpu.TotalMicroseconds / latencies.Length,
+            DatabaseMicroseconds = cpuOfDatabase.TotalMicroseconds / latencies.Length,
             AllocatedBytes = (double)allocatedBytes / latencies.Length,
         };
+    }
+
+    /// <summary>One request; the body of its answer.</summary>
+    public static async Task<string> SendOneAsync(ServerProcess server, HttpRequests request)
+    {
+        using var socket = await ConnectAsync(server.Address);
+        var response = new byte[1 << 20];
+        await socket.SendAsync(request.Next(0));
+        return Encoding.UTF8.GetString(response, 0, await ReadAnswerAsync(socket, response, request.End));
     }
 
     private static async Task<Socket> ConnectAsync(Uri address)
@@ -41,27 +52,21 @@ internal static class HttpLoad
         return socket;
     }
 
-    private static async Task SendAsync(Socket socket, Body body, int firstNumber, Memory<long> latencies)
+    private static async Task SendAsync(Socket socket, HttpRequests requests, Memory<long> latencies)
     {
-        var json = body.Json(firstNumber % Body.Recipients);
-        var head = $"PUT /_matrix/client/v3/sendToDevice/m.room.encrypted/{0.ToString(NumberFormat, CultureInfo.InvariantCulture)} HTTP/1.1\r\n"
-            + $"Host: x\r\nAuthorization: Bearer token\r\nContent-Type: application/json\r\nContent-Length: {json.Length}\r\n\r\n";
-        byte[] request = [.. Encoding.ASCII.GetBytes(head), .. json];
-        var number = head.IndexOf(" HTTP", StringComparison.Ordinal) - 10;
-        var response = new byte[1024];
+        var response = new byte[1 << 17];
         for (var i = 0; i < latencies.Length; i++)
         {
-            (firstNumber + i).TryFormat(request.AsSpan(number), out _, NumberFormat, CultureInfo.InvariantCulture);
+            var request = requests.Next(i);
             var start = Stopwatch.GetTimestamp();
             await socket.SendAsync(request);
-            await ReadAnswerAsync(socket, response);
+            await ReadAnswerAsync(socket, response, requests.End);
             latencies.Span[i] = Stopwatch.GetElapsedTime(start).Ticks;
         }
     }
 
-    private static async ValueTask ReadAnswerAsync(Socket socket, byte[] response)
+    private static async ValueTask<int> ReadAnswerAsync(Socket socket, byte[] response, byte[] end)
     {
-        // Every answer ends with the two bytes of the empty object.
         var length = 0;
         do
         {
@@ -69,9 +74,8 @@ internal static class HttpLoad
             if (received == 0) throw new IOException("The server closed the connection.");
             length += received;
         }
-        while (!response.AsSpan(0, length).EndsWith("{}"u8));
+        while (!response.AsSpan(0, length).EndsWith(end));
 
-        if (!response.AsSpan(0, length).StartsWith("HTTP/1.1 200"u8))
-            throw new IOException(Encoding.ASCII.GetString(response, 0, length));
+        return response.AsSpan(0, length).StartsWith("HTTP/1.1 200"u8) ? length : throw new IOException(Encoding.ASCII.GetString(response, 0, length));
     }
 }

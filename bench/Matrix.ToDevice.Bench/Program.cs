@@ -9,11 +9,11 @@ internal static class Program
     {
         switch (args)
         {
-            case ["serve", var kind, var folder]:
-                await BenchServer.RunAsync(kind, folder);
+            case ["serve", var kind, var place]:
+                await BenchServer.RunAsync(kind, place);
                 return 0;
             case ["http", .. var rest]:
-                await HttpBench.RunAsync(Rounds(rest), Bodies(rest));
+                await HttpBench.RunAsync(Rounds(rest), rest is [_, var picture] ? picture : null);
                 return 0;
             case ["sqlite", .. var rest]:
                 await SqliteBench.RunAsync(Rounds(rest), Bodies(rest), Senders(rest));
@@ -64,7 +64,7 @@ internal static class Program
                 return 0;
             default:
                 await Console.Error.WriteLineAsync(
-                    "usage: http [ROUNDS [BODY]] | sqlite|slow-disk|postgresql [ROUNDS [BODY [SENDERS]]] | postgresql-budgets [ROUNDS] | "
+                    "usage: http [ROUNDS [PICTURE]] | sqlite|slow-disk|postgresql [ROUNDS [BODY [SENDERS]]] | postgresql-budgets [ROUNDS] | "
                     + "postgresql-removals [ROUNDS] | inbox [MESSAGES] | outbox-drain [EDUS] | memory | sync sqlite|postgresql | dead-servers sqlite|postgresql [SECONDS]");
                 return 2;
         }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Matrix.ToDevice.Tests;
 
 namespace Matrix.ToDevice.Bench;
 
@@ -7,13 +8,17 @@ namespace Matrix.ToDevice.Bench;
 internal sealed class ServerProcess : IDisposable
 {
     private readonly Process _process;
+    private readonly DatabaseCpu? _database;
     private readonly string _folder = Directory.CreateTempSubdirectory("todevice-bench-").FullName;
 
-    public ServerProcess(string kind)
+    /// <param name="kind">As <see cref="BenchServer.RunAsync"/> takes it.</param>
+    /// <param name="database">For a server on PostgreSQL.</param>
+    public ServerProcess(string kind, PostgreSqlCluster? database = null)
     {
+        _database = database is null ? null : new DatabaseCpu(database);
         _process = Process.Start(new ProcessStartInfo(Environment.ProcessPath!)
         {
-            ArgumentList = { "serve", kind, _folder },
+            ArgumentList = { "serve", kind, database?.ConnectionString ?? _folder },
             RedirectStandardOutput = true,
         })!;
         Address = new Uri(_process.StandardOutput.ReadLine()!);
@@ -30,6 +35,9 @@ internal sealed class ServerProcess : IDisposable
             return _process.TotalProcessorTime;
         }
     }
+
+    /// <summary>The processor time that the database has used so far, when it is a server of its own.</summary>
+    public TimeSpan CpuOfDatabase => _database?.Used ?? TimeSpan.Zero;
 
     public async Task<long> AllocatedAsync()
     {
