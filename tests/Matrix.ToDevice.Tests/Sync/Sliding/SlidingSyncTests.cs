@@ -41,6 +41,9 @@ internal sealed class SlidingSyncTests
 
         Assert.That(batch.IsEmpty);
         Assert.That(Write(batch), Is.EqualTo($$"""{"next_batch":"{{batch.NextBatch}}","events":[]}"""));
+        Assert.That(
+            () => Newtonsoft.Json.JsonConvert.SerializeObject(batch.ToExtension()),
+            Throws.InnerException.TypeOf<NotSupportedException>(), "whose names would be others");
     }
 
     [Test]
