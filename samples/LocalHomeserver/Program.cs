@@ -62,6 +62,7 @@ public static class Program
         services.AddSingleton<UserIds>();
         services.AddSingleton<Passwords>();
         services.AddSingleton<DeviceLives>();
+        services.AddSingleton<SyncAnswer>();
         services.AddFederation();
         services.AddTrial();
         var health = services.AddHealthChecks();
@@ -126,6 +127,9 @@ public static class Program
         // 3. PUT /_matrix/client/{v3,r0,unstable}/sendToDevice/{eventType}/{txnId}
         app.MapSendToDevice();
 
+        // Newer clients have a sliding sync instead: it is answered in the same way.
+        app.MapSlidingSync();
+
         // Older clients use r0 paths, newer ones v3.
         foreach (var version in (ReadOnlySpan<string>)["v3", "r0"])
         {
@@ -136,7 +140,7 @@ public static class Program
             client.MapLogout(); // 4. A device that ends takes its messages with it: see DeviceLives.
             client.MapDevices();
             client.MapFilters();
-            client.MapSync(); // 5. Messages are delivered in the server's own /sync: see SyncEndpoint.
+            client.MapSync(); // 5. Messages are delivered in the server's own /sync: see SyncAnswer.
             client.MapKeys();
             client.MapServerFacts();
         }

@@ -19,6 +19,7 @@ namespace LocalHomeserver;
 [JsonSerializable(typeof(DeleteDevicesRequest))]
 [JsonSerializable(typeof(AuthenticationFlows))]
 [JsonSerializable(typeof(FilterResponse))]
+[JsonSerializable(typeof(SlidingSyncBody))]
 [JsonSerializable(typeof(UserDeviceList))]
 [JsonSerializable(typeof(ServerVersion))]
 [JsonSerializable(typeof(TransactionAnswer))]
