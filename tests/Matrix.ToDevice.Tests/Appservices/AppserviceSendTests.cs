@@ -215,13 +215,19 @@ public class AppserviceSendTests : HttpTests
         Assert.That(Pushes.HasNext(), Is.False);
     }
 
-    [TestCase("@x:appservice/irc")]
-    [TestCase("@x:appservice/irc:8448")]
-    public async Task D16_no_user_ID_names_the_queue_of_an_appservice(string userId)
+    [Test]
+    public async Task D16_no_user_ID_names_the_queue_of_an_appservice()
     {
-        (await Alice.SendAsync("t1", userId, "D1")).ShouldBeAccepted();
+        Server.Devices.Add("@_irc_bob:hs1", "G1");
+        await Alice.SendAsync("t1", "@_irc_bob:hs1", "G1");
+        await Pushes.NextAsync();
+        var destination = (await Outbox.ListDestinationsAsync(null, 10, default)).Single();
 
-        Assert.That(await Outbox.ListDestinationsAsync(null, 10, default), Is.Empty);
+        foreach (var userId in new[] { $"@x:{destination}", $"@x:{destination}:8448" })
+            (await Alice.SendAsync($"{userId.Length}", userId, "D1")).ShouldBeAccepted();
+
+        Assert.That(await Outbox.ListDestinationsAsync(null, 10, default), Is.EqualTo(new[] { destination }));
+        Assert.That(await Outbox.ReadAsync(destination, 10), Has.Count.EqualTo(1));
     }
 
     [Test]

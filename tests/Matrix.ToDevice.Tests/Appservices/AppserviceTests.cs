@@ -16,6 +16,17 @@ public class AppserviceTests
     }
 
     [Test]
+    public void R100_an_appservice_is_made_of_what_its_registration_says()
+    {
+        // <appservice>
+        var irc = new Appservice("irc", "@irc_bot:hs1", [new AppserviceNamespace("@_irc_.*", isExclusive: true)]);
+        // </appservice>
+
+        Assert.That((irc.Id, irc.SenderUserId, irc.ReceivesToDevice), Is.EqualTo(("irc", "@irc_bot:hs1", true)));
+        Assert.That(irc.UserNamespaces.Select(users => (users.Regex, users.IsExclusive)), Is.EqualTo(new[] { ("@_irc_.*", true) }));
+    }
+
+    [Test]
     public void R100_a_namespace_without_a_star_covers_what_begins_so() =>
         Assert.That(new Appservice("a", "@a:hs1", [new AppserviceNamespace("@_irc_|@_xmpp_", true)]).Owns("@_xmpp_alice:hs1"));
 
