@@ -6,7 +6,7 @@ namespace LocalHomeserver;
 
 /// <summary>
 /// A homeserver for trials, and the tutorial of how a homeserver takes in Matrix.ToDevice. What the library asks of a
-/// host is marked with its number, 1 to 6: the rest is what every homeserver has anyway.
+/// host is marked with its number, 1 to 7: the rest is what every homeserver has anyway.
 /// </summary>
 public static class Program
 {
@@ -61,6 +61,7 @@ public static class Program
         services.AddSingleton(clock ?? TimeProvider.System);
         services.AddSingleton<UserIds>();
         services.AddSingleton<Passwords>();
+        services.AddSingleton<Registrations>();
         services.AddSingleton<DeviceLives>();
         services.AddSingleton<SyncAnswer>();
         services.AddFederation();
@@ -105,6 +106,11 @@ public static class Program
         // <federation-services>
         if (settings.Peers.Count > 0) toDevice.UseFederation<FederationTransport>(settings.Configure);
         // </federation-services>
+
+        // 7. Messages for users of appservices: the library keeps them until the server has brought them there.
+        // <appservice-services>
+        if (settings.Appservices.Count > 0) toDevice.UseAppservices<AppserviceTransport>(settings.Configure);
+        // </appservice-services>
 
         // The request line can hold an access token (R8), and this category logs request lines: not even on demand.
         builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.Warning);

@@ -11,6 +11,7 @@ internal sealed class Registration(IServiceCollection services)
         (typeof(ITransactionStore), "UseStore"), (typeof(IAuthResolver), "UseAuth"),
         (typeof(IDeviceDirectory), "UseDirectory"), (typeof(IFederationTransport), "UseFederation"),
         (typeof(IRemoteDeviceObserver), "UseRemoteDeviceObserver"),
+        (typeof(IAppserviceTransport), "UseAppservices"),
     ];
 
     public static void Check(IServiceProvider provider, string caller)

@@ -123,4 +123,30 @@ public static class SendToDeviceBuilderExtensions
         builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, FederationSender>());
         return builder;
     }
+
+    /// <summary>
+    /// Pushes messages for users of appservices: a send puts them into the appservice's queue, in the same commit as everything else of it,
+    /// and they are sent through the homeserver's transport, in order, each until the appservice has it (R104, R105). With or without
+    /// <see cref="UseFederation"/>; the same on every host of this server.
+    /// </summary>
+    /// <param name="builder">The module's builder.</param>
+    /// <param name="configure">Names the appservices; changes limits and times.</param>
+    /// <param name="lifetime">How long one instance of the transport lives; <see cref="ServiceLifetime.Scoped"/> is as long as one
+    /// appservice is sent to.</param>
+    public static ISendToDeviceBuilder UseAppservices<[DynamicallyAccessedMembers(Constructors)] TTransport>(
+        this ISendToDeviceBuilder builder, Action<AppserviceOptions> configure, ServiceLifetime lifetime = ServiceLifetime.Singleton)
+        where TTransport : class, IAppserviceTransport
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(configure);
+
+        builder.Services.AddOptions<AppserviceOptions>().Configure(configure).ValidateOnStart();
+        builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<AppserviceOptions>, AppserviceOptionsValidator>());
+        builder.Services.Replace(ServiceDescriptor.Describe(typeof(IAppserviceTransport), typeof(TTransport), lifetime));
+        builder.Services.TryAddSingleton<AppserviceQueues>();
+        builder.Services.TryAddSingleton<AppserviceSender>();
+        builder.Services.TryAddEnumerable(
+            ServiceDescriptor.Singleton<IHostedService, AppserviceSender>(provider => provider.GetRequiredService<AppserviceSender>()));
+        return builder;
+    }
 }

@@ -36,6 +36,7 @@ public static class SendToDeviceServiceCollectionExtensions
         services.TryAddSingleton<InboxSignals>();
         services.TryAddSingleton<IInboxSignals>(provider => provider.GetRequiredService<InboxSignals>());
         services.TryAddSingleton<OutboxSignal>();
+        services.TryAddSingleton<OutboxLine>();
         services.TryAddSingleton<SenderTurns>();
         // Transient, because a host's own parts may be scoped.
         services.TryAddTransient<SendCommit>();

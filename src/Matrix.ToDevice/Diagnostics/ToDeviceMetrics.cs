@@ -20,6 +20,8 @@ internal sealed class ToDeviceMetrics
     private readonly Counter<long> _edusSent;
     private readonly Counter<long> _edusGivenUp;
     private readonly Histogram<double> _transactionDuration;
+    private readonly Histogram<double> _pushDuration;
+    private readonly Counter<long> _pushesGivenUp;
 
     public ToDeviceMetrics(IMeterFactory meterFactory)
     {
@@ -42,6 +44,10 @@ internal sealed class ToDeviceMetrics
             "matrix.to_device.federation.given_up", "{edu}", "EDUs for other servers whose messages are lost.");
         _transactionDuration = meter.CreateHistogram<double>(
             "matrix.to_device.federation.transaction.duration", "s", "Time that a transaction to another server took.");
+        _pushDuration = meter.CreateHistogram<double>(
+            "matrix.to_device.appservice.transaction.duration", "s", "Time that a transaction to an appservice took.");
+        _pushesGivenUp = meter.CreateCounter<long>(
+            "matrix.to_device.appservice.given_up", "{entry}", "Entries for appservices whose messages are lost.");
     }
 
     /// <summary>A send was answered.</summary>
@@ -100,6 +106,11 @@ internal sealed class ToDeviceMetrics
         };
         Record(_transactionDuration, duration, new TagList { { "outcome", tag } });
     }
+
+    public void PushedTo(TimeSpan duration, bool isReceived) =>
+        Record(_pushDuration, duration, new TagList { { "outcome", isReceived ? "received" : "failed" } });
+
+    public void PushGivenUp() => Add(_pushesGivenUp, 1);
 
     /// <summary>A sync waits until the result is disposed.</summary>
     public WaitingSync Waiting()

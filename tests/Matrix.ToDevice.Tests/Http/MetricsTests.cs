@@ -25,6 +25,8 @@ public class MetricsTests : HttpTests
             ["matrix.to_device.federation.sent"] = "Counter`1 {edu}",
             ["matrix.to_device.federation.given_up"] = "Counter`1 {edu}",
             ["matrix.to_device.federation.transaction.duration"] = "Histogram`1 s",
+            ["matrix.to_device.appservice.transaction.duration"] = "Histogram`1 s",
+            ["matrix.to_device.appservice.given_up"] = "Counter`1 {entry}",
         }));
     }
 
