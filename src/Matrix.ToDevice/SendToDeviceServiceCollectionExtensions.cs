@@ -48,6 +48,13 @@ public static class SendToDeviceServiceCollectionExtensions
             provider.GetRequiredService<IOptions<SendToDeviceOptions>>(),
             provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<QuietLogger<ToDeviceSync>>()));
+        services.TryAddTransient<DehydratedDeviceEventsHandler>();
+        services.TryAddTransient(provider => new DehydratedDeviceEvents(
+            provider.GetRequiredService<IDeviceInbox>(),
+            provider.GetRequiredService<IDehydratedDevices>(),
+            provider.GetRequiredService<ToDeviceMetrics>(),
+            provider.GetRequiredService<IOptions<SendToDeviceOptions>>(),
+            provider.GetRequiredService<QuietLogger<DehydratedDeviceEvents>>()));
         services.TryAddTransient(provider => new FederationReceiver(
             provider.GetRequiredService<SendCommit>(),
             provider.GetRequiredService<ToDeviceMetrics>(),

@@ -62,10 +62,18 @@ public sealed class ToDeviceBatch : IDisposable
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             json.WriteStartObject();
-            json.WriteStartArray("events"u8);
-            foreach (var message in _page.Messages) ToDeviceEvent.Write(json, message.Sender, message.EventType, message.Content.Span);
-            json.WriteEndArray();
+            WriteEvents(json);
             json.WriteEndObject();
+        }
+    }
+
+    /// <summary>Writes only the member <c>events</c>, for a response that has it among others.</summary>
+    internal void WriteEventsTo(Utf8JsonWriter json)
+    {
+        lock (_copying)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            WriteEvents(json);
         }
     }
 
@@ -88,6 +96,13 @@ public sealed class ToDeviceBatch : IDisposable
             _disposed = true;
             _page.Dispose();
         }
+    }
+
+    private void WriteEvents(Utf8JsonWriter json)
+    {
+        json.WriteStartArray("events"u8);
+        foreach (var message in _page.Messages) ToDeviceEvent.Write(json, message.Sender, message.EventType, message.Content.Span);
+        json.WriteEndArray();
     }
 
     [OnSerializing]
