@@ -16,12 +16,12 @@ internal static class SyncEndpoint
         var aborted = context.RequestAborted;
         var query = await SyncQuery.ReadAsync(context, caller, store);
 
-        var (batch, keys) = await LookAsync();
-        if (batch.IsEmpty && !keys.HasNews && query.Timeout > TimeSpan.Zero)
+        var (batch, keys, accountData) = await LookAsync();
+        if (batch.IsEmpty && !keys.HasNews && !accountData.HasNews && query.Timeout > TimeSpan.Zero)
         {
             batch.Dispose();
             await WaitForNewsAsync(caller.Device, query, toDevice, changes, server, aborted);
-            (batch, keys) = await LookAsync();
+            (batch, keys, accountData) = await LookAsync();
         }
 
         using (batch)
@@ -31,13 +31,13 @@ internal static class SyncEndpoint
             handOuts.Note(caller.Device, batch);
             context.Response.ContentType = "application/json";
             await context.Response.StartAsync(aborted);
-            Write(context.Response.BodyWriter, batch, keys);
+            Write(context.Response.BodyWriter, batch, keys, accountData);
         }
 
         // The batch has been given back before: a client that never reads its response keeps no more than that.
         await context.Response.BodyWriter.FlushAsync(aborted);
 
-        async Task<(ToDeviceBatch Batch, KeySync Keys)> LookAsync()
+        async Task<(ToDeviceBatch Batch, KeySync Keys, AccountDataSync AccountData)> LookAsync()
         {
             // The library's part of a sync: it forgets what 'since' says the device has, and hands out what it has not.
             var batch = await toDevice.NextAsync(caller.Device, query.Since?.ToDevice, TimeSpan.Zero, aborted);
@@ -45,7 +45,8 @@ internal static class SyncEndpoint
             {
                 // From now on, the user is told about the devices of the senders: beginning with this response.
                 await contacts.AddAsync(caller.UserId, batch.Events.Select(message => message.Sender), aborted);
-                return (batch, await KeySync.ReadAsync(changes, caller.Device, query.Since?.Keys, aborted));
+                var keys = await KeySync.ReadAsync(changes, caller.Device, query.Since?.Keys, aborted);
+                return (batch, keys, await AccountDataSync.ReadAsync(changes, caller.UserId, query.Since?.Keys, aborted));
             }
             catch
             {
@@ -55,7 +56,7 @@ internal static class SyncEndpoint
         }
     }
 
-    // Messages and changes of keys. Whatever else a homeserver tells its clients ends the same wait.
+    // Messages, and changes of keys and account data. Whatever else a homeserver tells its clients ends the same wait.
     private static async Task WaitForNewsAsync(
         DeviceAddress device, SyncQuery query, ToDeviceSync toDevice, KeyChanges changes, IHostApplicationLifetime server,
         CancellationToken aborted)
@@ -69,6 +70,7 @@ internal static class SyncEndpoint
                 // The signal is taken before the look, so that a change between the two ends the wait.
                 var change = changes.Next;
                 if ((await KeySync.ReadAsync(changes, device, query.Since?.Keys, waiting.Token)).HasNews) break;
+                if ((await AccountDataSync.ReadAsync(changes, device.UserId, query.Since?.Keys, waiting.Token)).HasNews) break;
                 if (await Task.WhenAny(messages, change) == messages) break;
             }
         }
@@ -83,7 +85,7 @@ internal static class SyncEndpoint
         }
     }
 
-    private static void Write(IBufferWriter<byte> body, ToDeviceBatch batch, KeySync keys)
+    private static void Write(IBufferWriter<byte> body, ToDeviceBatch batch, KeySync keys, AccountDataSync accountData)
     {
         using var json = new Utf8JsonWriter(body);
         json.WriteStartObject();
@@ -95,6 +97,7 @@ internal static class SyncEndpoint
         }
 
         keys.WriteTo(json);
+        accountData.WriteTo(json);
         json.WriteStartObject("rooms");
         WriteEmptyObject(json, "join");
         WriteEmptyObject(json, "invite");
