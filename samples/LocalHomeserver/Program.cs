@@ -71,7 +71,8 @@ public static class Program
         var toDevice = services.AddSendToDevice()
             .UseAuth<TokenAuthResolver>()
             .UseDirectory<ContactDirectory>()
-            .UseDehydratedDevices<DehydratedDevices>();
+            .UseDehydratedDevices<DehydratedDevices>()
+            .UseIgnoredUsers<IgnoredUsers>();
 
         // 2. Where do messages live? Here, where the accounts live.
         switch (settings.Store)

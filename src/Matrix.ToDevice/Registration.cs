@@ -10,7 +10,7 @@ internal sealed class Registration(IServiceCollection services)
     [
         (typeof(ITransactionStore), "UseStore"), (typeof(IAuthResolver), "UseAuth"),
         (typeof(IDeviceDirectory), "UseDirectory"), (typeof(IFederationTransport), "UseFederation"),
-        (typeof(IDehydratedDevices), "UseDehydratedDevices"),
+        (typeof(IDehydratedDevices), "UseDehydratedDevices"), (typeof(IIgnoredUsers), "UseIgnoredUsers"),
     ];
 
     public static void Check(IServiceProvider provider, string caller)

@@ -86,6 +86,21 @@ public static class SendToDeviceBuilderExtensions
         return builder;
     }
 
+    /// <summary>
+    /// Drops messages of ignored users when they would be handed out (R60): each sync, its waits and the events of dehydrated devices
+    /// are without them. Dropped messages do not come back when somebody is not ignored any more. Without this call, nothing is dropped.
+    /// </summary>
+    /// <param name="builder">The module's builder.</param>
+    /// <param name="lifetime">How long one instance lives; <see cref="ServiceLifetime.Scoped"/> is one look at the list.</param>
+    public static ISendToDeviceBuilder UseIgnoredUsers<[DynamicallyAccessedMembers(Constructors)] TIgnoredUsers>(
+        this ISendToDeviceBuilder builder, ServiceLifetime lifetime = ServiceLifetime.Singleton)
+        where TIgnoredUsers : class, IIgnoredUsers
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Services.Replace(ServiceDescriptor.Describe(typeof(IIgnoredUsers), typeof(TIgnoredUsers), lifetime));
+        return builder;
+    }
+
     /// <summary>Uses a class to tell which device of a user is dehydrated, for <c>MapDehydratedDeviceEvents()</c> (R110).</summary>
     /// <param name="builder">The module's builder.</param>
     /// <param name="lifetime">How long one instance lives; <see cref="ServiceLifetime.Scoped"/> is one request.</param>

@@ -37,12 +37,14 @@ public static class SendToDeviceServiceCollectionExtensions
         services.TryAddSingleton<IInboxSignals>(provider => provider.GetRequiredService<InboxSignals>());
         services.TryAddSingleton<OutboxSignal>();
         services.TryAddSingleton<SenderTurns>();
+        services.TryAddSingleton<IgnoredSenders>();
         // Transient, because a host's own parts may be scoped.
         services.TryAddTransient<SendCommit>();
         services.TryAddTransient<SendToDeviceHandler>();
         services.TryAddTransient<ToDeviceSyncHandler>();
         services.TryAddTransient(provider => new ToDeviceSync(
             provider.GetRequiredService<IDeviceInbox>(),
+            provider.GetRequiredService<IgnoredSenders>(),
             provider.GetRequiredService<InboxSignals>(),
             provider.GetRequiredService<ToDeviceMetrics>(),
             provider.GetRequiredService<IOptions<SendToDeviceOptions>>(),
@@ -52,6 +54,7 @@ public static class SendToDeviceServiceCollectionExtensions
         services.TryAddTransient(provider => new DehydratedDeviceEvents(
             provider.GetRequiredService<IDeviceInbox>(),
             provider.GetRequiredService<IDehydratedDevices>(),
+            provider.GetRequiredService<IgnoredSenders>(),
             provider.GetRequiredService<ToDeviceMetrics>(),
             provider.GetRequiredService<IOptions<SendToDeviceOptions>>(),
             provider.GetRequiredService<QuietLogger<DehydratedDeviceEvents>>()));

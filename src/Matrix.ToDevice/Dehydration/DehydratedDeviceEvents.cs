@@ -11,6 +11,7 @@ public class DehydratedDeviceEvents
 {
     private readonly IDeviceInbox _inbox = null!;
     private readonly IDehydratedDevices _devices = null!;
+    private readonly IgnoredSenders _ignored = null!;
     private readonly ToDeviceMetrics _metrics = null!;
     private readonly SendToDeviceOptions _options = null!;
     private readonly QuietLogger<DehydratedDeviceEvents> _logger = null!;
@@ -21,11 +22,12 @@ public class DehydratedDeviceEvents
     }
 
     internal DehydratedDeviceEvents(
-        IDeviceInbox inbox, IDehydratedDevices devices, ToDeviceMetrics metrics,
+        IDeviceInbox inbox, IDehydratedDevices devices, IgnoredSenders ignored, ToDeviceMetrics metrics,
         IOptions<SendToDeviceOptions> options, QuietLogger<DehydratedDeviceEvents> logger)
     {
         _inbox = inbox;
         _devices = devices;
+        _ignored = ignored;
         _metrics = metrics;
         _options = options.Value;
         _logger = logger;
@@ -57,7 +59,7 @@ public class DehydratedDeviceEvents
             throw new ToDeviceErrorException(new ToDeviceError(403, "M_FORBIDDEN", "This is not your dehydrated device"));
 
         var device = new DeviceAddress(userId, deviceId);
-        var (page, position) = await ReadAsync(device, PositionOf(device, from), cancellationToken);
+        var (page, position) = await ReadVisibleAsync(device, PositionOf(device, from), cancellationToken);
         if (page.Messages.Count > 0)
         {
             position = page.Messages[^1].Position;
@@ -74,6 +76,36 @@ public class DehydratedDeviceEvents
         return SyncToken.TryParse(from, device, out var position)
             ? position
             : throw new ToDeviceErrorException(ToDeviceError.InvalidParam("from is not a token of this device"));
+    }
+
+    // A page of ignored users' messages alone is passed over (R60). Not deleted, as nothing is here; but behind it.
+    private async ValueTask<(InboxPage Page, InboxPosition From)> ReadVisibleAsync(
+        DeviceAddress device, InboxPosition from, CancellationToken cancellationToken)
+    {
+        IReadOnlySet<string>? list = null;
+        while (true)
+        {
+            (var page, from) = await ReadAsync(device, from, cancellationToken);
+            if (!_ignored.Concern(device, page)) return (page, from);
+
+            try
+            {
+                list ??= await _ignored.FindAsync(device, cancellationToken);
+                var last = page.Messages[^1].Position;
+                page = _ignored.Take(page, device, list);
+                if (page.Messages.Count > 0) return (page, from);
+                from = last;
+            }
+            catch
+            {
+                page.Dispose();
+                throw;
+            }
+
+            page.Dispose();
+            if (!page.HasMore) return (InboxPage.Empty, from);
+            cancellationToken.ThrowIfCancellationRequested();
+        }
     }
 
     private async ValueTask<(InboxPage Page, InboxPosition From)> ReadAsync(

@@ -65,6 +65,9 @@ internal static partial class Log
     [LoggerMessage(19, LogLevel.Warning, "{Contents} contents of an EDU from {Origin} were left out: they are too large or nest too deep")]
     public static partial void ContentsLeftOut(ILogger logger, int contents, OneLine origin);
 
-    [LoggerMessage(20, LogLevel.Error, "The events of a dehydrated device could not be read; the client was asked to try again")]
+    [LoggerMessage(40, LogLevel.Error, "The events of a dehydrated device could not be read; the client was asked to try again")]
     public static partial void DehydratedEventsUnavailable(ILogger logger, Exception exception);
+
+    [LoggerMessage(41, LogLevel.Debug, "Left out {Messages} messages for {UserId} on {DeviceId}: the user ignores their senders")]
+    public static partial void Ignored(ILogger logger, int messages, OneLine userId, OneLine deviceId);
 }

@@ -7,6 +7,7 @@ namespace Matrix.ToDevice;
 public class ToDeviceSync
 {
     private readonly IDeviceInbox _inbox = null!;
+    private readonly VisibleInbox _visible = null!;
     private readonly InboxSignals _signals = null!;
     private readonly ToDeviceMetrics _metrics = null!;
     private readonly SendToDeviceOptions _options = null!;
@@ -19,10 +20,11 @@ public class ToDeviceSync
     }
 
     internal ToDeviceSync(
-        IDeviceInbox inbox, InboxSignals signals, ToDeviceMetrics metrics,
+        IDeviceInbox inbox, IgnoredSenders ignored, InboxSignals signals, ToDeviceMetrics metrics,
         IOptions<SendToDeviceOptions> options, TimeProvider time, QuietLogger<ToDeviceSync> logger)
     {
         _inbox = inbox;
+        _visible = new VisibleInbox(inbox, ignored);
         _signals = signals;
         _metrics = metrics;
         _options = options.Value;
@@ -136,7 +138,7 @@ public class ToDeviceSync
     {
         // Always from the start: what the device has is deleted, so the start is the first message that it has not. A
         // token that named a place to read from could skip messages when it lies ahead of the store (D11).
-        var page = await _inbox.ReadAsync(device, InboxPosition.Start, limit, maxBytes, cancellationToken);
+        var page = await _visible.ReadAsync(device, limit, maxBytes, cancellationToken);
         if (page.Messages.Count > 0 || timeout <= TimeSpan.Zero) return page;
 
         if (timeout > _options.MaxSyncTimeout) timeout = _options.MaxSyncTimeout;
@@ -147,7 +149,7 @@ public class ToDeviceSync
         {
             // The signal is taken before the read, so that a message that arrives between the two ends the wait (D13).
             var signal = subscription.NextSignal;
-            page = await _inbox.ReadAsync(device, InboxPosition.Start, limit, maxBytes, cancellationToken);
+            page = await _visible.ReadAsync(device, limit, maxBytes, cancellationToken);
             if (subscription.IsDeviceRemoved)
             {
                 // What is there now is for a later device of this ID (D6).
@@ -158,8 +160,13 @@ public class ToDeviceSync
             var remaining = timeout - _time.GetElapsedTime(started);
             if (page.Messages.Count > 0 || remaining <= TimeSpan.Zero) return page;
 
+            // Ignored users have sent so much that it is not all looked at yet.
+            if (page.HasMore) continue;
+
             // A signal can be lost, when it comes from another host: then the look after the interval finds the message.
             var wait = remaining < _options.SyncPollInterval ? remaining : _options.SyncPollInterval;
+            // Timers count milliseconds: what is left of one would not be waited for, but read through.
+            wait = TimeSpan.FromMilliseconds(Math.Ceiling(wait.TotalMilliseconds));
             await signal.WaitAsync(wait, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             cancellationToken.ThrowIfCancellationRequested();
         }

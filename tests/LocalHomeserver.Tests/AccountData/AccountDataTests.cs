@@ -102,6 +102,43 @@ internal sealed class AccountDataTests(string store) : HomeserverTests(store)
         (await GetAsync("one.more")).IsError(404, "M_NOT_FOUND");
     }
 
+    [Test]
+    public async Task R60_messages_of_ignored_users_do_not_come_through()
+    {
+        var friend = await Server.RegisterAsync("FRIEND");
+        var other = await Server.RegisterAsync("OTHER");
+        (await _device.CallAsync(
+            "PUT", $"/user/{_device.UserId}/account_data/m.ignored_user_list", $$$"""{"ignored_users":{"{{{other.UserId}}}":{}}}""")).Ok();
+        await other.SendAsync(_device, "not wanted");
+        await friend.SendAsync(_device, "wanted");
+
+        var sync = await _device.SyncAsync();
+        Assert.That(sync.Texts, Is.EqualTo(new[] { "wanted" }));
+
+        using var waiting = new WaitingSyncs(Server);
+        var poll = _device.SyncAsync(sync.NextBatch, timeout: 600_000);
+        await waiting.NextAsync();
+        await other.SendAsync(_device, "not wanted either");
+        await friend.SendAsync(_device, "more");
+        Assert.That((await poll.WaitAsync(TimeLimit.OfOneWait)).Texts, Is.EqualTo(new[] { "more" }));
+
+        (await PutAsync("m.ignored_user_list", """{"ignored_users":{}}""")).Ok();
+        await other.SendAsync(_device, "again");
+        Assert.That((await _device.SyncAsync(sync.NextBatch)).Texts, Does.Contain("again").And.Not.Contain("not wanted either"));
+    }
+
+    [TestCase("{}")]
+    [TestCase("""{"ignored_users":[]}""")]
+    [TestCase("""{"ignored_users":null}""")]
+    public async Task R60_a_list_that_is_none_ignores_nobody(string content)
+    {
+        var friend = await Server.RegisterAsync("FRIEND");
+        (await PutAsync("m.ignored_user_list", content)).Ok();
+        await friend.SendAsync(_device, "wanted");
+
+        Assert.That((await _device.SyncAsync()).Texts, Is.EqualTo(new[] { "wanted" }));
+    }
+
     private Task<Reply> PutAsync(string type, string content) => _device.CallAsync("PUT", $"/user/{_device.UserId}/account_data/{type}", content);
 
     private Task<Reply> GetAsync(string type) => _device.CallAsync("GET", $"/user/{_device.UserId}/account_data/{type}");
