@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Matrix.ToDevice.Tests;
@@ -170,6 +171,9 @@ public class DehydratedPageTests : DehydratedDeviceTests
         var events = Server.Services.GetRequiredService<DehydratedDeviceEvents>();
 
         using var first = await events.ReadAsync("@bob:hs1", Dehydrated, null, default);
+        var body = JsonSerializer.Serialize(await EventsAsync(events, "@bob:hs1", Dehydrated, first.NextBatch, default));
+        Assert.That(body, Is.EqualTo(
+            """{"events":[{"sender":"@alice:hs1","type":"m.room.encrypted","content":{"n":4.0,"text":""}}],"next_batch":null}"""));
         using var second = await events.ReadAsync("@bob:hs1", Dehydrated, first.NextBatch, default);
 
         Assert.That((first.Limited, second.Limited), Is.EqualTo((true, false)));
@@ -178,6 +182,15 @@ public class DehydratedPageTests : DehydratedDeviceTests
         var error = Assert.ThrowsAsync<ToDeviceErrorException>(async () => await events.ReadAsync("@bob:hs1", "B1", null, default));
         Assert.That(error.Error.StatusCode, Is.EqualTo(403));
     }
+
+    // <own-dehydrated-endpoint>
+    public static async Task<object> EventsAsync(
+        DehydratedDeviceEvents events, string userId, string deviceId, string? from, CancellationToken cancel)
+    {
+        using var batch = await events.ReadAsync(userId, deviceId, from, cancel);
+        return new { events = batch.ToEvents().Events, next_batch = batch.Limited ? batch.NextBatch : null };
+    }
+    // </own-dehydrated-endpoint>
 
     [Test]
     public async Task R110_a_page_is_given_back_before_the_client_reads_it()
