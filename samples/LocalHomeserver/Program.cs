@@ -72,7 +72,9 @@ public static class Program
         // 1. Who is asking, and which devices are there? Two small classes answer from the server's own accounts.
         var toDevice = services.AddSendToDevice()
             .UseAuth<TokenAuthResolver>()
-            .UseDirectory<ContactDirectory>();
+            .UseDirectory<ContactDirectory>()
+            .UseDehydratedDevices<DehydratedDevices>()
+            .UseIgnoredUsers<IgnoredUsers>();
 
         // 2. Where do messages live? Here, where the accounts live.
         switch (settings.Store)
@@ -135,6 +137,9 @@ public static class Program
 
         // Newer clients have a sliding sync instead: it is answered in the same way.
         app.MapSlidingSync();
+        // GET and POST /_matrix/client/unstable/org.matrix.msc3814.v1/dehydrated_device/{device_id}/events
+        app.MapDehydratedDeviceEvents();
+        app.MapDehydratedDevice();
 
         // Older clients use r0 paths, newer ones v3.
         foreach (var version in (ReadOnlySpan<string>)["v3", "r0"])
@@ -146,6 +151,7 @@ public static class Program
             client.MapLogout(); // 4. A device that ends takes its messages with it: see DeviceLives.
             client.MapDevices();
             client.MapFilters();
+            client.MapAccountData();
             client.MapSync(); // 5. Messages are delivered in the server's own /sync: see SyncAnswer.
             client.MapKeys();
             client.MapServerFacts();

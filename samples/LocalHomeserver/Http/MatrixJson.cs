@@ -31,6 +31,8 @@ namespace LocalHomeserver;
 [JsonSerializable(typeof(KeyClaimResponse))]
 [JsonSerializable(typeof(KeyChangesResponse))]
 [JsonSerializable(typeof(CrossSigningRequest))]
+[JsonSerializable(typeof(DehydratedDeviceRequest))]
+[JsonSerializable(typeof(DehydratedDeviceResponse))]
 [JsonSerializable(typeof(Dictionary<string, Dictionary<string, JsonElement>>))]
 [JsonSerializable(typeof(SignatureResponse))]
 [JsonSerializable(typeof(TrialServer))]

@@ -40,6 +40,7 @@ internal sealed record SlidingSyncBody(
         return new SyncRequest(
             ToDeviceExtensionRequest.Parse(ConfigOf(names.ToDevice)),
             WantsKeys(ConfigOf(names.Keys)),
+            WantsAccountData: false,
             pos is null ? null : SlidingSyncPos.Parse(pos, device, ConnId),
             pos is null ? TimeSpan.Zero : TimeSpan.FromMilliseconds(Math.Min(timeout, int.MaxValue)));
     }

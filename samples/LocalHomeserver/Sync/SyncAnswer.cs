@@ -16,7 +16,7 @@ internal sealed class SyncAnswer(
     {
         var aborted = context.RequestAborted;
         var news = await LookAsync(device, request, aborted);
-        if (news.Messages.IsEmpty && !(request.WantsKeys && news.Keys.HasNews) && request.Timeout > TimeSpan.Zero)
+        if (news.Messages.IsEmpty && !HasOthers(request, news.Keys, news.AccountData) && request.Timeout > TimeSpan.Zero)
         {
             news.Messages.Dispose();
             await WaitForNewsAsync(device, request, aborted);
@@ -46,7 +46,8 @@ internal sealed class SyncAnswer(
         {
             // From now on, the user is told about the devices of the senders: beginning with this response.
             await contacts.AddAsync(device.UserId, messages.Events.Select(message => message.Sender), aborted);
-            return new SyncNews(messages, await KeySync.ReadAsync(changes, device, request.Keys, aborted));
+            var (keys, accountData) = await LookForOthersAsync(device, request, aborted);
+            return new SyncNews(messages, keys, accountData);
         }
         catch
         {
@@ -55,7 +56,18 @@ internal sealed class SyncAnswer(
         }
     }
 
-    // Messages and changes of keys. Whatever else a homeserver tells its clients ends the same wait.
+    private async Task<(KeySync Keys, AccountDataSync AccountData)> LookForOthersAsync(
+        DeviceAddress device, SyncRequest request, CancellationToken cancellationToken)
+    {
+        // In this order: the position that is told is that of the keys.
+        var keys = await KeySync.ReadAsync(changes, device, request.Keys, cancellationToken);
+        return (keys, request.WantsAccountData ? await AccountDataSync.ReadAsync(changes, device.UserId, request.Keys, cancellationToken) : AccountDataSync.None);
+    }
+
+    private static bool HasOthers(SyncRequest request, KeySync keys, AccountDataSync accountData) =>
+        (request.WantsKeys && keys.HasNews) || accountData.HasNews;
+
+    // Messages, and changes of keys and account data. Whatever else a homeserver tells its clients ends the same wait.
     private async Task WaitForNewsAsync(DeviceAddress device, SyncRequest request, CancellationToken aborted)
     {
         using var waiting = CancellationTokenSource.CreateLinkedTokenSource(aborted, server.ApplicationStopping);
@@ -66,7 +78,8 @@ internal sealed class SyncAnswer(
             {
                 // The signal is taken before the look, so that a change between the two ends the wait.
                 var change = changes.Next;
-                if (request.WantsKeys && (await KeySync.ReadAsync(changes, device, request.Keys, waiting.Token)).HasNews) break;
+                var (keys, accountData) = await LookForOthersAsync(device, request, waiting.Token);
+                if (HasOthers(request, keys, accountData)) break;
                 if (await Task.WhenAny(messages, change) == messages) break;
             }
         }

@@ -25,6 +25,7 @@ internal static class SyncEndpoint
 
         news.Keys.WriteListsTo(json);
         news.Keys.WriteOwnTo(json);
+        news.AccountData.WriteTo(json);
         json.WriteStartObject("rooms");
         WriteEmptyObject(json, "join");
         WriteEmptyObject(json, "invite");

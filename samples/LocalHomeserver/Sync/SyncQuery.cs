@@ -9,8 +9,8 @@ namespace LocalHomeserver;
 /// <param name="Timeout">How long to wait for news.</param>
 internal sealed record SyncQuery(SyncToken? Since, TimeSpan Timeout)
 {
-    /// <summary>It asks for messages and keys, always.</summary>
-    public SyncRequest Request => new(new ToDeviceExtensionRequest(Since?.ToDevice), WantsKeys: true, Since?.Keys, Timeout);
+    /// <summary>It asks for everything, always.</summary>
+    public SyncRequest Request => new(new ToDeviceExtensionRequest(Since?.ToDevice), WantsKeys: true, WantsAccountData: true, Since?.Keys, Timeout);
 
     public static async ValueTask<SyncQuery> ReadAsync(HttpContext context, Caller caller, IAccountStore store)
     {

@@ -76,4 +76,9 @@ internal static partial class Log
 
     [LoggerMessage(23, LogLevel.Warning, "The observer of other servers' devices failed")]
     public static partial void DeviceNotTold(ILogger logger, Exception exception);
+    [LoggerMessage(40, LogLevel.Error, "The events of a dehydrated device could not be read; the client was asked to try again")]
+    public static partial void DehydratedEventsUnavailable(ILogger logger, Exception exception);
+
+    [LoggerMessage(41, LogLevel.Debug, "Left out {Messages} messages for {UserId} on {DeviceId}: the user ignores their senders")]
+    public static partial void Ignored(ILogger logger, int messages, OneLine userId, OneLine deviceId);
 }

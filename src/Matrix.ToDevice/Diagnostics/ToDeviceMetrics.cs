@@ -15,6 +15,7 @@ internal sealed class ToDeviceMetrics
     private readonly Counter<long> _accepted;
     private readonly Counter<long> _handedOut;
     private readonly Counter<long> _acknowledged;
+    private readonly Counter<long> _ignored;
     private readonly UpDownCounter<long> _waiting;
     private readonly Counter<long> _edusReceived;
     private readonly Counter<long> _edusSent;
@@ -34,6 +35,8 @@ internal sealed class ToDeviceMetrics
             "matrix.to_device.handed_out", "{message}", "Messages in sync responses; a repeated response counts again.");
         _acknowledged = meter.CreateCounter<long>(
             "matrix.to_device.acknowledged", "{message}", "Messages that their devices have, and that were deleted.");
+        _ignored = meter.CreateCounter<long>(
+            "matrix.to_device.ignored", "{message}", "Messages that were left out of responses because their user ignores the sender.");
         _waiting = meter.CreateUpDownCounter<long>(
             "matrix.to_device.waiting_syncs", "{request}", "Syncs that wait for a message.");
         _edusReceived = meter.CreateCounter<long>(
@@ -76,6 +79,11 @@ internal sealed class ToDeviceMetrics
     public void Acknowledged(int messages)
     {
         if (messages > 0) Add(_acknowledged, messages);
+    }
+
+    public void Ignored(int messages)
+    {
+        if (messages > 0) Add(_ignored, messages);
     }
 
     public void EduReceived(ReceivedEdu outcome)

@@ -57,7 +57,7 @@ public sealed class ToDeviceBatch : IDisposable
     public void WriteTo(Utf8JsonWriter json)
     {
         ArgumentNullException.ThrowIfNull(json);
-        Write(json, isExtension: false);
+        Write(json, nextBatch: null);
     }
 
     /// <summary>
@@ -67,7 +67,7 @@ public sealed class ToDeviceBatch : IDisposable
     public void WriteExtensionTo(Utf8JsonWriter json)
     {
         ArgumentNullException.ThrowIfNull(json);
-        Write(json, isExtension: true);
+        Write(json, NextBatch);
     }
 
     /// <summary>A copy for a response that is an object: the value of its <c>to_device</c> key.</summary>
@@ -95,13 +95,14 @@ public sealed class ToDeviceBatch : IDisposable
         }
     }
 
-    private void Write(Utf8JsonWriter json, bool isExtension)
+    /// <summary>Writes an object with the events, and with a token if there is one.</summary>
+    internal void Write(Utf8JsonWriter json, string? nextBatch)
     {
         lock (_copying)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             json.WriteStartObject();
-            if (isExtension) json.WriteString("next_batch"u8, NextBatch);
+            if (nextBatch is not null) json.WriteString("next_batch"u8, nextBatch);
             json.WriteStartArray("events"u8);
             foreach (var message in _page.Messages) ToDeviceEvent.Write(json, message.Sender, message.EventType, message.Content.Span);
             json.WriteEndArray();

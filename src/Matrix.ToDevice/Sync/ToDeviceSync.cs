@@ -10,6 +10,7 @@ public class ToDeviceSync
     private const int NoMessages = 0;
 
     private readonly IDeviceInbox _inbox = null!;
+    private readonly VisibleInbox _visible = null!;
     private readonly InboxSignals _signals = null!;
     private readonly ToDeviceMetrics _metrics = null!;
     private readonly SendToDeviceOptions _options = null!;
@@ -22,10 +23,11 @@ public class ToDeviceSync
     }
 
     internal ToDeviceSync(
-        IDeviceInbox inbox, InboxSignals signals, ToDeviceMetrics metrics,
+        IDeviceInbox inbox, IgnoredSenders ignored, InboxSignals signals, ToDeviceMetrics metrics,
         IOptions<SendToDeviceOptions> options, TimeProvider time, QuietLogger<ToDeviceSync> logger)
     {
         _inbox = inbox;
+        _visible = new VisibleInbox(inbox, ignored);
         _signals = signals;
         _metrics = metrics;
         _options = options.Value;
@@ -204,14 +206,19 @@ public class ToDeviceSync
             var remaining = timeout - _time.GetElapsedTime(started);
             if (page.Messages.Count > 0 || remaining <= TimeSpan.Zero) return page;
 
+            // Ignored users have sent so much that it is not all looked at yet.
+            if (page.HasMore) continue;
+
             // A signal can be lost, when it comes from another host: then the look after the interval finds the message.
             var wait = remaining < _options.SyncPollInterval ? remaining : _options.SyncPollInterval;
+            // Timers count milliseconds: what is left of one would not be waited for, but read through.
+            wait = TimeSpan.FromMilliseconds(Math.Ceiling(wait.TotalMilliseconds));
             await signal.WaitAsync(wait, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             cancellationToken.ThrowIfCancellationRequested();
         }
 
         ValueTask<InboxPage> ReadAsync() => limit == NoMessages
             ? ValueTask.FromResult(InboxPage.Empty)
-            : _inbox.ReadAsync(device, InboxPosition.Start, limit, maxBytes, cancellationToken);
+            : _visible.ReadAsync(device, limit, maxBytes, cancellationToken);
     }
 }

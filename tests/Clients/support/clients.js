@@ -26,11 +26,11 @@ export async function login(homeserver, localpart, deviceId) {
   }));
 }
 
-// A running client behind a network of its own. prepare gets the client before it starts. With sliding, its time-out in
-// milliseconds, it has a sliding sync in the place of /sync.
-export async function start(homeserver, { userId, deviceId, accessToken }, prepare = () => {}, { sliding } = {}) {
+// A running client behind a network of its own. prepare gets the client before it starts. cryptoCallbacks are for a client that
+// has secrets on the server. With sliding, its time-out in milliseconds, it has a sliding sync in the place of /sync.
+export async function start(homeserver, { userId, deviceId, accessToken, cryptoCallbacks }, prepare = () => {}, { sliding } = {}) {
   const network = await startNetwork(homeserver.url);
-  const client = connect(network.url, { userId, deviceId, accessToken });
+  const client = connect(network.url, { userId, deviceId, accessToken, cryptoCallbacks });
   await prepare(client);
   const inbox = new Inbox(client);
   // Reconnect as soon as the connection is lost, as an application does when the system reports a new network;

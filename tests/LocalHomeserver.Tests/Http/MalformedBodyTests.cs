@@ -21,6 +21,7 @@ internal sealed class MalformedBodyTests(string store) : HomeserverTests(store)
         ("POST /refresh", "$", []),
         ("POST /refresh", """{"refresh_token":$}""", ["text"]),
         ("POST /user/@USER/filter", "$", ["object", "object of null"]),
+        ("PUT /user/@USER/account_data/a", "$", ["object", "object of null"]),
         ("PUT /devices/DEV", "$", ["object", "object of null"]),
         ("PUT /devices/DEV", """{"display_name":$}""", ["text", "null"]),
         ("DELETE /devices/DEV", "$", ["object", "object of null"]),
