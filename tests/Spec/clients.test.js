@@ -13,7 +13,8 @@ import { readSpecification } from "./support/specification.js";
 
 const specification = await readSpecification();
 const exchanges = [], networks = [], devices = [];
-let hs1, hs2;
+const limit = { timeout: 90_000 };
+let hs1, hs2, alice, bob;
 
 before(async () => {
   [hs1, hs2] = await startPeers(recorded);
@@ -25,25 +26,31 @@ after(async () => {
   await Promise.all([hs1, hs2].map((homeserver) => homeserver?.stop()));
 });
 
-test("Clients verify each other, write to each other and leave", async () => {
-  const alice = await running(hs1, await register(hs1, "alice", "PHONE"));
+test("Two devices of one user verify each other", limit, async () => {
+  alice = await running(hs1, await register(hs1, "alice", "PHONE"));
   await bootstrap(alice);
-  const laptop = await running(hs1, await login(hs1, "alice", "LAPTOP"));
-  await verify(laptop, alice);
+  await verify(await running(hs1, await login(hs1, "alice", "LAPTOP")), alice);
+});
 
-  const bob = await running(hs2, await register(hs2, "bob", "TABLET"));
+test("Users of two servers verify each other", limit, async () => {
+  bob = await running(hs2, await register(hs2, "bob", "TABLET"));
   await bootstrap(bob);
   await follow(alice, bob);
   await follow(bob, alice);
   await verify(alice, bob);
+});
+
+test("One writes to the other", limit, async () => {
   await alice.client.encryptAndSendToDevice("org.example.secret", [{ userId: bob.userId, deviceId: bob.deviceId }], { secret: "cake at noon" });
   await bob.inbox.until(() => bob.decrypted.some(({ content }) => content.secret === "cake at noon"), "the message");
+});
 
+test("Devices get a name and end", limit, async () => {
   await alice.client.setDeviceDetails("LAPTOP", { display_name: "portable" });
   await alice.client.getDevices();
   await withPassword((auth) => alice.client.deleteDevice("LAPTOP", auth ?? undefined), alice.client, alice.userId);
-  const changed = async () => (await bob.crypto.getUserDeviceInfo([alice.userId])).get(alice.userId)?.size === 1;
-  await eventually(bob, changed, "the end of alice's laptop");
+  const hasEnded = async () => (await bob.crypto.getUserDeviceInfo([alice.userId])).get(alice.userId)?.size === 1;
+  await eventually(bob, hasEnded, "the end of alice's laptop");
   await bob.client.logout(true);
 });
 

@@ -15,8 +15,8 @@ const formerNames = [
 
 export const officialPath = (path) => formerNames.reduce((now, [former, name]) => now.replace(former, name), path);
 
-// Proposals that are not in the specification yet, under the names that proposals have: there are no definitions of them.
-export const isUnstable = ({ path }) => /\/unstable\/|\/(org|com|net|io|de)\.|\/msc\d+/.test(officialPath(path));
+// Proposals that are not in the specification yet have paths of their own, and no definitions.
+export const isUnstable = ({ path }) => /^\/_matrix\/\w+\/unstable\//.test(officialPath(path));
 
 // Whatever the variables are called.
 export const shapeOf = (path) => officialPath(path).replace(/\{[^}]+\}/g, "{}");

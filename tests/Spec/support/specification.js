@@ -57,7 +57,7 @@ export class Specification {
       ...operation && status < 400 ? this.#checkRequest(operation, query, requestBody) : [],
       ...checkForm(status, headers, json, path),
       ...operation ? this.#checkAnswer(operation, status, json) : status < 400 ? ["the specification has no such endpoint"] : [],
-    ].map((fault) => `${method} ${path} → ${status}: ${fault}`);
+    ].map((fault) => `${method} ${operation?.path ?? path} → ${status}: ${fault}`);
   }
 
   // The parts of a transaction: the transaction's own definition says nothing of what is in them.
