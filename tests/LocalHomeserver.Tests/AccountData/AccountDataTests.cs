@@ -107,8 +107,7 @@ internal sealed class AccountDataTests(string store) : HomeserverTests(store)
     {
         var friend = await Server.RegisterAsync("FRIEND");
         var other = await Server.RegisterAsync("OTHER");
-        (await _device.CallAsync(
-            "PUT", $"/user/{_device.UserId}/account_data/m.ignored_user_list", $$$"""{"ignored_users":{"{{{other.UserId}}}":{}}}""")).Ok();
+        (await PutAsync("m.ignored_user_list", $$$"""{"ignored_users":{"{{{other.UserId}}}":{} } }""")).Ok();
         await other.SendAsync(_device, "not wanted");
         await friend.SendAsync(_device, "wanted");
 
