@@ -10,13 +10,12 @@ namespace LocalHomeserver;
 /// </summary>
 internal static class DehydratedDeviceEndpoints
 {
+    private const string Path = "/_matrix/client/unstable/org.matrix.msc3814.v1/dehydrated_device";
     private const int MaxBytes = 65_536;
 
     public static void MapDehydratedDevice(this WebApplication app)
     {
-        const string path = "/_matrix/client/unstable/org.matrix.msc3814.v1/dehydrated_device";
-
-        app.MapPut(path, async (
+        app.MapPut(Path, async (
             Caller caller, Body<DehydratedDeviceRequest> body, DeviceLives devices, CancellationToken cancellationToken) =>
         {
             var request = body.Value;
@@ -32,13 +31,13 @@ internal static class DehydratedDeviceEndpoints
             return new DehydratedDeviceResponse(device.DeviceId);
         });
 
-        app.MapGet(path, async (Caller caller, DehydratedDevices dehydrated, CancellationToken cancellationToken) =>
+        app.MapGet(Path, async (Caller caller, DehydratedDevices dehydrated, CancellationToken cancellationToken) =>
         {
             var device = await dehydrated.ReadAsync(caller.UserId, cancellationToken) ?? throw None();
             return new DehydratedDeviceResponse(device.DeviceId, JsonElement.Parse(device.Data));
         });
 
-        app.MapDelete(path, async (
+        app.MapDelete(Path, async (
             Caller caller, DehydratedDevices dehydrated, DeviceLives devices, CancellationToken cancellationToken) =>
         {
             var device = await dehydrated.ReadAsync(caller.UserId, cancellationToken) ?? throw None();

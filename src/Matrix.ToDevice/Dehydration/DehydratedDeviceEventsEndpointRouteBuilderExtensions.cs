@@ -28,7 +28,7 @@ public static class DehydratedDeviceEventsEndpointRouteBuilderExtensions
         Registration.Require<IDehydratedDevices>(
             endpoints.ServiceProvider, nameof(MapDehydratedDeviceEvents), ".UseDehydratedDevices<YourDehydratedDevices>() behind AddSendToDevice()");
 
-        const string prefix = DehydratedDevicePath.RoutePrefix;
+        var prefix = DehydratedDevicePath.RoutePrefix;
         var routes = new MatrixRoutes(endpoints);
         var get = endpoints.MapGet(
             prefix + "{device_id}/events",

@@ -12,7 +12,7 @@ internal sealed class AccountDataTests(string store) : HomeserverTests(store)
     [Test]
     public async Task Account_data_is_given_back_as_it_came()
     {
-        const string content = """{"a": 1e2, "\ud83d\ude00": "\u00e9", "b": [1.0, null]}""";
+        var content = """{"a": 1e2, "\ud83d\ude00": "\u00e9", "b": [1.0, null]}""";
         (await PutAsync("org.example.settings", content)).Ok();
         (await PutAsync("org.example.settings/a%2Fb", "{}")).IsError(404, "M_UNRECOGNIZED");
         (await PutAsync("org.example%2Fb", """{"b":1}""")).Ok();
@@ -107,8 +107,7 @@ internal sealed class AccountDataTests(string store) : HomeserverTests(store)
     {
         var friend = await Server.RegisterAsync("FRIEND");
         var other = await Server.RegisterAsync("OTHER");
-        (await _device.CallAsync(
-            "PUT", $"/user/{_device.UserId}/account_data/m.ignored_user_list", $$$"""{"ignored_users":{"{{{other.UserId}}}":{}}}""")).Ok();
+        (await PutAsync("m.ignored_user_list", $$$"""{"ignored_users":{"{{{other.UserId}}}":{} } }""")).Ok();
         await other.SendAsync(_device, "not wanted");
         await friend.SendAsync(_device, "wanted");
 

@@ -225,7 +225,7 @@ public class DehydratedRegistrationTests
     [Test]
     public async Task R110_it_takes_no_path_from_the_host_and_is_in_the_hosts_OpenAPI_document()
     {
-        const string path = "/_matrix/client/unstable/org.matrix.msc3814.v1/dehydrated_device";
+        var path = "/_matrix/client/unstable/org.matrix.msc3814.v1/dehydrated_device";
         await using var server = await TestHomeserver.StartAsync(
             builder =>
             {
