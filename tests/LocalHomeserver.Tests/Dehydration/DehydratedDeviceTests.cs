@@ -118,6 +118,7 @@ internal sealed class DehydratedDeviceTests(string store) : HomeserverTests(stor
         Assert.That(await DeviceIdsAsync(), Is.EqualTo(new[] { "PHONE" }));
         Assert.That(await _sender.ClaimAsync(_user.UserId, "D"), Is.Null);
         Assert.That((await (await Server.LoginAsync(_user.UserId, "D")).SyncAsync()).Texts, Is.Empty, "a later device of that name");
+        (await _dehydration.GetAsync()).IsError(404, "M_NOT_FOUND");
     }
 
     [Test]
