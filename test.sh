@@ -42,9 +42,10 @@ main() {
   if step workflow-packages locked install_packages tests/Workflows; then
     node_suite Workflows tests/Workflows npm
   fi
-  if step client-packages locked install_packages tests/Clients; then
+  if step client-packages locked install_packages tests/Clients tests/Spec; then
     node_suite Clients tests/Clients npm
     node_suite Clients-PostgreSQL tests/Clients env HOMESERVER_STORE=postgresql pg_virtualenv -t npm
+    node_suite Spec tests/Spec npm
   fi
   if ! command -v chromium >/dev/null; then step chromium locked apt_install chromium || true; fi
   if step browser-packages locked install_packages tests/Browser samples/LocalHomeserver/Page; then

@@ -6,7 +6,7 @@ namespace LocalHomeserver;
 
 /// <summary>
 /// A homeserver for trials, and the tutorial of how a homeserver takes in Matrix.ToDevice. What the library asks of a
-/// host is marked with its number, 1 to 6: the rest is what every homeserver has anyway.
+/// host is marked with its number, 1 to 7: the rest is what every homeserver has anyway.
 /// </summary>
 public static class Program
 {
@@ -61,7 +61,9 @@ public static class Program
         services.AddSingleton(clock ?? TimeProvider.System);
         services.AddSingleton<UserIds>();
         services.AddSingleton<Passwords>();
+        services.AddSingleton<Registrations>();
         services.AddSingleton<DeviceLives>();
+        services.AddSingleton<SyncAnswer>();
         services.AddFederation();
         services.AddTrial();
         var health = services.AddHealthChecks();
@@ -70,7 +72,9 @@ public static class Program
         // 1. Who is asking, and which devices are there? Two small classes answer from the server's own accounts.
         var toDevice = services.AddSendToDevice()
             .UseAuth<TokenAuthResolver>()
-            .UseDirectory<ContactDirectory>();
+            .UseDirectory<ContactDirectory>()
+            .UseDehydratedDevices<DehydratedDevices>()
+            .UseIgnoredUsers<IgnoredUsers>();
 
         // 2. Where do messages live? Here, where the accounts live.
         switch (settings.Store)
@@ -105,6 +109,11 @@ public static class Program
         if (settings.Peers.Count > 0) toDevice.UseFederation<FederationTransport>(settings.Configure);
         // </federation-services>
 
+        // 7. Messages for users of appservices: the library keeps them until the server has brought them there.
+        // <appservice-services>
+        if (settings.Appservices.Count > 0) toDevice.UseAppservices<AppserviceTransport>(settings.Configure);
+        // </appservice-services>
+
         // The request line can hold an access token (R8), and this category logs request lines: not even on demand.
         builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.Warning);
 
@@ -126,6 +135,12 @@ public static class Program
         // 3. PUT /_matrix/client/{v3,r0,unstable}/sendToDevice/{eventType}/{txnId}
         app.MapSendToDevice();
 
+        // Newer clients have a sliding sync instead: it is answered in the same way.
+        app.MapSlidingSync();
+        // GET and POST /_matrix/client/unstable/org.matrix.msc3814.v1/dehydrated_device/{device_id}/events
+        app.MapDehydratedDeviceEvents();
+        app.MapDehydratedDevice();
+
         // Older clients use r0 paths, newer ones v3.
         foreach (var version in (ReadOnlySpan<string>)["v3", "r0"])
         {
@@ -136,7 +151,8 @@ public static class Program
             client.MapLogout(); // 4. A device that ends takes its messages with it: see DeviceLives.
             client.MapDevices();
             client.MapFilters();
-            client.MapSync(); // 5. Messages are delivered in the server's own /sync: see SyncEndpoint.
+            client.MapAccountData();
+            client.MapSync(); // 5. Messages are delivered in the server's own /sync: see SyncAnswer.
             client.MapKeys();
             client.MapServerFacts();
         }

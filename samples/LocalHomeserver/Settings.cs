@@ -19,10 +19,13 @@ namespace LocalHomeserver;
 /// <param name="PasswordIterations">How much work it is to try a password. Few iterations are for tests with many users.</param>
 /// <param name="AccessTokenLifetime">How long an access token lasts that comes with a refresh token; others do not expire.</param>
 /// <param name="Peers">The servers that this one talks to, and where they listen.</param>
-/// <param name="MaxPause">The longest pause after a peer has failed (<c>--Federation:MaxPause</c>), so about how late its messages come when it is back.</param>
+/// <param name="Appservices">The appservices, each by its registration file: <c>--Appservices:0 irc.yaml</c>.</param>
+/// <param name="MaxPause">
+/// The longest pause after a peer or an appservice has failed (<c>--Federation:MaxPause</c>), so about how late its messages come when it is back.
+/// </param>
 /// <param name="LeaseDuration">
-/// How long a peer stays with the host that sends to it (<c>--Federation:LeaseDuration</c>): another host takes over so long after
-/// that one has died.
+/// How long a peer or an appservice stays with the host that sends to it (<c>--Federation:LeaseDuration</c>): another host takes over so
+/// long after that one has died.
 /// </param>
 internal sealed record Settings(
     string ServerName,
@@ -32,6 +35,7 @@ internal sealed record Settings(
     int PasswordIterations,
     TimeSpan AccessTokenLifetime,
     IReadOnlyDictionary<string, Uri> Peers,
+    IReadOnlyList<Registration> Appservices,
     TimeSpan MaxPause,
     TimeSpan LeaseDuration)
 {
@@ -81,6 +85,7 @@ internal sealed record Settings(
             passwordIterations,
             Time("AccessTokenLifetime"),
             LocalHomeserver.Peers.Read(configuration, serverName),
+            RegistrationFile.ReadAll(configuration, serverName),
             Time("Federation:MaxPause"),
             Time("Federation:LeaseDuration"));
 
@@ -98,6 +103,16 @@ internal sealed record Settings(
     {
         options.MaxPause = MaxPause;
         // A pause that is over is noticed at the next look.
+        if (options.MinPause > MaxPause) options.MinPause = MaxPause;
+        if (options.PollInterval > MaxPause) options.PollInterval = MaxPause;
+        options.LeaseDuration = LeaseDuration;
+    }
+
+    /// <summary>The appservices, and what is set of the sending to them.</summary>
+    public void Configure(AppserviceOptions options)
+    {
+        foreach (var registration in Appservices) options.Appservices.Add(registration.Appservice);
+        if (options.MaxPause > MaxPause) options.MaxPause = MaxPause;
         if (options.MinPause > MaxPause) options.MinPause = MaxPause;
         if (options.PollInterval > MaxPause) options.PollInterval = MaxPause;
         options.LeaseDuration = LeaseDuration;

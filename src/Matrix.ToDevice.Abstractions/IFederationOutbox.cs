@@ -4,6 +4,10 @@ namespace Matrix.ToDevice;
 /// For each other server, the EDUs that it has not received yet, in order. Optional: without one, users of other
 /// servers are treated as unknown.
 /// </summary>
+/// <remarks>
+/// A destination can also be an appservice: what waits for it is kept like EDUs, under a name that no server can have. A store need
+/// not know; a host that reads the outbox itself passes over those for which <c>Appservice.IsDestination</c> is true.
+/// </remarks>
 public interface IFederationOutbox
 {
     /// <summary>Adds EDUs behind those of their destinations when the transaction commits (D4).</summary>

@@ -11,23 +11,24 @@ internal sealed class Registration(IServiceCollection services)
         (typeof(ITransactionStore), "UseStore"), (typeof(IAuthResolver), "UseAuth"),
         (typeof(IDeviceDirectory), "UseDirectory"), (typeof(IFederationTransport), "UseFederation"),
         (typeof(IRemoteDeviceObserver), "UseRemoteDeviceObserver"),
+        (typeof(IAppserviceTransport), "UseAppservices"),
+        (typeof(IDehydratedDevices), "UseDehydratedDevices"), (typeof(IIgnoredUsers), "UseIgnoredUsers"),
     ];
 
     public static void Check(IServiceProvider provider, string caller)
     {
-        var registered = provider.GetRequiredService<IServiceProviderIsService>();
-        Require<ToDeviceSync>("builder.Services.AddSendToDevice()");
-        Require<ITransactionStore>("a store, for example .UseInMemory(), behind AddSendToDevice()");
-        Require<IDeviceInbox>("a store, for example .UseInMemory(), behind AddSendToDevice()");
-        Require<IAuthResolver>(".UseAuth<YourAuthResolver>() or .UseClaimsAuth(…) behind AddSendToDevice()");
-        Require<IDeviceDirectory>(".UseDirectory<YourDeviceDirectory>() behind AddSendToDevice()");
+        Require<ToDeviceSync>(provider, caller, "builder.Services.AddSendToDevice()");
+        Require<ITransactionStore>(provider, caller, "a store, for example .UseInMemory(), behind AddSendToDevice()");
+        Require<IDeviceInbox>(provider, caller, "a store, for example .UseInMemory(), behind AddSendToDevice()");
+        Require<IAuthResolver>(provider, caller, ".UseAuth<YourAuthResolver>() or .UseClaimsAuth(…) behind AddSendToDevice()");
+        Require<IDeviceDirectory>(provider, caller, ".UseDirectory<YourDeviceDirectory>() behind AddSendToDevice()");
         provider.GetService<Registration>()?.RefuseCaptives();
+    }
 
-        void Require<TService>(string call)
-        {
-            if (!registered.IsService(typeof(TService)))
-                throw new InvalidOperationException($"{caller}() needs {typeof(TService).Name}. Add {call}.");
-        }
+    public static void Require<TService>(IServiceProvider provider, string caller, string call)
+    {
+        if (!provider.GetRequiredService<IServiceProviderIsService>().IsService(typeof(TService)))
+            throw new InvalidOperationException($"{caller}() needs {typeof(TService).Name}. Add {call}.");
     }
 
     // A DbContext in the only instance of a class would be everybody's at once. Hosts find that out in Development alone.

@@ -99,6 +99,33 @@ public static class SendToDeviceBuilderExtensions
     }
 
     /// <summary>
+    /// Drops messages of ignored users when they would be handed out (R60): each sync, its waits and the events of dehydrated devices
+    /// are without them. Dropped messages do not come back when somebody is not ignored any more. Without this call, nothing is dropped.
+    /// </summary>
+    /// <param name="builder">The module's builder.</param>
+    /// <param name="lifetime">How long one instance lives; <see cref="ServiceLifetime.Scoped"/> is one look at the list.</param>
+    public static ISendToDeviceBuilder UseIgnoredUsers<[DynamicallyAccessedMembers(Constructors)] TIgnoredUsers>(
+        this ISendToDeviceBuilder builder, ServiceLifetime lifetime = ServiceLifetime.Singleton)
+        where TIgnoredUsers : class, IIgnoredUsers
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Services.Replace(ServiceDescriptor.Describe(typeof(IIgnoredUsers), typeof(TIgnoredUsers), lifetime));
+        return builder;
+    }
+
+    /// <summary>Uses a class to tell which device of a user is dehydrated, for <c>MapDehydratedDeviceEvents()</c> (R110).</summary>
+    /// <param name="builder">The module's builder.</param>
+    /// <param name="lifetime">How long one instance lives; <see cref="ServiceLifetime.Scoped"/> is one request.</param>
+    public static ISendToDeviceBuilder UseDehydratedDevices<[DynamicallyAccessedMembers(Constructors)] TDehydratedDevices>(
+        this ISendToDeviceBuilder builder, ServiceLifetime lifetime = ServiceLifetime.Singleton)
+        where TDehydratedDevices : class, IDehydratedDevices
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Services.Replace(ServiceDescriptor.Describe(typeof(IDehydratedDevices), typeof(TDehydratedDevices), lifetime));
+        return builder;
+    }
+
+    /// <summary>
     /// Sends messages for users of other servers: empties the store's <see cref="IFederationOutbox"/> through the homeserver's
     /// transport, in order, each EDU until its destination has it (D16). A host that has a queue of its own for other servers
     /// leaves this out, and reads the outbox itself.
@@ -121,6 +148,32 @@ public static class SendToDeviceBuilderExtensions
             ServiceDescriptor.Singleton<IValidateOptions<FederationSenderOptions>, FederationSenderOptionsValidator>());
         builder.Services.Replace(ServiceDescriptor.Describe(typeof(IFederationTransport), typeof(TTransport), lifetime));
         builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, FederationSender>());
+        return builder;
+    }
+
+    /// <summary>
+    /// Pushes messages for users of appservices: a send puts them into the appservice's queue, in the same commit as everything else of it,
+    /// and they are sent through the homeserver's transport, in order, each until the appservice has it (R104, R105). With or without
+    /// <see cref="UseFederation"/>; the same on every host of this server.
+    /// </summary>
+    /// <param name="builder">The module's builder.</param>
+    /// <param name="configure">Names the appservices; changes limits and times.</param>
+    /// <param name="lifetime">How long one instance of the transport lives; <see cref="ServiceLifetime.Scoped"/> is as long as one
+    /// appservice is sent to.</param>
+    public static ISendToDeviceBuilder UseAppservices<[DynamicallyAccessedMembers(Constructors)] TTransport>(
+        this ISendToDeviceBuilder builder, Action<AppserviceOptions> configure, ServiceLifetime lifetime = ServiceLifetime.Singleton)
+        where TTransport : class, IAppserviceTransport
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(configure);
+
+        builder.Services.AddOptions<AppserviceOptions>().Configure(configure).ValidateOnStart();
+        builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<AppserviceOptions>, AppserviceOptionsValidator>());
+        builder.Services.Replace(ServiceDescriptor.Describe(typeof(IAppserviceTransport), typeof(TTransport), lifetime));
+        builder.Services.TryAddSingleton<AppserviceQueues>();
+        builder.Services.TryAddSingleton<AppserviceSender>();
+        builder.Services.TryAddEnumerable(
+            ServiceDescriptor.Singleton<IHostedService, AppserviceSender>(provider => provider.GetRequiredService<AppserviceSender>()));
         return builder;
     }
 }

@@ -36,18 +36,29 @@ public static class SendToDeviceServiceCollectionExtensions
         services.TryAddSingleton<InboxSignals>();
         services.TryAddSingleton<IInboxSignals>(provider => provider.GetRequiredService<InboxSignals>());
         services.TryAddSingleton<OutboxSignal>();
+        services.TryAddSingleton<OutboxLine>();
         services.TryAddSingleton<SenderTurns>();
+        services.TryAddSingleton<IgnoredSenders>();
         // Transient, because a host's own parts may be scoped.
         services.TryAddTransient<SendCommit>();
         services.TryAddTransient<SendToDeviceHandler>();
         services.TryAddTransient<ToDeviceSyncHandler>();
         services.TryAddTransient(provider => new ToDeviceSync(
             provider.GetRequiredService<IDeviceInbox>(),
+            provider.GetRequiredService<IgnoredSenders>(),
             provider.GetRequiredService<InboxSignals>(),
             provider.GetRequiredService<ToDeviceMetrics>(),
             provider.GetRequiredService<IOptions<SendToDeviceOptions>>(),
             provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<QuietLogger<ToDeviceSync>>()));
+        services.TryAddTransient<DehydratedDeviceEventsHandler>();
+        services.TryAddTransient(provider => new DehydratedDeviceEvents(
+            provider.GetRequiredService<IDeviceInbox>(),
+            provider.GetRequiredService<IDehydratedDevices>(),
+            provider.GetRequiredService<IgnoredSenders>(),
+            provider.GetRequiredService<ToDeviceMetrics>(),
+            provider.GetRequiredService<IOptions<SendToDeviceOptions>>(),
+            provider.GetRequiredService<QuietLogger<DehydratedDeviceEvents>>()));
         services.TryAddTransient(provider => new FederationReceiver(
             provider.GetRequiredService<SendCommit>(),
             provider.GetRequiredService<ToDeviceMetrics>(),

@@ -17,6 +17,7 @@ internal static class LoginRequestExtensions
 {
     public static void CheckDeviceId(this ILoginRequest request)
     {
-        if (request.DeviceId is { Length: 0 or > 255 }) throw Errors.InvalidParam("device_id", "1 to 255 characters long");
+        if (request.DeviceId is { Length: 0 or > 255 } or Identifiers.EveryDevice)
+            throw Errors.InvalidParam("device_id", "1 to 255 characters long, and not *, which is every device");
     }
 }

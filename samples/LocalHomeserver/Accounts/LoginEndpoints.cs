@@ -9,7 +9,7 @@ internal static class LoginEndpoints
     {
         client.MapGet("/login", () => s_flows);
         client.MapPost("/login", LoginAsync);
-        client.MapGet("/account/whoami", (Caller caller) => new WhoAmIResponse(caller.UserId, caller.Device.DeviceId, IsGuest: false));
+        client.MapGet("/account/whoami", (Caller caller) => new WhoAmIResponse(caller.UserId, caller.Requester.DeviceId, IsGuest: false));
     }
 
     private static async Task<LoginResponse> LoginAsync(
@@ -48,4 +48,4 @@ internal sealed record LoginRequest(
 internal sealed record LoginResponse(
     string UserId, string? DeviceId = null, string? AccessToken = null, string? RefreshToken = null, long? ExpiresInMs = null);
 
-internal sealed record WhoAmIResponse(string UserId, string DeviceId, bool IsGuest);
+internal sealed record WhoAmIResponse(string UserId, string? DeviceId, bool IsGuest);

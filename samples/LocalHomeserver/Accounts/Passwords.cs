@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+
 namespace LocalHomeserver;
 
 /// <summary>Tells who knows a password: for logins, and to confirm what only the user may do.</summary>
@@ -8,6 +10,9 @@ internal sealed class Passwords(IAccountStore store, UserIds userIds, Settings s
 
     /// <summary>What is kept of a password.</summary>
     public string Hash(string password) => PasswordHash.Of(password, settings.PasswordIterations);
+
+    /// <summary>What is kept of a password that nobody knows.</summary>
+    public string OfNobody() => Hash(RandomNumberGenerator.GetHexString(32));
 
     /// <summary>The user ID; null for a wrong password and for an unknown user alike.</summary>
     public async ValueTask<string?> FindUserAsync(string user, string password, CancellationToken cancellationToken)

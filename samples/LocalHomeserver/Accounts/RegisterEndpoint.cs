@@ -13,6 +13,7 @@ internal static class RegisterEndpoint
         Passwords passwords,
         IAccountStore store,
         DeviceLives devices,
+        Registrations appservices,
         CancellationToken cancellationToken)
     {
         if (kind == "guest") throw Errors.New(403, "M_GUEST_ACCESS_FORBIDDEN", "There are no guests here");
@@ -22,22 +23,30 @@ internal static class RegisterEndpoint
         var request = body.Value;
         var userId = request.Username is null ? userIds.Random() : userIds.FromUsername(request.Username)
             ?? throw Errors.New(400, "M_INVALID_USERNAME", "A user name has the characters a-z 0-9 . _ = / + - and not too many");
-        if (await store.FindPasswordHashAsync(userId, cancellationToken) is not null) throw InUse();
+        var isByAppservice = request.Type == AppserviceRegister.Type;
+        if (!isByAppservice && appservices.IsOwned(userId)) throw Errors.Exclusive("This user name is an appservice's");
+        if (await store.FindPasswordHashAsync(userId, cancellationToken) is not null) throw Errors.UserInUse();
         request.CheckDeviceId();
 
-        UserInteractiveAuth.RequireDummy(request.Auth);
-        var password = request.Password ?? throw Errors.MissingParam("password");
-        if (!await store.AddUserAsync(userId, passwords.Hash(password), cancellationToken)) throw InUse();
+        if (isByAppservice)
+        {
+            await AppserviceRegister.AddUserAsync(context, request, userId, appservices, cancellationToken);
+        }
+        else
+        {
+            UserInteractiveAuth.RequireDummy(request.Auth);
+            var password = request.Password ?? throw Errors.MissingParam("password");
+            if (!await store.AddUserAsync(userId, passwords.Hash(password), cancellationToken)) throw Errors.UserInUse();
+        }
 
         return request.InhibitLogin == true
             ? new LoginResponse(userId)
             : await devices.BeginAsync(userId, request, context.Connection, cancellationToken);
-
-        static Exception InUse() => Errors.New(400, "M_USER_IN_USE", "This user name is taken");
     }
 }
 
 internal sealed record RegisterRequest(
+    string? Type,
     AuthData? Auth,
     string? Username,
     string? Password,

@@ -15,10 +15,11 @@ internal static class UserInteractiveAuth
     /// <summary>Asks for a second request and nothing else.</summary>
     public static void RequireDummy(AuthData? auth) => RequireStage(auth, Dummy);
 
-    /// <summary>Asks for the caller's password.</summary>
+    /// <summary>Asks for the caller's password; an appservice's users have none (MSC4190).</summary>
     public static async ValueTask RequirePasswordAsync(
         AuthData? auth, Caller caller, Passwords passwords, CancellationToken cancellationToken)
     {
+        if (caller.Requester.IsAppservice) return;
         RequireStage(auth, Password);
         var user = auth?.Identifier?.User ?? auth?.User ?? throw Errors.MissingParam("auth.identifier.user");
         var password = auth.Password ?? throw Errors.MissingParam("auth.password");

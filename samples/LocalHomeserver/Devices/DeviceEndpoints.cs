@@ -1,4 +1,5 @@
 using Matrix.ToDevice;
+using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace LocalHomeserver;
 
@@ -23,16 +24,26 @@ internal static class DeviceEndpoints
             Body<UpdateDeviceRequest> body,
             IAccountStore store,
             DeviceLists lists,
+            DeviceLives lives,
+            HttpContext context,
             CancellationToken cancellationToken) =>
         {
             var devices = await store.ListDevicesAsync(caller.UserId, cancellationToken);
-            var device = devices.FirstOrDefault(device => device.DeviceId == deviceId) ?? throw NoSuchDevice();
+            if (devices.FirstOrDefault(device => device.DeviceId == deviceId) is not { } device)
+            {
+                // An appservice's devices need no login (R75).
+                if (!caller.Requester.IsAppservice) throw NoSuchDevice();
+                var request = new NewDeviceRequest(deviceId, body.Value.DisplayName);
+                request.CheckDeviceId();
+                await lives.BeginAsync(caller.UserId, request, context.Connection, cancellationToken);
+                return Empty(201);
+            }
 
             // A name that it has already is told to nobody: they would all ask for its keys again.
-            if (body.Value.DisplayName is not { } name || name == device.DisplayName) return new EmptyObject();
-            if (!await store.RenameDeviceAsync(caller.Device with { DeviceId = deviceId }, name, cancellationToken)) throw NoSuchDevice();
+            if (body.Value.DisplayName is not { } name || name == device.DisplayName) return Empty(200);
+            if (!await store.RenameDeviceAsync(new DeviceAddress(caller.UserId, deviceId), name, cancellationToken)) throw NoSuchDevice();
             await lists.ChangeAsync(caller.UserId, deviceId, cancellationToken);
-            return new EmptyObject();
+            return Empty(200);
         });
 
         client.MapDelete("/devices/{deviceId}", async (
@@ -63,10 +74,19 @@ internal static class DeviceEndpoints
         });
     }
 
+    private static JsonHttpResult<EmptyObject> Empty(int status) =>
+        TypedResults.Json(new EmptyObject(), MatrixJson.Default.EmptyObject, statusCode: status);
+
     private static ToDeviceErrorException NoSuchDevice() => Errors.NotFound("You have no such device");
 }
 
 internal sealed record DeviceList(IReadOnlyList<Device> Devices);
+
+/// <summary>A device that an appservice makes. Its token is told to nobody: the appservice has its own.</summary>
+internal sealed record NewDeviceRequest(string? DeviceId, string? InitialDeviceDisplayName) : ILoginRequest
+{
+    public bool? RefreshToken => false;
+}
 
 internal sealed record UpdateDeviceRequest(string? DisplayName);
 

@@ -8,7 +8,7 @@ namespace LocalHomeserver;
 /// not find them (D6), so the library is told when a life ends.
 /// </summary>
 internal sealed class DeviceLives(
-    IAccountStore store, ToDeviceSync toDevice, DeviceKeys keys, CrossSigning crossSigning, HandOuts handOuts, Settings settings,
+    IAccountStore store, ToDeviceSync toDevice, DeviceKeys keys, CrossSigning crossSigning, DehydratedDevices dehydrated, HandOuts handOuts, Settings settings,
     TimeProvider clock) : IDisposable
 {
     private const string IdLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -31,13 +31,12 @@ internal sealed class DeviceLives(
             var devices = await store.ListDevicesAsync(userId, cancellationToken);
             var existing = devices.FirstOrDefault(device => device.DeviceId == deviceId);
 
-            // If the server went down in the middle of EndAsync, an earlier life still has to be ended.
+            // Its session would acknowledge what it is there to keep.
+            if (existing is not null && await dehydrated.FindAsync(userId, cancellationToken) == deviceId)
+                throw Errors.InvalidParam("device_id", "another one than that of your dehydrated device");
+
             var address = new DeviceAddress(userId, deviceId);
-            if (existing is null)
-            {
-                if (!store.RemovesMessagesToo) await toDevice.RemoveDeviceAsync(address, turn.Lost);
-                await keys.RemoveAsync(address, isChange: false, turn.Lost);
-            }
+            if (existing is null) await EndEarlierLifeAsync(address, turn);
 
             var device = new Device(
                 deviceId,
@@ -45,12 +44,7 @@ internal sealed class DeviceLives(
                 connection.RemoteIpAddress?.ToString() ?? "",
                 clock.GetUtcNow().ToUnixTimeMilliseconds());
             await store.SaveDeviceAsync(userId, device, tokens, cancellationToken);
-            if (existing is null && !await crossSigning.TryAddDeviceAsync(address, turn.Lost))
-            {
-                await store.RemoveDeviceAsync(address, turn.Lost);
-                if (!store.RemovesMessagesToo) await toDevice.RemoveDeviceAsync(address, turn.Lost);
-                throw Errors.InvalidParam("device_id", "another one than that of a cross-signing key");
-            }
+            if (existing is null) await AnnounceAsync(address, hasKeys: false, turn);
         }
         finally
         {
@@ -58,6 +52,43 @@ internal sealed class DeviceLives(
         }
 
         return new LoginResponse(userId, deviceId, tokens.Access, tokens.Refresh, tokens.LifetimeMs(settings));
+    }
+
+    /// <summary>
+    /// Begins a dehydrated device, which ends the one of before (R113). The same one again, from a client that did not get the
+    /// answer, goes on living.
+    /// </summary>
+    public async ValueTask BeginDehydratedAsync(
+        string userId, ILoginRequest request, DehydratedDevice device, KeyUpload upload, CancellationToken cancellationToken)
+    {
+        await _oneAtATime.WaitAsync(cancellationToken);
+        try
+        {
+            await using var turn = await store.LockDevicesAsync(userId, cancellationToken);
+            var before = await dehydrated.ReadAsync(userId, cancellationToken);
+            if (before?.DeviceId == device.DeviceId && before.Data.AsSpan().SequenceEqual(device.Data)) return;
+
+            var address = new DeviceAddress(userId, device.DeviceId);
+            var devices = await store.FindDeviceIdsAsync([userId], cancellationToken);
+            if (devices.Has(address) && before?.DeviceId != device.DeviceId)
+                throw Errors.InvalidParam("device_id", "another one than that of a device that is logged in");
+            if ((await crossSigning.FindAsync(userId, cancellationToken)).Values.Any(key => key.PublicKey == device.DeviceId)) throw NameOfAKey();
+
+            if (before is not null) await EndAsync(address with { DeviceId = before.DeviceId }, turn);
+            await EndEarlierLifeAsync(address, turn);
+
+            // The keys first: it is not there without them for anybody.
+            await keys.BeginDehydratedAsync(userId, device, upload, turn.Lost);
+            var listed = new Device(
+                device.DeviceId, request.InitialDeviceDisplayName ?? "", LastSeenIp: "", clock.GetUtcNow().ToUnixTimeMilliseconds());
+            // A device has tokens. These nobody gets.
+            await store.SaveDeviceAsync(userId, listed, Tokens.New(canRefresh: false, settings, clock), turn.Lost);
+            await AnnounceAsync(address, hasKeys: true, turn);
+        }
+        finally
+        {
+            _oneAtATime.Release();
+        }
     }
 
     /// <summary>Ends devices. Those that do not exist are passed over, however many are named.</summary>
@@ -69,15 +100,7 @@ internal sealed class DeviceLives(
             await using var turn = await store.LockDevicesAsync(userId, cancellationToken);
             var known = (await store.ListDevicesAsync(userId, cancellationToken)).Select(device => device.DeviceId).ToHashSet();
             foreach (var device in deviceIds.Where(known.Remove).Select(deviceId => new DeviceAddress(userId, deviceId)))
-            {
-                // In this order: the library asks the directory for devices, and must not find this one again. And all,
-                // even if the client goes away in between; but not when it is another host's turn, which may have begun a new
-                // device by then. What is left of this one, BeginAsync ends.
-                await store.RemoveDeviceAsync(device, turn.Lost);
-                if (!store.RemovesMessagesToo) await toDevice.RemoveDeviceAsync(device, turn.Lost);
-                handOuts.Forget(device);
-                await keys.RemoveAsync(device, isChange: true, turn.Lost);
-            }
+                await EndAsync(device, turn);
         }
         finally
         {
@@ -86,4 +109,33 @@ internal sealed class DeviceLives(
     }
 
     public void Dispose() => _oneAtATime.Dispose();
+
+    // If the server went down in the middle of EndAsync, an earlier life still has to be ended.
+    private async ValueTask EndEarlierLifeAsync(DeviceAddress device, DeviceLock turn)
+    {
+        if (!store.RemovesMessagesToo) await toDevice.RemoveDeviceAsync(device, turn.Lost);
+        await keys.RemoveAsync(device, isChange: false, turn.Lost);
+    }
+
+    private async ValueTask AnnounceAsync(DeviceAddress device, bool hasKeys, DeviceLock turn)
+    {
+        if (await crossSigning.TryAddDeviceAsync(device, hasKeys, turn.Lost)) return;
+
+        await store.RemoveDeviceAsync(device, turn.Lost);
+        await EndEarlierLifeAsync(device, turn);
+        throw NameOfAKey();
+    }
+
+    private async ValueTask EndAsync(DeviceAddress device, DeviceLock turn)
+    {
+        // In this order: the library asks the directory for devices, and must not find this one again. And all, even if the client
+        // goes away in between; but not when it is another host's turn, which may have begun a new device by then. What is left of
+        // this one, EndEarlierLifeAsync ends.
+        await store.RemoveDeviceAsync(device, turn.Lost);
+        if (!store.RemovesMessagesToo) await toDevice.RemoveDeviceAsync(device, turn.Lost);
+        handOuts.Forget(device);
+        await keys.RemoveAsync(device, isChange: true, turn.Lost);
+    }
+
+    private static ToDeviceErrorException NameOfAKey() => Errors.InvalidParam("device_id", "another one than that of a cross-signing key");
 }

@@ -18,12 +18,15 @@ internal sealed class CrossSigning(KeyChanges changes, IAccountStore accounts)
     }
 
     /// <summary>Announces a new device; false when it cannot stay, since one of its user's keys has its ID (R74).</summary>
-    public ValueTask<bool> TryAddDeviceAsync(DeviceAddress device, CancellationToken cancellationToken) => changes.MakeAsync(
+    /// <param name="device">The device.</param>
+    /// <param name="hasKeys">Whether it has keys already, which other servers are told then.</param>
+    /// <param name="cancellationToken">Cancels what is not committed.</param>
+    public ValueTask<bool> TryAddDeviceAsync(DeviceAddress device, bool hasKeys, CancellationToken cancellationToken) => changes.MakeAsync(
         async change =>
         {
             var keys = await FindAsync(change.Statements, device.UserId);
             return keys.Values.All(key => key.PublicKey != device.DeviceId)
-                && await DeviceLists.ChangeAsync(change, device.UserId, deviceId: "") > 0;
+                && await DeviceLists.ChangeAsync(change, device.UserId, hasKeys ? device.DeviceId : "") > 0;
         },
         cancellationToken);
 

@@ -29,6 +29,18 @@ internal sealed class DeviceKeys(KeyChanges changes, IAccountStore accounts)
             },
             cancellationToken);
 
+    /// <summary>Adds the keys of a device that is about to begin, and remembers it as its user's dehydrated one.</summary>
+    public async ValueTask BeginDehydratedAsync(
+        string userId, DehydratedDevice device, KeyUpload upload, CancellationToken cancellationToken) => await changes.MakeAsync(
+        async change =>
+        {
+            var address = new DeviceAddress(userId, device.DeviceId);
+            await SaveIdentityAsync(change.Statements, address, upload.DeviceKeys!);
+            await OneTimeKeys.AddAsync(change, address, upload);
+            return await DehydratedDevices.SaveAsync(change.Statements, userId, device);
+        },
+        cancellationToken);
+
     /// <summary>
     /// Gives keys away, one for each question: a one-time key, which nobody else gets, or the fallback key. Null for a device that
     /// has neither.
@@ -63,6 +75,7 @@ internal sealed class DeviceKeys(KeyChanges changes, IAccountStore accounts)
                     $"DELETE FROM local_homeserver.device_keys WHERE {ThisDevice}", device.UserId, device.DeviceId) > 0;
                 await OneTimeKeys.RemoveAsync(change.Statements, device);
                 await Signatures.RemoveAsync(change.Statements, device.UserId, device.DeviceId);
+                await DehydratedDevices.RemoveAsync(change.Statements, device);
             }
 
             return isChange ? await DeviceLists.ChangeAsync(change, device.UserId, hadKeys ? device.DeviceId : "") : 0;

@@ -27,6 +27,8 @@ internal static class KeyEndpoints
         services.AddSingleton<DeviceLists>();
         services.AddSingleton<DeviceKeys>();
         services.AddSingleton<CrossSigning>();
+        services.AddSingleton<AccountData>();
+        services.AddSingleton<DehydratedDevices>();
         services.AddSingleton<RemoteKeys>();
         services.AddHostedService<KeyWatch>();
         services.AddHostedService<DeviceListSender>();

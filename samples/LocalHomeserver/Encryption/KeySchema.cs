@@ -1,6 +1,6 @@
 namespace LocalHomeserver;
 
-/// <summary>The tables of keys. SQLite has no schemas: there, <c>local_homeserver</c> is the name of the attached file.</summary>
+/// <summary>The tables of keys, and of what lives with them. SQLite has no schemas: there, <c>local_homeserver</c> is the name of the attached file.</summary>
 internal static class KeySchema
 {
     /// <summary>
@@ -29,6 +29,10 @@ internal static class KeySchema
         CREATE TABLE IF NOT EXISTS local_homeserver.device_list (
             user_id bytea PRIMARY KEY, position bigint NOT NULL, previous bigint NOT NULL, device_id bytea NOT NULL);
         CREATE TABLE IF NOT EXISTS local_homeserver.told (server_name bytea PRIMARY KEY, position bigint NOT NULL);
+        CREATE TABLE IF NOT EXISTS local_homeserver.account_data (
+            user_id bytea, type bytea, content bytea NOT NULL, position bigint NOT NULL, PRIMARY KEY (user_id, type));
+        CREATE TABLE IF NOT EXISTS local_homeserver.dehydrated_device (
+            user_id bytea PRIMARY KEY, device_id bytea NOT NULL, data bytea NOT NULL);
         CREATE TABLE IF NOT EXISTS local_homeserver.contact (user_id bytea, other_id bytea, PRIMARY KEY (user_id, other_id));
         """;
 }

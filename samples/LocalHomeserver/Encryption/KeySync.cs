@@ -40,13 +40,18 @@ internal sealed record KeySync(
         },
         cancellationToken);
 
-    /// <summary>Writes its part of the response.</summary>
-    public void WriteTo(Utf8JsonWriter json)
+    /// <summary>Writes whose keys have changed.</summary>
+    public void WriteListsTo(Utf8JsonWriter json)
     {
         json.WriteStartObject("device_lists");
         WriteArray(json, "changed", Changed);
         WriteArray(json, "left", []);
         json.WriteEndObject();
+    }
+
+    /// <summary>Writes what is left of the device's own keys.</summary>
+    public void WriteOwnTo(Utf8JsonWriter json)
+    {
         json.WriteStartObject("device_one_time_keys_count");
         foreach (var (algorithm, count) in Counts) json.WriteNumber(algorithm, count);
         json.WriteEndObject();

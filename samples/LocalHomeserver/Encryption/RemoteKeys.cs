@@ -14,14 +14,16 @@ internal sealed class RemoteKeys(FederationClient federation, KeyChanges changes
     private const int DefaultTimeout = 10_000;
     private const int MaxTimeout = 30_000;
 
-    /// <summary>Whom to ask about these users.</summary>
+    /// <summary>
+    /// Whom to ask about these users. What is no user ID is nobody's, and left out: a client that has one in its list would get the
+    /// keys of nobody, for as long as it stands there.
+    /// </summary>
     public (List<string> Local, Dictionary<string, List<string>> Remote) ByServer(IEnumerable<string> userIds)
     {
         var local = new List<string>();
         var remote = new Dictionary<string, List<string>>();
-        foreach (var userId in userIds)
+        foreach (var userId in userIds.Where(Identifiers.IsUserId))
         {
-            if (!Identifiers.IsUserId(userId)) throw Errors.InvalidParam("user ID", "such as @alice:example.org, and not too long");
             var serverName = UserIds.ServerNameOf(userId)!;
             if (serverName == settings.ServerName) local.Add(userId);
             else if (remote.TryGetValue(serverName, out var users)) users.Add(userId);

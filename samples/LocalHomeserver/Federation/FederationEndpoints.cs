@@ -42,7 +42,9 @@ internal static class FederationEndpoints
             return new UserDeviceList(
                 userId,
                 version,
-                [.. devices.Select(device => UserDevice.Of(device, keys.Devices.GetValueOrDefault(device.DeviceId)))],
+                // Only those with keys: the specification wants them of each, and servers that read it to the letter make nothing of
+                // an answer in which one has none.
+                [.. devices.Where(device => keys.Devices.ContainsKey(device.DeviceId)).Select(device => UserDevice.Of(device, keys.Devices[device.DeviceId]))],
                 keys.MasterKey,
                 keys.SelfSigningKey);
         });

@@ -7,7 +7,7 @@ namespace LocalHomeserver;
 /// <summary>The devices of a user, for another server.</summary>
 /// <param name="UserId">The user.</param>
 /// <param name="StreamId">The version of the list.</param>
-/// <param name="Devices">The devices.</param>
+/// <param name="Devices">The devices; this server's own answers have those that have uploaded keys.</param>
 /// <param name="MasterKey">The user's master key, if there is one.</param>
 /// <param name="SelfSigningKey">The user's self-signing key, if there is one.</param>
 public sealed record UserDeviceList(
@@ -58,7 +58,7 @@ public sealed record UserDeviceList(
 /// <param name="Keys">Its identity keys, if it has uploaded any.</param>
 public sealed record UserDevice(string DeviceId, string? DeviceDisplayName = null, JsonObject? Keys = null)
 {
-    internal static UserDevice Of(Device device, JsonObject? keys) =>
+    internal static UserDevice Of(Device device, JsonObject keys) =>
         new(device.DeviceId, device.DisplayName.Length == 0 ? null : device.DisplayName, keys);
 
     /// <summary>Reads one device; null when it is not as it has to be.</summary>

@@ -19,6 +19,10 @@ internal static class Errors
 
     public static ToDeviceErrorException Unauthorized(string error) => New(401, "M_UNAUTHORIZED", error);
 
+    public static ToDeviceErrorException UserInUse() => New(400, "M_USER_IN_USE", "This user name is taken");
+
+    public static ToDeviceErrorException Exclusive(string error) => New(400, "M_EXCLUSIVE", error);
+
     public static ToDeviceErrorException NotFound(string error) => New(404, "M_NOT_FOUND", error);
 
     /// <summary>For what may work later (D3).</summary>

@@ -8,7 +8,7 @@ internal static class ServerFacts
     // Up to v1.11: from v1.20 on, a server need not read the token in the query any more, which older clients send (R8).
     private const string Versions =
         """
-        {"versions":["r0.6.1","v1.1","v1.2","v1.3","v1.4","v1.5","v1.6","v1.7","v1.8","v1.9","v1.10","v1.11"],"unstable_features":{}}
+        {"versions":["r0.6.1","v1.1","v1.2","v1.3","v1.4","v1.5","v1.6","v1.7","v1.8","v1.9","v1.10","v1.11"],"unstable_features":{"org.matrix.msc3814":true,"org.matrix.simplified_msc3575":true,"org.matrix.msc4538":true,"org.matrix.msc4543":true}}
         """;
 
     private const string Capabilities =

@@ -5,8 +5,8 @@ using System.Text.Json;
 namespace LocalHomeserver;
 
 /// <summary>
-/// <c>POST user/{userId}/filter</c> and <c>GET user/{userId}/filter/{filterId}</c>. Filters are kept and given back; there
-/// is nothing here that one could filter, and to-device messages never are (R59).
+/// <c>POST user/{userId}/filter</c> and <c>GET user/{userId}/filter/{filterId}</c>. Filters are kept and given back; account
+/// data, the only thing here that one could filter, comes whole, and to-device messages are never filtered (R59).
 /// </summary>
 internal static class FilterEndpoints
 {

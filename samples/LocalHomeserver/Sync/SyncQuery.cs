@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Matrix.ToDevice;
 
 namespace LocalHomeserver;
 
@@ -8,18 +9,15 @@ namespace LocalHomeserver;
 /// <param name="Timeout">How long to wait for news.</param>
 internal sealed record SyncQuery(SyncToken? Since, TimeSpan Timeout)
 {
+    /// <summary>It asks for everything, always.</summary>
+    public SyncRequest Request => new(new ToDeviceExtensionRequest(Since?.ToDevice), WantsKeys: true, WantsAccountData: true, Since?.Keys, Timeout);
+
     public static async ValueTask<SyncQuery> ReadAsync(HttpContext context, Caller caller, IAccountStore store)
     {
         var query = context.Request.Query;
         var since = query["since"].FirstOrDefault();
 
-        var milliseconds = 0L;
-        if (query["timeout"].FirstOrDefault() is { } timeout
-            && !long.TryParse(timeout, NumberStyles.None, CultureInfo.InvariantCulture, out milliseconds))
-        {
-            throw Errors.InvalidParam("timeout", "a number of milliseconds");
-        }
-
+        var milliseconds = ReadTimeout(context) ?? 0;
         var fullState = query["full_state"].FirstOrDefault() ?? "false";
         if (fullState is not ("true" or "false")) throw Errors.InvalidParam("full_state", "true or false");
 
@@ -34,6 +32,15 @@ internal sealed record SyncQuery(SyncToken? Since, TimeSpan Timeout)
         var waits = !string.IsNullOrEmpty(since) && fullState == "false";
         return new SyncQuery(
             string.IsNullOrEmpty(since) ? null : SyncToken.Parse(since, "since"), waits ? TimeSpan.FromMilliseconds(Math.Min(milliseconds, int.MaxValue)) : TimeSpan.Zero);
+    }
+
+    /// <summary>The query's <c>timeout</c>, in milliseconds.</summary>
+    public static long? ReadTimeout(HttpContext context)
+    {
+        if (context.Request.Query["timeout"].FirstOrDefault() is not { } timeout) return null;
+        return long.TryParse(timeout, NumberStyles.None, CultureInfo.InvariantCulture, out var milliseconds)
+            ? milliseconds
+            : throw Errors.InvalidParam("timeout", "a number of milliseconds");
     }
 
     private static bool IsJson(string text)

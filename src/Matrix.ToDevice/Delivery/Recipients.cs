@@ -3,7 +3,9 @@ using Microsoft.Extensions.ObjectPool;
 
 namespace Matrix.ToDevice;
 
-/// <summary>Who gets what of a send: the messages for devices of this server, and the EDUs for other servers.</summary>
+/// <summary>
+/// Who gets what of a send: the messages for devices of this server, the EDUs for other servers, and the entries for appservices.
+/// </summary>
 internal sealed class Recipients(SendHead send, SendBody body, int maxEduBytes) : IDisposable
 {
     public const string AllDevices = "*";
@@ -13,7 +15,13 @@ internal sealed class Recipients(SendHead send, SendBody body, int maxEduBytes) 
 
     private Rented<Lists> _lists = new();
 
+    /// <summary>For inboxes.</summary>
     public List<ToDeviceMessage> Messages => _lists.Value.Messages;
+
+    /// <summary>For devices whose users are an appservice's alone: no inbox gets them (R105).</summary>
+    public List<ToDeviceMessage> Pushed => _lists.Value.Pushed;
+
+    /// <summary>For other servers, and then for appservices.</summary>
     public IReadOnlyList<OutboundEdu> Edus { get; private set; } = [];
 
     /// <summary>How many users of other servers get nothing, because there is no outbox.</summary>
@@ -24,7 +32,8 @@ internal sealed class Recipients(SendHead send, SendBody body, int maxEduBytes) 
     /// the answer (R28, D10).
     /// </summary>
     /// <exception cref="ToDeviceErrorException">A content for another server does not fit into an EDU (413), or cannot be signed (400).</exception>
-    public async ValueTask FindAsync(IDeviceDirectory directory, RemoteUsers remoteUsers, CancellationToken cancellationToken)
+    public async ValueTask FindAsync(
+        IDeviceDirectory directory, RemoteUsers remoteUsers, AppserviceQueues? appservices, CancellationToken cancellationToken)
     {
         var users = _lists.Value.Users;
         for (var user = 0; user < body.UserIds.Count; user++)
@@ -45,7 +54,7 @@ internal sealed class Recipients(SendHead send, SendBody body, int maxEduBytes) 
         for (var i = 0; i < users.Count; i++)
         {
             if (!found[i].IsRemote)
-                AddLocal(users[i], found[i].DeviceIds);
+                AddLocal(users[i], found[i].DeviceIds, appservices);
             else if (remoteUsers == RemoteUsers.AreUnreachable)
                 Unreachable++;
             else if (remoteUsers == RemoteUsers.GetEdus && MatrixUserId.TryGetServerName(userIds[i], out var destination))
@@ -55,13 +64,44 @@ internal sealed class Recipients(SendHead send, SendBody body, int maxEduBytes) 
         if (edus is not null) Edus = edus.Finish();
     }
 
+    /// <summary>Makes the entries for appservices, when it is known that there is not too much for all of them.</summary>
+    public void AddEntries()
+    {
+        var queued = _lists.Value.Queued;
+        if (queued.Count == 0) return;
+
+        var entries = new AppserviceEntries(send);
+        foreach (var (destination, message) in queued) entries.Add(destination, message);
+        Edus = [.. Edus, .. entries.Finish()];
+    }
+
     /// <summary>Nobody may use the lists any more.</summary>
     public void Dispose() => _lists.Return();
 
-    private void AddLocal(int user, IReadOnlyCollection<string> deviceIds)
+    private void AddLocal(int user, IReadOnlyCollection<string> deviceIds, AppserviceQueues? appservices)
     {
         if (deviceIds.Count == 0) return;
 
+        var first = Messages.Count;
+        AddMessages(user, deviceIds);
+        if (appservices is null || Messages.Count == first) return;
+
+        var isExclusive = false;
+        foreach (var appservice in appservices.Receiving)
+        {
+            var coverage = appservice.CoverageOf(body.UserIds[user]);
+            if (coverage == AppserviceCoverage.None) continue;
+            isExclusive |= coverage == AppserviceCoverage.Exclusive;
+            foreach (var message in CollectionsMarshal.AsSpan(Messages)[first..]) _lists.Value.Queued.Add((appservice.Destination, message));
+        }
+
+        if (!isExclusive) return;
+        Pushed.AddRange(CollectionsMarshal.AsSpan(Messages)[first..]);
+        Messages.RemoveRange(first, Messages.Count - first);
+    }
+
+    private void AddMessages(int user, IReadOnlyCollection<string> deviceIds)
+    {
         var messages = Messages;
         var userId = body.UserIds[user];
         var targets = body.TargetsOf(user);
@@ -94,12 +134,16 @@ internal sealed class Recipients(SendHead send, SendBody body, int maxEduBytes) 
 
         public List<int> Users { get; } = [];
         public List<ToDeviceMessage> Messages { get; } = [];
+        public List<ToDeviceMessage> Pushed { get; } = [];
+        public List<(string Destination, ToDeviceMessage Message)> Queued { get; } = [];
 
         public bool TryReset()
         {
             Users.Clear();
             Messages.Clear();
-            return Messages.Capacity <= MaxKept && Users.Capacity <= MaxKept;
+            Pushed.Clear();
+            Queued.Clear();
+            return Messages.Capacity <= MaxKept && Users.Capacity <= MaxKept && Pushed.Capacity <= MaxKept && Queued.Capacity <= MaxKept;
         }
     }
 }

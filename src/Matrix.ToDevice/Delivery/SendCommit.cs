@@ -13,7 +13,8 @@ internal sealed class SendCommit(
     ToDeviceMetrics metrics,
     IOptions<SendToDeviceOptions> options,
     QuietLogger<SendCommit> logger,
-    IFederationOutbox? outbox = null)
+    IFederationOutbox? outbox = null,
+    AppserviceQueues? appservices = null)
 {
     /// <summary>Each further attempt needs another removal of one of the send's devices at just that moment.</summary>
     public const int MaxAttempts = 16;
@@ -43,9 +44,11 @@ internal sealed class SendCommit(
         var send = new SendHead(sender, eventType, SendHead.NewId());
         using var recipients = new Recipients(send, body, _options.MaxEduBytes);
         await recipients.FindAsync(
-            directory, remoteUsers == RemoteUsers.GetEdus && outbox is null ? RemoteUsers.AreUnreachable : remoteUsers, cancellationToken);
+            directory, remoteUsers == RemoteUsers.GetEdus && outbox is null ? RemoteUsers.AreUnreachable : remoteUsers, appservices,
+            cancellationToken);
         if (recipients.Unreachable > 0) Log.NoFederationOutbox(logger);
-        ThrowIfTooMuch(recipients.Messages);
+        ThrowIfTooMuch(recipients);
+        recipients.AddEntries();
 
         await using var transaction = await transactions.BeginAsync(key, knownRemovals, cancellationToken);
         if (transaction is null) return CommitResult.AlreadyCommitted;
@@ -60,8 +63,10 @@ internal sealed class SendCommit(
         {
             signals.MessagesArrived(recipients.Messages);
             outboxSignal.Committed(recipients.Edus);
+            appservices?.Signal.Committed(recipients.Edus);
             metrics.Accepted(recipients.Messages.Count, send.EventType);
             MessageTrace.Accepted(logger, recipients.Messages);
+            MessageTrace.Accepted(logger, recipients.Pushed);
             Log.Committed(logger, recipients.Messages.Count, recipients.Edus.Count, send.EventType, send.Sender, send.Id);
         }
 
@@ -69,15 +74,16 @@ internal sealed class SendCommit(
     }
 
     /// <summary>
-    /// <c>*</c> is short, and a user may have many devices: what a send puts into inboxes is bounded as if it had named them all (D21).
+    /// <c>*</c> is short, and a user may have many devices: what a send puts into inboxes and queues is bounded as if it had named them all (D21).
     /// </summary>
-    private void ThrowIfTooMuch(List<ToDeviceMessage> messages)
+    private void ThrowIfTooMuch(Recipients recipients)
     {
-        if (messages.Count > _options.MaxDevices)
+        if (recipients.Messages.Count + recipients.Pushed.Count > _options.MaxDevices)
             throw new ToDeviceErrorException(ToDeviceError.BadJson($"The body is for more than {_options.MaxDevices} devices"));
 
         var bytes = 0L;
-        foreach (var message in messages) bytes += message.Content.Length;
+        foreach (var message in recipients.Messages) bytes += message.Content.Length;
+        foreach (var message in recipients.Pushed) bytes += message.Content.Length;
         if (bytes > _options.MaxBodyBytes)
             throw new ToDeviceErrorException(ToDeviceError.TooLarge($"The messages for all devices are larger than {_options.MaxBodyBytes} bytes"));
     }

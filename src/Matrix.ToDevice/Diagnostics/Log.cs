@@ -65,6 +65,20 @@ internal static partial class Log
     [LoggerMessage(19, LogLevel.Warning, "{Contents} contents of an EDU from {Origin} were left out: they are too large or nest too deep")]
     public static partial void ContentsLeftOut(ILogger logger, int contents, OneLine origin);
 
-    [LoggerMessage(20, LogLevel.Warning, "The observer of other servers' devices failed")]
+    [LoggerMessage(20, LogLevel.Information, "Sending to appservice {Appservice} failed: {Reason} Failures in a row: {Failures}; the next try is in {Pause}")]
+    public static partial void PushFailed(ILogger logger, OneLine appservice, OneLine reason, int failures, TimeSpan pause);
+
+    [LoggerMessage(21, LogLevel.Error, "The entry {MessageId} for appservice {Appservice} was given up: its time was over. Its messages are lost")]
+    public static partial void PushGivenUp(ILogger logger, OneLine messageId, OneLine appservice);
+
+    [LoggerMessage(22, LogLevel.Warning, "Messages wait for {Destination}, and no such appservice is registered on this host")]
+    public static partial void UnknownAppservice(ILogger logger, OneLine destination);
+
+    [LoggerMessage(23, LogLevel.Warning, "The observer of other servers' devices failed")]
     public static partial void DeviceNotTold(ILogger logger, Exception exception);
+    [LoggerMessage(40, LogLevel.Error, "The events of a dehydrated device could not be read; the client was asked to try again")]
+    public static partial void DehydratedEventsUnavailable(ILogger logger, Exception exception);
+
+    [LoggerMessage(41, LogLevel.Debug, "Left out {Messages} messages for {UserId} on {DeviceId}: the user ignores their senders")]
+    public static partial void Ignored(ILogger logger, int messages, OneLine userId, OneLine deviceId);
 }

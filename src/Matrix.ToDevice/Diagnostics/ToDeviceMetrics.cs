@@ -15,11 +15,14 @@ internal sealed class ToDeviceMetrics
     private readonly Counter<long> _accepted;
     private readonly Counter<long> _handedOut;
     private readonly Counter<long> _acknowledged;
+    private readonly Counter<long> _ignored;
     private readonly UpDownCounter<long> _waiting;
     private readonly Counter<long> _edusReceived;
     private readonly Counter<long> _edusSent;
     private readonly Counter<long> _edusGivenUp;
     private readonly Histogram<double> _transactionDuration;
+    private readonly Histogram<double> _pushDuration;
+    private readonly Counter<long> _pushesGivenUp;
 
     public ToDeviceMetrics(IMeterFactory meterFactory)
     {
@@ -32,6 +35,8 @@ internal sealed class ToDeviceMetrics
             "matrix.to_device.handed_out", "{message}", "Messages in sync responses; a repeated response counts again.");
         _acknowledged = meter.CreateCounter<long>(
             "matrix.to_device.acknowledged", "{message}", "Messages that their devices have, and that were deleted.");
+        _ignored = meter.CreateCounter<long>(
+            "matrix.to_device.ignored", "{message}", "Messages that were left out of responses because their user ignores the sender.");
         _waiting = meter.CreateUpDownCounter<long>(
             "matrix.to_device.waiting_syncs", "{request}", "Syncs that wait for a message.");
         _edusReceived = meter.CreateCounter<long>(
@@ -42,6 +47,10 @@ internal sealed class ToDeviceMetrics
             "matrix.to_device.federation.given_up", "{edu}", "EDUs for other servers whose messages are lost.");
         _transactionDuration = meter.CreateHistogram<double>(
             "matrix.to_device.federation.transaction.duration", "s", "Time that a transaction to another server took.");
+        _pushDuration = meter.CreateHistogram<double>(
+            "matrix.to_device.appservice.transaction.duration", "s", "Time that a transaction to an appservice took.");
+        _pushesGivenUp = meter.CreateCounter<long>(
+            "matrix.to_device.appservice.given_up", "{entry}", "Entries for appservices whose messages are lost.");
     }
 
     /// <summary>A send was answered.</summary>
@@ -72,6 +81,11 @@ internal sealed class ToDeviceMetrics
         if (messages > 0) Add(_acknowledged, messages);
     }
 
+    public void Ignored(int messages)
+    {
+        if (messages > 0) Add(_ignored, messages);
+    }
+
     public void EduReceived(ReceivedEdu outcome)
     {
         var tag = outcome switch
@@ -100,6 +114,11 @@ internal sealed class ToDeviceMetrics
         };
         Record(_transactionDuration, duration, new TagList { { "outcome", tag } });
     }
+
+    public void PushedTo(TimeSpan duration, bool isReceived) =>
+        Record(_pushDuration, duration, new TagList { { "outcome", isReceived ? "received" : "failed" } });
+
+    public void PushGivenUp() => Add(_pushesGivenUp, 1);
 
     /// <summary>A sync waits until the result is disposed.</summary>
     public WaitingSync Waiting()

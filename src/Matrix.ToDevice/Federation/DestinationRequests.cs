@@ -17,6 +17,8 @@ internal sealed class DestinationRequests(
     TimeProvider time,
     ILogger logger)
 {
+    private readonly HeldDestination _held = new(destination, holder, options.LeaseDuration, outbox, time, logger);
+
     /// <summary>Whether the last one had less than <see cref="FederationSenderOptions.SendTimeout"/>.</summary>
     public bool WasCutShort { get; private set; }
 
@@ -34,42 +36,29 @@ internal sealed class DestinationRequests(
     public async Task<FederationSendResult> SendAsync(IReadOnlyList<OutboxEntry> edus, long sendingUpTo, CancellationToken stopping)
     {
         (WasCutShort, HasSucceeded) = (false, false);
-        // It begins before the store is asked for it: the store's own is never over earlier.
-        using var held = new CancellationTokenSource(options.LeaseDuration, time);
-        if (!await outbox.RenewAsync(destination, holder, options.LeaseDuration, sendingUpTo, stopping)) throw new LeaseLostException();
+        var result = await _held.SendAsync(sendingUpTo, held => SendInTimeAsync(edus, held), stopping);
+        HasSucceeded = result.Outcome == FederationSendOutcome.Received;
+        if (HasSucceeded) place.Recover();
+        return result;
+    }
 
+    private async Task<FederationSendResult> SendInTimeAsync(IReadOnlyList<OutboxEntry> edus, CancellationToken held)
+    {
         var started = time.GetTimestamp();
         using var timeout = new CancellationTokenSource(options.SendTimeout, time);
         using var slow = new CancellationTokenSource(options.SlowAfter, time);
-        var watching = slow.Token.UnsafeRegister(_ => KeepsWaiting(timeout), null);
-        using var ending = CancellationTokenSource.CreateLinkedTokenSource(stopping, timeout.Token, held.Token);
-        var keeping = KeepAsync(sendingUpTo, held, ending.Token);
+        await using var watching = slow.Token.UnsafeRegister(_ => KeepsWaiting(timeout), null);
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(held, timeout.Token);
         FederationSendResult result;
         try
         {
             result = await transport.SendAsync(OutgoingTransaction.Of(destination, edus), ending.Token);
         }
-        catch (Exception) when (stopping.IsCancellationRequested)
-        {
-            throw;
-        }
-        catch (Exception) when (held.IsCancellationRequested)
-        {
-            throw new LeaseLostException();
-        }
-        catch (Exception exception)
+        catch (Exception exception) when (!held.IsCancellationRequested)
         {
             result = FederationSendResult.Failed(timeout.IsCancellationRequested ? "There was no answer in time." : exception.Message);
         }
-        finally
-        {
-            await watching.DisposeAsync();
-            await ending.CancelAsync();
-            await keeping;
-        }
 
-        HasSucceeded = result.Outcome == FederationSendOutcome.Received;
-        if (HasSucceeded) place.Recover();
         metrics.TransactionSent(time.GetElapsedTime(started), result.Outcome);
         return result;
     }
@@ -80,39 +69,4 @@ internal sealed class DestinationRequests(
         WasCutShort = true;
         timeout.Cancel();
     }
-
-    /// <summary>Keeps the destination while its answer is waited for, and ends the wait when it cannot be kept.</summary>
-    private async Task KeepAsync(long sendingUpTo, CancellationTokenSource held, CancellationToken ending)
-    {
-        using var timer = new PeriodicTimer(options.LeaseDuration / 3, time);
-        while (true)
-        {
-            try
-            {
-                await timer.WaitForNextTickAsync(ending);
-                var asked = time.GetTimestamp();
-                if (await outbox.RenewAsync(destination, holder, options.LeaseDuration, sendingUpTo, ending))
-                {
-                    var left = options.LeaseDuration - time.GetElapsedTime(asked);
-                    held.CancelAfter(left > TimeSpan.Zero ? left : TimeSpan.Zero);
-                }
-                else
-                {
-                    await held.CancelAsync();
-                }
-            }
-            catch (Exception) when (ending.IsCancellationRequested)
-            {
-                return;
-            }
-            catch (Exception exception)
-            {
-                // The store may be back before the lease is over.
-                Log.OutboxUnavailable(logger, exception);
-            }
-        }
-    }
 }
-
-/// <summary>The lease is over, or was lost: this host must not send.</summary>
-internal sealed class LeaseLostException : Exception;

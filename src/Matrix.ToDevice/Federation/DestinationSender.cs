@@ -210,14 +210,7 @@ internal sealed class DestinationSender(
         return true;
     }
 
-    private TimeSpan NextPause(TimeSpan? retryAfter)
-    {
-        _failures++;
-        var pause = Math.Min(options.MinPause.TotalMilliseconds * Math.Pow(2, Math.Min(_failures - 1, 40)), options.MaxPause.TotalMilliseconds);
-        pause *= 0.75 + (Random.Shared.NextDouble() / 2);
-        if (retryAfter is { } asked) pause = Math.Max(pause, asked.TotalMilliseconds);
-        return TimeSpan.FromMilliseconds(Math.Min(pause, options.MaxPause.TotalMilliseconds));
-    }
+    private TimeSpan NextPause(TimeSpan? retryAfter) => Pauses.After(++_failures, options.MinPause, options.MaxPause, retryAfter);
 
     private void GiveUp(IEnumerable<OutboxEntry> edus, string why, string reason)
     {

@@ -16,7 +16,9 @@ internal sealed class FederationSender(
     ToDeviceMetrics metrics,
     IOptions<FederationSenderOptions> options,
     TimeProvider time,
-    QuietLogger<FederationSender> logger) : BackgroundService
+    OutboxLine line,
+    QuietLogger<FederationSender> logger,
+    AppserviceSender? appservices = null) : BackgroundService
 {
     private readonly FederationSenderOptions _options = options.Value;
     private readonly SendingPlaces _places = new(options.Value.MaxDestinations, options.Value.PlacesForFailing);
@@ -61,12 +63,9 @@ internal sealed class FederationSender(
         await Task.WhenAll(_served.Values);
     }
 
-    // Twice that: a clock that was set back a little, or another host with longer pauses, frees nothing that is in use.
-    private TimeSpan LongestPause => 2 * (_options.MaxPause > _options.LeaseDuration ? _options.MaxPause : _options.LeaseDuration);
-
     private bool NeedsWakeUp(string destination)
     {
-        if (_served.ContainsKey(destination)) return false;
+        if (_served.ContainsKey(destination) || Appservice.IsDestination(destination)) return false;
         _working.Waits(destination);
         return true;
     }
@@ -88,7 +87,9 @@ internal sealed class FederationSender(
         {
             var holder = $"{_host}-{++_acquired}";
             await ServeAsync(
-                await outbox.AcquireAsync(holder, _options.LeaseDuration, free.InLine, free.ForFailing, LongestPause, stopping),
+                await outbox.AcquireAsync(
+                    holder, _options.LeaseDuration, free.InLine, free.ForFailing,
+                    OutboxLine.LongestPause(_options.MaxPause, _options.LeaseDuration), stopping),
                 holder, outbox, stopping);
         }
     }
@@ -97,6 +98,14 @@ internal sealed class FederationSender(
     {
         foreach (var lease in leases)
         {
+            if (Appservice.IsDestination(lease.Destination))
+            {
+                if (appservices?.TryServe(lease, holder) == true) continue;
+                await line.GiveBackAsync(outbox, lease, holder, stopping);
+                appservices?.Wake();
+                continue;
+            }
+
             // It is served still when it has just been given back, or when its time has run out; and there is no place for it when one
             // that is served has become slow meanwhile.
             var done = new TaskCompletionSource();
@@ -112,7 +121,7 @@ internal sealed class FederationSender(
                 _served.TryRemove(lease.Destination, out _);
             }
 
-            await outbox.ReleaseAsync(lease.Destination, holder, lease.Failures, TimeSpan.Zero, stopping);
+            await line.GiveBackAsync(outbox, lease, holder, stopping);
         }
     }
 

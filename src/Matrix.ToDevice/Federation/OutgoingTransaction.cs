@@ -35,9 +35,12 @@ internal static class OutgoingTransaction
     /// The transaction of these EDUs. Its ID follows from them: a receiver that knows the ID skips the transaction, so that other
     /// EDUs need another one, and a repetition, on whatever host, the same.
     /// </summary>
-    public static FederationTransaction Of(string destination, IReadOnlyList<OutboxEntry> edus)
+    public static FederationTransaction Of(string destination, IReadOnlyList<OutboxEntry> edus) => new(destination, IdOf(edus), edus);
+
+    /// <summary>The ID of a transaction of these.</summary>
+    public static string IdOf(IReadOnlyList<OutboxEntry> edus)
     {
         var hash = SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', edus.Select(edu => edu.MessageId))));
-        return new FederationTransaction(destination, Convert.ToHexStringLower(hash.AsSpan(0, 16)), edus);
+        return Convert.ToHexStringLower(hash.AsSpan(0, 16));
     }
 }

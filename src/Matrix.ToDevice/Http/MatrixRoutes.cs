@@ -24,17 +24,27 @@ internal sealed class MatrixRoutes(IEndpointRouteBuilder endpoints) : IEndpointC
     /// <param name="pattern">The paths that are this endpoint's to answer.</param>
     /// <param name="method">The endpoint's method.</param>
     /// <param name="isEndpoint">Whether a request to one of those paths names the endpoint, or something unknown.</param>
-    public void Add(IEndpointConventionBuilder endpoint, string pattern, string method, Func<HttpContext, bool> isEndpoint)
+    public void Add(IEndpointConventionBuilder endpoint, string pattern, string method, Func<HttpContext, bool> isEndpoint) =>
+        Add([(method, endpoint)], pattern, isEndpoint);
+
+    /// <summary>The same for endpoints that have the same path and different methods.</summary>
+    /// <inheritdoc cref="Add(IEndpointConventionBuilder, string, string, Func{HttpContext, bool})"/>
+    public void Add(
+        IReadOnlyList<(string Method, IEndpointConventionBuilder Endpoint)> methods, string pattern, Func<HttpContext, bool> isEndpoint)
     {
-        var others = endpoints.Map(pattern, context => AnswerAsync(context, method, isEndpoint)).ExcludeFromDescription();
+        var others = endpoints.Map(pattern, context => AnswerAsync(context, [.. methods.Select(one => one.Method)], isEndpoint)).ExcludeFromDescription();
         others.Finally(builder =>
         {
             // OPTIONS and unknown methods run none of the endpoint's logic: no rate limit, no authorization (R6).
             builder.Metadata.Add(new AllowAnonymousAttribute());
             builder.Metadata.Add(new DisableRateLimitingAttribute());
         });
-        endpoint.Add(builder => builder.Metadata.Add(MatrixEndpointMetadata.Instance));
-        _builders.Add(endpoint);
+        foreach (var (_, endpoint) in methods)
+        {
+            endpoint.Add(builder => builder.Metadata.Add(MatrixEndpointMetadata.Instance));
+            _builders.Add(endpoint);
+        }
+
         _builders.Add(others);
     }
 
@@ -42,14 +52,14 @@ internal sealed class MatrixRoutes(IEndpointRouteBuilder endpoints) : IEndpointC
 
     public void Finally(Action<EndpointBuilder> finallyConvention) => _builders.ForEach(builder => builder.Finally(finallyConvention));
 
-    private static Task AnswerAsync(HttpContext context, string method, Func<HttpContext, bool> isEndpoint)
+    private static Task AnswerAsync(HttpContext context, string[] methods, Func<HttpContext, bool> isEndpoint)
     {
         if (HttpMethods.IsOptions(context.Request.Method)) return MatrixResponse.WriteEmptyObjectAsync(context);
         // With the endpoint's own method it would have gone there, were it the endpoint's path.
-        if (HttpMethods.Equals(context.Request.Method, method) || !isEndpoint(context))
+        if (methods.Any(method => HttpMethods.Equals(context.Request.Method, method)) || !isEndpoint(context))
             return ToDeviceError.UnknownEndpoint.WriteAsync(context);
 
-        context.Response.Headers.Allow = $"{method}, OPTIONS";
+        context.Response.Headers.Allow = $"{string.Join(", ", methods)}, OPTIONS";
         return ToDeviceError.WrongMethod.WriteAsync(context);
     }
 }

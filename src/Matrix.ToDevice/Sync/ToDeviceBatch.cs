@@ -7,8 +7,8 @@ using System.Text.Json.Serialization;
 namespace Matrix.ToDevice;
 
 /// <summary>
-/// The to-device part of one sync response. Write it with <see cref="WriteTo"/> and dispose it then; a <c>/sync</c> that returns an
-/// object returns <see cref="ToEvents"/>, which needs no disposing.
+/// The to-device part of one sync response. Write it with <see cref="WriteTo"/>, a sliding sync with <see cref="WriteExtensionTo"/>, and
+/// dispose it then; a host that returns an object returns <see cref="ToEvents"/> or <see cref="ToExtension"/>, which need no disposing.
 /// </summary>
 [JsonConverter(typeof(ToDeviceBatchConverter))]
 public sealed class ToDeviceBatch : IDisposable
@@ -39,7 +39,7 @@ public sealed class ToDeviceBatch : IDisposable
         }
     }
 
-    /// <summary>Whether there are no messages: then the response has no <c>to_device</c> (R54).</summary>
+    /// <summary>Whether there are no messages: then the response has no <c>to_device</c> (R54), and needs none of a sliding sync (R121).</summary>
     public bool IsEmpty { get; }
 
     /// <summary>
@@ -57,16 +57,17 @@ public sealed class ToDeviceBatch : IDisposable
     public void WriteTo(Utf8JsonWriter json)
     {
         ArgumentNullException.ThrowIfNull(json);
+        Write(json, nextBatch: null);
+    }
 
-        lock (_copying)
-        {
-            ObjectDisposedException.ThrowIf(_disposed, this);
-            json.WriteStartObject();
-            json.WriteStartArray("events"u8);
-            foreach (var message in _page.Messages) ToDeviceEvent.Write(json, message.Sender, message.EventType, message.Content.Span);
-            json.WriteEndArray();
-            json.WriteEndObject();
-        }
+    /// <summary>
+    /// Writes the <c>to_device</c> section of a sliding-sync response's <c>extensions</c>: <c>{"next_batch": …, "events": […]}</c> (R121).
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">It has been disposed.</exception>
+    public void WriteExtensionTo(Utf8JsonWriter json)
+    {
+        ArgumentNullException.ThrowIfNull(json);
+        Write(json, NextBatch);
     }
 
     /// <summary>A copy for a response that is an object: the value of its <c>to_device</c> key.</summary>
@@ -80,6 +81,10 @@ public sealed class ToDeviceBatch : IDisposable
         }
     }
 
+    /// <summary>A copy for a sliding-sync response that is an object: its <c>to_device</c> section.</summary>
+    /// <exception cref="ObjectDisposedException">It has been disposed.</exception>
+    public ToDeviceExtensionResponse ToExtension() => new(NextBatch, ToEvents().Events);
+
     /// <summary>Gives the memory of the contents back. Harmless when repeated.</summary>
     public void Dispose()
     {
@@ -87,6 +92,21 @@ public sealed class ToDeviceBatch : IDisposable
         {
             _disposed = true;
             _page.Dispose();
+        }
+    }
+
+    /// <summary>Writes an object with the events, and with a token if there is one.</summary>
+    internal void Write(Utf8JsonWriter json, string? nextBatch)
+    {
+        lock (_copying)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            json.WriteStartObject();
+            if (nextBatch is not null) json.WriteString("next_batch"u8, nextBatch);
+            json.WriteStartArray("events"u8);
+            foreach (var message in _page.Messages) ToDeviceEvent.Write(json, message.Sender, message.EventType, message.Content.Span);
+            json.WriteEndArray();
+            json.WriteEndObject();
         }
     }
 

@@ -14,9 +14,7 @@ public sealed class ToDeviceEventsConverter : JsonConverter<ToDeviceEvents>
         ArgumentNullException.ThrowIfNull(writer);
         ArgumentNullException.ThrowIfNull(value);
         writer.WriteStartObject();
-        writer.WriteStartArray("events"u8);
-        foreach (var one in value.Events) ToDeviceEvent.Write(writer, one.Sender, one.Type, one.Content.Span);
-        writer.WriteEndArray();
+        WriteEvents(writer, value.Events);
         writer.WriteEndObject();
     }
 
@@ -24,6 +22,33 @@ public sealed class ToDeviceEventsConverter : JsonConverter<ToDeviceEvents>
     /// <exception cref="NotSupportedException">Always.</exception>
     public override ToDeviceEvents Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
         throw new NotSupportedException($"{nameof(ToDeviceEvents)} is written into responses, and never read.");
+
+    internal static void WriteEvents(Utf8JsonWriter writer, IReadOnlyList<ToDeviceEvent> events)
+    {
+        writer.WriteStartArray("events"u8);
+        foreach (var one in events) ToDeviceEvent.Write(writer, one.Sender, one.Type, one.Content.Span);
+        writer.WriteEndArray();
+    }
+}
+
+/// <summary>Writes a <see cref="ToDeviceExtensionResponse"/>. Public for the code that <c>System.Text.Json</c> generates.</summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
+public sealed class ToDeviceExtensionResponseConverter : JsonConverter<ToDeviceExtensionResponse>
+{
+    /// <inheritdoc/>
+    public override void Write(Utf8JsonWriter writer, ToDeviceExtensionResponse value, JsonSerializerOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        ArgumentNullException.ThrowIfNull(value);
+        writer.WriteStartObject();
+        writer.WriteString("next_batch"u8, value.NextBatch);
+        ToDeviceEventsConverter.WriteEvents(writer, value.Events);
+        writer.WriteEndObject();
+    }
+
+    /// <inheritdoc cref="ToDeviceEventsConverter.Read"/>
+    public override ToDeviceExtensionResponse Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+        throw new NotSupportedException($"{nameof(ToDeviceExtensionResponse)} is written into responses, and never read.");
 }
 
 /// <summary>Writes a <see cref="ToDeviceEvent"/>. Public for the code that <c>System.Text.Json</c> generates.</summary>

@@ -3,10 +3,14 @@ using Microsoft.Extensions.Options;
 
 namespace Matrix.ToDevice;
 
-/// <summary>What a homeserver calls: in its <c>/sync</c>, and when a device ends.</summary>
+/// <summary>What a homeserver calls: in its <c>/sync</c> and its sliding sync, and when a device ends.</summary>
 public class ToDeviceSync
 {
+    // The limit of a wait that no message ends, only its time or the end of the device.
+    private const int NoMessages = 0;
+
     private readonly IDeviceInbox _inbox = null!;
+    private readonly VisibleInbox _visible = null!;
     private readonly InboxSignals _signals = null!;
     private readonly ToDeviceMetrics _metrics = null!;
     private readonly SendToDeviceOptions _options = null!;
@@ -19,10 +23,11 @@ public class ToDeviceSync
     }
 
     internal ToDeviceSync(
-        IDeviceInbox inbox, InboxSignals signals, ToDeviceMetrics metrics,
+        IDeviceInbox inbox, IgnoredSenders ignored, InboxSignals signals, ToDeviceMetrics metrics,
         IOptions<SendToDeviceOptions> options, TimeProvider time, QuietLogger<ToDeviceSync> logger)
     {
         _inbox = inbox;
+        _visible = new VisibleInbox(inbox, ignored);
         _signals = signals;
         _metrics = metrics;
         _options = options.Value;
@@ -73,6 +78,29 @@ public class ToDeviceSync
     }
 
     /// <summary>
+    /// Answers the <c>to_device</c> extension of a sliding sync: as
+    /// <see cref="NextAsync(DeviceAddress, string?, int, TimeSpan, CancellationToken)"/>, with what the client asked for. Write the
+    /// result with <see cref="ToDeviceBatch.WriteExtensionTo"/>; when it is empty, the response needs no section (R121).
+    /// </summary>
+    /// <param name="device">The device that syncs.</param>
+    /// <param name="request">The extension's part of the request. When it is not enabled, nothing is acknowledged and the result is empty.</param>
+    /// <param name="timeout">How long to wait for a message when there is none (R124); zero or less not at all. Bounded as there.</param>
+    /// <param name="cancellationToken">Cancels the call: the client has gone.</param>
+    /// <exception cref="ToDeviceErrorException">
+    /// 400 <c>M_INVALID_PARAM</c>: <see cref="ToDeviceExtensionRequest.Since"/> is not a token of this device (R122).
+    /// </exception>
+    public virtual async ValueTask<ToDeviceBatch> NextAsync(
+        DeviceAddress device, ToDeviceExtensionRequest request, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        if (request.IsEnabled)
+            return await NextAsync(device, request.Since, Math.Min(request.Limit, _options.SyncLimit), timeout, cancellationToken);
+
+        // A token that acknowledges nothing: a host that writes it all the same loses no message.
+        var page = await ReadOrWaitAsync(device, NoMessages, maxBytes: 1, timeout, cancellationToken);
+        return new ToDeviceBatch(page, SyncToken.Format(device, InboxPosition.Start));
+    }
+
+    /// <summary>
     /// Waits until the device has messages that it does not say it has, for a host whose <c>/sync</c> waits for other things too: wait
     /// for whichever comes first, cancel the others, then call
     /// <see cref="NextAsync(DeviceAddress, string?, TimeSpan, CancellationToken)"/> with the same <paramref name="since"/> and without
@@ -92,6 +120,26 @@ public class ToDeviceSync
         // Whether there is a message, not what it holds: no more of it is read than has to be.
         using var page = await ReadOrWaitAsync(device, limit: 1, maxBytes: 1, timeout, cancellationToken);
         return page.Messages.Count > 0;
+    }
+
+    /// <summary>
+    /// The same for the <c>to_device</c> extension of a sliding sync (R124), whose host waits for its rooms too: then it calls
+    /// <see cref="NextAsync(DeviceAddress, ToDeviceExtensionRequest, TimeSpan, CancellationToken)"/> without a timeout.
+    /// </summary>
+    /// <param name="device">The device that syncs.</param>
+    /// <param name="request">As for that call. When it is not enabled, no message ends the wait.</param>
+    /// <param name="timeout">How long to wait; bounded by <see cref="SendToDeviceOptions.MaxSyncTimeout"/>.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    /// <returns>True as soon as there are messages; false when there were none in time, or the device was removed.</returns>
+    /// <exception cref="ToDeviceErrorException">As for that call.</exception>
+    public virtual async ValueTask<bool> WaitAsync(
+        DeviceAddress device, ToDeviceExtensionRequest request, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        if (request.IsEnabled) return await WaitAsync(device, request.Since, timeout, cancellationToken);
+
+        // It takes its time: whoever waits for the first of several things would end at once, and be asked again at once.
+        using var page = await ReadOrWaitAsync(device, NoMessages, maxBytes: 1, timeout, cancellationToken);
+        return false;
     }
 
     /// <summary>
@@ -136,7 +184,7 @@ public class ToDeviceSync
     {
         // Always from the start: what the device has is deleted, so the start is the first message that it has not. A
         // token that named a place to read from could skip messages when it lies ahead of the store (D11).
-        var page = await _inbox.ReadAsync(device, InboxPosition.Start, limit, maxBytes, cancellationToken);
+        var page = await ReadAsync();
         if (page.Messages.Count > 0 || timeout <= TimeSpan.Zero) return page;
 
         if (timeout > _options.MaxSyncTimeout) timeout = _options.MaxSyncTimeout;
@@ -147,7 +195,7 @@ public class ToDeviceSync
         {
             // The signal is taken before the read, so that a message that arrives between the two ends the wait (D13).
             var signal = subscription.NextSignal;
-            page = await _inbox.ReadAsync(device, InboxPosition.Start, limit, maxBytes, cancellationToken);
+            page = await ReadAsync();
             if (subscription.IsDeviceRemoved)
             {
                 // What is there now is for a later device of this ID (D6).
@@ -158,10 +206,19 @@ public class ToDeviceSync
             var remaining = timeout - _time.GetElapsedTime(started);
             if (page.Messages.Count > 0 || remaining <= TimeSpan.Zero) return page;
 
+            // Ignored users have sent so much that it is not all looked at yet.
+            if (page.HasMore) continue;
+
             // A signal can be lost, when it comes from another host: then the look after the interval finds the message.
             var wait = remaining < _options.SyncPollInterval ? remaining : _options.SyncPollInterval;
+            // Timers count milliseconds: what is left of one would not be waited for, but read through.
+            wait = TimeSpan.FromMilliseconds(Math.Ceiling(wait.TotalMilliseconds));
             await signal.WaitAsync(wait, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             cancellationToken.ThrowIfCancellationRequested();
         }
+
+        ValueTask<InboxPage> ReadAsync() => limit == NoMessages
+            ? ValueTask.FromResult(InboxPage.Empty)
+            : _visible.ReadAsync(device, limit, maxBytes, cancellationToken);
     }
 }

@@ -1,5 +1,6 @@
 // Users with matrix-js-sdk, as an application drives it: register or log in, start the client, receive by its own /sync loop.
 import { ClientEvent, MemoryStore, SyncState, createClient } from "matrix-js-sdk";
+import { SlidingSync } from "matrix-js-sdk/lib/sliding-sync.js";
 import { startNetwork } from "./network.js";
 import { Inbox } from "./inbox.js";
 
@@ -25,10 +26,11 @@ export async function login(homeserver, localpart, deviceId) {
   }));
 }
 
-// A running client behind a network of its own. prepare gets the client before it starts.
-export async function start(homeserver, { userId, deviceId, accessToken }, prepare = () => {}) {
+// A running client behind a network of its own. prepare gets the client before it starts. cryptoCallbacks are for a client that
+// has secrets on the server. With sliding, its time-out in milliseconds, it has a sliding sync in the place of /sync.
+export async function start(homeserver, { userId, deviceId, accessToken, cryptoCallbacks }, prepare = () => {}, { sliding } = {}) {
   const network = await startNetwork(homeserver.url);
-  const client = connect(network.url, { userId, deviceId, accessToken });
+  const client = connect(network.url, { userId, deviceId, accessToken, cryptoCallbacks });
   await prepare(client);
   const inbox = new Inbox(client);
   // Reconnect as soon as the connection is lost, as an application does when the system reports a new network;
@@ -37,7 +39,8 @@ export async function start(homeserver, { userId, deviceId, accessToken }, prepa
     if (state === SyncState.Reconnecting || state === SyncState.Error) client.retryImmediately();
   });
   const prepared = inbox.until(() => client.isInitialSyncComplete(), "the first sync");
-  await client.startClient({ disablePresence: true });
+  const slidingSync = sliding && new SlidingSync(network.url, roomList(), {}, client, sliding);
+  await client.startClient({ disablePresence: true, slidingSync });
   await prepared;
   return { userId, deviceId, accessToken, client, inbox, network, send, stop };
 
@@ -62,6 +65,11 @@ function contentMap(receivers, content) {
     users.get(userId).set(deviceId, content);
   }
   return users;
+}
+
+// As an application would ask for its rooms, if there were any.
+function roomList() {
+  return new Map([["all", { ranges: [[0, 20]], timeline_limit: 1, required_state: [] }]]);
 }
 
 function connect(baseUrl, credentials = {}) {

@@ -7,8 +7,8 @@ import { password, start } from "./clients.js";
 
 const sas = "m.sas.v1";
 
-export async function startEncrypted(homeserver, session) {
-  const device = await start(homeserver, session, (client) => client.initRustCrypto({ useIndexedDB: false }));
+export async function startEncrypted(homeserver, session, options) {
+  const device = await start(homeserver, session, (client) => client.initRustCrypto({ useIndexedDB: false }), options);
   device.crypto = device.client.getCrypto();
   device.decrypted = [];
   device.client.on(ClientEvent.ReceivedToDeviceMessage, ({ message, encryptionInfo }) => {

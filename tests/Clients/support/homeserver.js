@@ -44,13 +44,13 @@ export async function startHomeserver(settings = {}) {
   }
 }
 
-// Two servers that know each other.
-export async function startPeers() {
+// Two servers that know each other. way: what stands between them, given the URL of one and giving that for the other.
+export async function startPeers(way = async (url) => url) {
   const [one, other] = ["hs1.localhost", "hs2.localhost"];
   const url = `http://127.0.0.1:${await freePort()}`;
-  const first = await startHomeserver({ ServerName: one, [`Federation:Peers:${other}`]: url });
+  const first = await startHomeserver({ ServerName: one, [`Federation:Peers:${other}`]: await way(url) });
   try {
-    return [first, await startHomeserver({ ServerName: other, urls: url, [`Federation:Peers:${one}`]: first.url })];
+    return [first, await startHomeserver({ ServerName: other, urls: url, [`Federation:Peers:${one}`]: await way(first.url) })];
   } catch (error) {
     await first.stop();
     throw error;

@@ -78,7 +78,11 @@ export async function startNetwork(homeserver) {
 
 export const isSend = ({ method, path }) => method === "PUT" && path.includes("/sendToDevice/");
 export const isSync = ({ method, path }) => method === "GET" && path.includes("/sync?");
-export const hasMessages = ({ body }) => JSON.parse(body).to_device?.events?.length > 0;
+export const isSlidingSync = ({ method, path }) => method === "POST" && path.split("?")[0].endsWith("/sync");
+export const hasMessages = ({ body }) => {
+  const { to_device: section, extensions } = JSON.parse(body);
+  return (section ?? extensions?.to_device)?.events?.length > 0;
+};
 export const txnIdOf = ({ path }) => decodeURIComponent(path.split("?")[0].split("/").at(-1));
 export const sinceOf = ({ path }) => new URL(path, "http://any").searchParams.get("since");
 

@@ -74,10 +74,9 @@ internal sealed class LoginTests(string store) : HomeserverTests(store)
     }
 
     [TestCase("a/b%2Fc d?e#f")]
-    [TestCase("*")]
     [TestCase("é🙂")]
     [TestCase("\0")]
-    public async Task Any_text_can_be_a_device_ID(string deviceId)
+    public async Task Any_text_but_a_star_can_be_a_device_ID(string deviceId)
     {
         var device = await Server.LoginAsync(_user.UserId, deviceId);
 

@@ -118,7 +118,6 @@ internal sealed class RegisterTests(string store) : HomeserverTests(store)
     }
 
     [TestCase("")]
-    [TestCase("Alice")]
     [TestCase("alice:localhost")]
     [TestCase("@alice")]
     [TestCase("al ice")]

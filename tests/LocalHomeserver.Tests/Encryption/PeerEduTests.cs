@@ -38,7 +38,7 @@ internal sealed class PeerEduTests(string store)
         }
 
         foreach (var userId in (string[])["null", "7", "[]", "{}"]) yield return $$"""{"user_id":{{userId}},"device_id":"D"}""";
-        foreach (var deviceId in (string[])["null", "7", "[]", "{}", "\"D\\u0000\"", "\"D\\n\"", $"\"{new string('x', 300)}\"", $"\"{new string('x', 5000)}\""])
+        foreach (var deviceId in (string[])["null", "7", "[]", "{}", "\"*\"", "\"D\\u0000\"", "\"D\\n\"", $"\"{new string('x', 300)}\"", $"\"{new string('x', 5000)}\""])
             yield return $$"""{"user_id":"{{Bob}}","device_id":{{deviceId}}}""";
         foreach (var content in (string[])["{}", "null", "[]", "7", "\"x\""]) yield return content;
     }

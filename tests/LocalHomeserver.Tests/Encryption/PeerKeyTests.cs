@@ -44,6 +44,7 @@ internal sealed class PeerKeyTests
         yield return Device("another device's ID", "BAD", DeviceKeys("OTHER"));
         yield return Device("another user's ID", "BAD", DeviceKeys("BAD").Replace(Bob, Carol, StringComparison.Ordinal));
         yield return Device("no ID", "", DeviceKeys(""));
+        yield return Device("the ID of all devices", "*", DeviceKeys("*"));
         yield return Device("a long ID", new string('x', 300), DeviceKeys(new string('x', 300)));
         yield return Device("an ID with a NUL", "B\\u0000", DeviceKeys("B\\u0000"));
         yield return Device("an ID with an escape", "B\\u001b", DeviceKeys("B\\u001b"));

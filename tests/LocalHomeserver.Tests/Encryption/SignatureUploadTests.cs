@@ -114,10 +114,16 @@ internal sealed class SignatureUploadTests(string store) : HomeserverTests(store
         Assert.That(IsSigned(answer.GetProperty("device_keys").GetProperty(_alice.UserId).GetProperty("PHONE"), _alicesKeys.SelfSigning), Is.True);
     }
 
+    [Test]
+    public async Task D10_what_is_no_user_ID_is_a_failure_of_its_own()
+    {
+        var failures = (await _alice.CallAsync("POST", "/keys/signatures/upload", """{"nobody":{"PHONE":{}}}""")).Ok().GetProperty("failures");
+        Assert.That(failures.GetProperty("nobody").GetProperty("PHONE").String("errcode"), Is.EqualTo("M_NOT_FOUND"));
+    }
+
     [TestCase("[]", "M_BAD_JSON")]
     [TestCase("""{"@a:localhost":[]}""", "M_BAD_JSON")]
     [TestCase("""{"@a:localhost":null}""", "M_BAD_JSON")]
-    [TestCase("""{"nobody":{}}""", "M_INVALID_PARAM")]
     public async Task A_body_of_another_form_is_refused(string body, string errorCode) =>
         (await _alice.CallAsync("POST", "/keys/signatures/upload", body)).IsError(400, errorCode);
 

@@ -38,13 +38,14 @@ internal sealed class FederationTests(string store)
         static async Task AskAsync(Homeserver asking, string serverName, Homeserver asked)
         {
             var phone = await asked.RegisterAsync("PHONE");
-            await asked.LoginAsync(phone.UserId, "LAP/TOP");
+            foreach (var device in new[] { phone, await asked.LoginAsync(phone.UserId, "LAP/TOP") }) await device.UploadIdentityAsync();
             (await phone.CallAsync("PUT", "/devices/PHONE", new { display_name = "Téléphone" })).Ok();
 
             var list = await UserDeviceList.FetchAsync(asking.Federation, serverName, phone.UserId, default);
 
             Assert.That(list.UserId, Is.EqualTo(phone.UserId));
-            Assert.That(list.Devices, Is.EquivalentTo(new[] { new UserDevice("PHONE", "Téléphone"), new UserDevice("LAP/TOP") }));
+            Assert.That(list.Devices.Select(device => device with { Keys = null }), Is.EquivalentTo(
+                new[] { new UserDevice("PHONE", "Téléphone"), new UserDevice("LAP/TOP") }));
         }
     }
 

@@ -32,6 +32,7 @@ internal sealed class OwnQueueTests(string store)
         // <own-queue>
         foreach (var destination in await outbox.ListDestinationsAsync(after: null, limit: 100, cancellationToken))
         {
+            if (Appservice.IsDestination(destination)) continue;
             var edus = await outbox.ReadAsync(destination, after: 0, limit: 100, cancellationToken);
             if (edus.Count == 0) continue;
             var transaction = new FederationTransaction(destination, TransactionIdOf(edus), edus);

@@ -22,6 +22,22 @@ internal sealed class SettingsTests
         File.WriteAllText(Path.Combine(s_files, "messages", "to-device.db"), garbage);
         File.WriteAllText(Path.Combine(s_files, "settings", "appsettings.json"), "{");
         File.WriteAllText(Path.Combine(s_files, "file"), garbage);
+        const string Registration = """
+            id: irc
+            url: null
+            as_token: a
+            hs_token: h
+            sender_localpart: bot
+            namespaces: { users: [{ exclusive: true, regex: "@_irc_.*" }] }
+            """;
+        foreach (var (name, right, wrong) in (ReadOnlySpan<(string, string, string)>)[
+            ("good", "", ""), ("broken", "id:", "\tid: {"), ("regex", "@_irc_.*", "("), ("url", "null", "nowhere"),
+            ("exclusive", "true", "perhaps"), ("token", "hs_token: h", "")])
+        {
+            File.WriteAllText(
+                Path.Combine(s_files, $"{name}.yaml"), right.Length == 0 ? Registration : Registration.Replace(right, wrong, StringComparison.Ordinal));
+        }
+
         using var certificate = TestCertificate.New();
         File.WriteAllBytes(Path.Combine(s_files, "good.pfx"), certificate.Export(X509ContentType.Pkcs12, "right"));
     }
@@ -110,6 +126,16 @@ internal sealed class SettingsTests
     [TestCase("--Federation:Peers:hs_2 http://127.0.0.1:8009", "must name a server")]
     [TestCase("--Federation:Peers http://127.0.0.1:8009", "must name a server")]
     [TestCase("--Federation:Peers:localhost http://127.0.0.1:8009", "this server itself")]
+    [TestCase("--Appservices:0 {files}/none.yaml", "Appservices:0 is")]
+    [TestCase("--Appservices:0 \"\"", "It must be an appservice's registration file")]
+    [TestCase("--Appservices:0 {files}", "is denied")]
+    [TestCase("--Appservices:0 {files}/file", "it is not one YAML mapping")]
+    [TestCase("--Appservices:0 {files}/broken.yaml", "broken.yaml'. It must be an appservice's registration file")]
+    [TestCase("--Appservices:0 {files}/regex.yaml", "regular expression of an appservice's namespace, '('")]
+    [TestCase("--Appservices:0 {files}/good.yaml --Appservices:1 {files}/good.yaml", "Appservices:1 is")]
+    [TestCase("--Appservices:0 {files}/url.yaml", "its url is 'nowhere'")]
+    [TestCase("--Appservices:0 {files}/exclusive.yaml", "its exclusive is 'perhaps'")]
+    [TestCase("--Appservices:0 {files}/token.yaml", "it has no hs_token")]
     [TestCase("--Federation:MaxPause never", "Federation:MaxPause is 'never'")]
     [TestCase("--Federation:LeaseDuration 00:00:00", "00:05:00")]
     [TestCase("--Federation:Peers:hs2.localhost http://127.0.0.1:8009 --Federation:MaxPause 100.00:00:00", "less than 49 days")]

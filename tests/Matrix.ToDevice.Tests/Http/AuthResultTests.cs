@@ -32,9 +32,19 @@ public class AuthResultTests : HttpTests
     }
 
     [Test]
+    public async Task R10_a_locked_account_is_a_soft_logout_at_sync_too()
+    {
+        var response = await SyncAsync(AuthResult.UserLocked);
+
+        response.ShouldBe(401, "M_USER_LOCKED");
+        Assert.That((bool?)response.Json["soft_logout"], Is.True);
+    }
+
+    [Test]
     public async Task R11_a_host_may_refuse_a_suspended_account()
     {
         (await SendAsync(AuthResult.UserSuspended)).ShouldBe(403, "M_USER_SUSPENDED");
+        (await SyncAsync(AuthResult.UserSuspended)).ShouldBe(403, "M_USER_SUSPENDED");
     }
 
     [Test]
@@ -127,6 +137,9 @@ public class AuthResultTests : HttpTests
     [Test]
     public void R62_a_requester_without_a_device_has_to_be_said() =>
         Assert.That(() => AuthResult.Success("@alice:hs1", null!), Throws.ArgumentException.With.Message.Contains("Requester.WithoutDevice(userId)"));
+
+    private Task<TestResponse> SyncAsync(AuthResult result) =>
+        Server.Login(result).SendAsync(HttpMethod.Get, "/_matrix/client/v3/sync");
 
     private Task<TestResponse> SendAsync(AuthResult result) => Server.Login(result).SendAsync("t1", "@bob:hs1", "B1");
 }

@@ -20,11 +20,14 @@ public class MetricsTests : HttpTests
             [Accepted] = "Counter`1 {message}",
             ["matrix.to_device.handed_out"] = "Counter`1 {message}",
             ["matrix.to_device.acknowledged"] = "Counter`1 {message}",
+            ["matrix.to_device.ignored"] = "Counter`1 {message}",
             ["matrix.to_device.waiting_syncs"] = "UpDownCounter`1 {request}",
             ["matrix.to_device.federation.received"] = "Counter`1 {edu}",
             ["matrix.to_device.federation.sent"] = "Counter`1 {edu}",
             ["matrix.to_device.federation.given_up"] = "Counter`1 {edu}",
             ["matrix.to_device.federation.transaction.duration"] = "Histogram`1 s",
+            ["matrix.to_device.appservice.transaction.duration"] = "Histogram`1 s",
+            ["matrix.to_device.appservice.given_up"] = "Counter`1 {entry}",
         }));
     }
 

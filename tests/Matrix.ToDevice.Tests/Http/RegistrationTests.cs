@@ -36,6 +36,7 @@ public class RegistrationTests
     [TestCase("UseAuth<AuthOfScoped>")]
     [TestCase("UseDirectory<ScopedDirectory>")]
     [TestCase("UseFederation<TransportOfScoped>")]
+    [TestCase("UseAppservices<AppservicesOfScoped>")]
     public async Task R20_one_instance_that_needs_what_each_request_has_for_itself_is_refused_at_start(string call)
     {
         var builder = WebApplication.CreateSlimBuilder();
@@ -47,6 +48,7 @@ public class RegistrationTests
             "UseStore<StoreOfScoped>" => () => parts.UseStore<StoreOfScoped>(),
             "UseAuth<AuthOfScoped>" => () => parts.UseAuth<AuthOfScoped>(),
             "UseDirectory<ScopedDirectory>" => () => parts.UseDirectory<ScopedDirectory>(),
+            "UseAppservices<AppservicesOfScoped>" => () => parts.UseAppservices<AppservicesOfScoped>(_ => { }),
             _ => () => parts.UseFederation<TransportOfScoped>(),
         };
         use();
@@ -253,6 +255,12 @@ public class RegistrationTests
     internal sealed class TransportOfScoped(RequestsOwn own) : IFederationTransport
     {
         public ValueTask<FederationSendResult> SendAsync(FederationTransaction transaction, CancellationToken cancellationToken) =>
+            throw new NotSupportedException($"{own}");
+    }
+
+    internal sealed class AppservicesOfScoped(RequestsOwn own) : IAppserviceTransport
+    {
+        public ValueTask<AppserviceSendResult> SendAsync(AppserviceTransaction transaction, CancellationToken cancellationToken) =>
             throw new NotSupportedException($"{own}");
     }
 

@@ -1,6 +1,8 @@
+using System.Text.Json;
+
 namespace Matrix.ToDevice.Tests;
 
-/// <summary>What docs/sync.md shows, between the marks; <see cref="SyncExamplesTests"/> runs it.</summary>
+/// <summary>What docs/sync.md and docs/sliding-sync.md show, between the marks; <see cref="SyncExamplesTests"/> runs it.</summary>
 internal static class SyncExamples
 {
     // <sync-object>
@@ -33,6 +35,40 @@ internal static class SyncExamples
     public static (string Mine, string? ToDevice) Split(string since) =>
         since.LastIndexOf('~') is >= 0 and var at ? (since[..at], since[(at + 1)..]) : (since, null);
     // </sync-token>
+
+    public static async Task WriteExtensionsAsync(
+        ToDeviceSync toDevice, DeviceAddress device, JsonElement extensions, TimeSpan timeout, Utf8JsonWriter json, CancellationToken cancel)
+    {
+        // <sliding-writer>
+        var request = ToDeviceExtensionRequest.Parse(extensions.TryGetProperty("to_device", out var config) ? config : default);
+        using var batch = await toDevice.NextAsync(device, request, timeout, cancel);
+        json.WriteStartObject("extensions");
+        if (!batch.IsEmpty)
+        {
+            json.WritePropertyName("to_device");
+            batch.WriteExtensionTo(json);
+        }
+
+        json.WriteEndObject();
+        // </sliding-writer>
+    }
+
+    // <sliding-object>
+    public static async Task<Dictionary<string, object>> ExtensionsAsync(
+        ToDeviceSync toDevice, IMyRooms myRooms, DeviceAddress device, JsonElement extensions, TimeSpan timeout, CancellationToken cancel)
+    {
+        var request = ToDeviceExtensionRequest.Parse(extensions.TryGetProperty("to_device", out var config) ? config : default);
+
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        var mail = toDevice.WaitAsync(device, request, timeout, stop.Token).AsTask();
+        var rooms = myRooms.WaitAsync(device.UserId, timeout, stop.Token);
+        await await Task.WhenAny(mail, rooms);
+        await stop.CancelAsync();
+
+        using var batch = await toDevice.NextAsync(device, request, TimeSpan.Zero, cancel);
+        return batch.IsEmpty ? [] : new Dictionary<string, object> { ["to_device"] = batch.ToExtension() };
+    }
+    // </sliding-object>
 
     internal interface IMyRooms
     {

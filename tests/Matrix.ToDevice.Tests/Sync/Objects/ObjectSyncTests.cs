@@ -145,7 +145,7 @@ internal sealed class DisposedBatchTests
         using var batch = await server.ToDevice.NextAsync(new DeviceAddress("@alice:hs1", "A1"), null, TimeSpan.Zero, default);
         var events = batch.ToEvents();
 
-        foreach (var response in (object[])[batch, events, events.Events, new { to_device = events }, new { events.Events }])
+        foreach (var response in (object[])[batch, events, events.Events, batch.ToExtension(), new { to_device = events }, new { events.Events }])
         {
             foreach (var write in (Action[])[() => Newtonsoft.Json.JsonConvert.SerializeObject(response), () => Newtonsoft.Json.Linq.JToken.FromObject(response)])
             {

@@ -1,0 +1,96 @@
+using System.Text.Json;
+using Matrix.ToDevice;
+
+namespace LocalHomeserver;
+
+/// <summary>Looks for news, waits for them and answers: <c>GET sync</c> and a sliding sync do it in the same way.</summary>
+internal sealed class SyncAnswer(
+    ToDeviceSync toDevice, KeyChanges changes, Contacts contacts, HandOuts handOuts, IHostApplicationLifetime server)
+{
+    /// <summary>Answers one request.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="device">Its device.</param>
+    /// <param name="request">What it asks for.</param>
+    /// <param name="write">Writes the response.</param>
+    public async Task WriteAsync(HttpContext context, DeviceAddress device, SyncRequest request, Action<Utf8JsonWriter, SyncNews> write)
+    {
+        var aborted = context.RequestAborted;
+        var news = await LookAsync(device, request, aborted);
+        if (news.Messages.IsEmpty && !HasOthers(request, news.Keys, news.AccountData) && request.Timeout > TimeSpan.Zero)
+        {
+            news.Messages.Dispose();
+            await WaitForNewsAsync(device, request, aborted);
+            news = await LookAsync(device, request, aborted);
+        }
+
+        using (news.Messages)
+        {
+            // The device may have been logged out while it waited, and another one may have its ID by now (D6).
+            await Caller.BindAsync(context);
+            handOuts.Note(device, news.Messages);
+            context.Response.ContentType = "application/json";
+            await context.Response.StartAsync(aborted);
+            using var json = new Utf8JsonWriter(context.Response.BodyWriter);
+            write(json, news);
+        }
+
+        // The messages have been given back before: a client that never reads its response keeps no more than that.
+        await context.Response.BodyWriter.FlushAsync(aborted);
+    }
+
+    private async Task<SyncNews> LookAsync(DeviceAddress device, SyncRequest request, CancellationToken aborted)
+    {
+        // The library's part of a sync: it forgets what 'since' says the device has, and hands out what it has not.
+        var messages = await toDevice.NextAsync(device, request.Messages, TimeSpan.Zero, aborted);
+        try
+        {
+            // From now on, the user is told about the devices of the senders: beginning with this response.
+            await contacts.AddAsync(device.UserId, messages.Events.Select(message => message.Sender), aborted);
+            var (keys, accountData) = await LookForOthersAsync(device, request, aborted);
+            return new SyncNews(messages, keys, accountData);
+        }
+        catch
+        {
+            messages.Dispose();
+            throw;
+        }
+    }
+
+    private async Task<(KeySync Keys, AccountDataSync AccountData)> LookForOthersAsync(
+        DeviceAddress device, SyncRequest request, CancellationToken cancellationToken)
+    {
+        // In this order: the position that is told is that of the keys.
+        var keys = await KeySync.ReadAsync(changes, device, request.Keys, cancellationToken);
+        return (keys, request.WantsAccountData ? await AccountDataSync.ReadAsync(changes, device.UserId, request.Keys, cancellationToken) : AccountDataSync.None);
+    }
+
+    private static bool HasOthers(SyncRequest request, KeySync keys, AccountDataSync accountData) =>
+        (request.WantsKeys && keys.HasNews) || accountData.HasNews;
+
+    // Messages, and changes of keys and account data. Whatever else a homeserver tells its clients ends the same wait.
+    private async Task WaitForNewsAsync(DeviceAddress device, SyncRequest request, CancellationToken aborted)
+    {
+        using var waiting = CancellationTokenSource.CreateLinkedTokenSource(aborted, server.ApplicationStopping);
+        var messages = toDevice.WaitAsync(device, request.Messages, request.Timeout, waiting.Token).AsTask();
+        try
+        {
+            while (true)
+            {
+                // The signal is taken before the look, so that a change between the two ends the wait.
+                var change = changes.Next;
+                var (keys, accountData) = await LookForOthersAsync(device, request, waiting.Token);
+                if (HasOthers(request, keys, accountData)) break;
+                if (await Task.WhenAny(messages, change) == messages) break;
+            }
+        }
+        catch (OperationCanceledException) when (!aborted.IsCancellationRequested)
+        {
+            // The server is about to stop: answered now, the client goes on with the next one where this one ended.
+        }
+        finally
+        {
+            await waiting.CancelAsync();
+            await ((Task)messages).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+}

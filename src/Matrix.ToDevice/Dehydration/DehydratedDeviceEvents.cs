@@ -1,0 +1,141 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Matrix.ToDevice;
+
+/// <summary>
+/// The messages of a user's dehydrated device, for whichever of the user's devices rehydrates it (MSC3814). What
+/// <c>MapDehydratedDeviceEvents()</c> calls, and a host with an endpoint of its own.
+/// </summary>
+public class DehydratedDeviceEvents
+{
+    private readonly IDeviceInbox _inbox = null!;
+    private readonly IDehydratedDevices _devices = null!;
+    private readonly IgnoredSenders _ignored = null!;
+    private readonly ToDeviceMetrics _metrics = null!;
+    private readonly SendToDeviceOptions _options = null!;
+    private readonly QuietLogger<DehydratedDeviceEvents> _logger = null!;
+
+    /// <summary>For a class that stands in its place in a host's own tests, and overrides what they call.</summary>
+    protected DehydratedDeviceEvents()
+    {
+    }
+
+    internal DehydratedDeviceEvents(
+        IDeviceInbox inbox, IDehydratedDevices devices, IgnoredSenders ignored, ToDeviceMetrics metrics,
+        IOptions<SendToDeviceOptions> options, QuietLogger<DehydratedDeviceEvents> logger)
+    {
+        _inbox = inbox;
+        _devices = devices;
+        _ignored = ignored;
+        _metrics = metrics;
+        _options = options.Value;
+        _logger = logger;
+    }
+
+    /// <summary>
+    /// Reads the oldest messages, or those behind a batch of before. Deletes nothing (R111): the messages go when the host ends the
+    /// device with <see cref="ToDeviceSync.RemoveDeviceAsync"/>.
+    /// </summary>
+    /// <param name="userId">The full user ID of the requester.</param>
+    /// <param name="deviceId">The device whose messages are asked for.</param>
+    /// <param name="from">
+    /// The <see cref="ToDeviceBatch.NextBatch"/> of an earlier batch; null or empty to begin. When its last message is not in the inbox
+    /// any more, because the store was restored from a backup, it begins again: a message can come twice, and none is skipped (D11).
+    /// </param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <returns>
+    /// A batch of at most <see cref="SendToDeviceOptions.SyncLimit"/> messages and <see cref="SendToDeviceOptions.SyncMaxBytes"/>
+    /// bytes. While it is <see cref="ToDeviceBatch.Limited"/>, there are more (R110).
+    /// </returns>
+    /// <exception cref="ToDeviceErrorException">
+    /// 403 <c>M_FORBIDDEN</c>: it is not the user's dehydrated device (R112). 400 <c>M_INVALID_PARAM</c>: <paramref name="from"/> is
+    /// not a token of this device.
+    /// </exception>
+    public virtual async ValueTask<ToDeviceBatch> ReadAsync(
+        string userId, string deviceId, string? from, CancellationToken cancellationToken)
+    {
+        if (await _devices.FindAsync(userId, cancellationToken) is not { } dehydrated || dehydrated != deviceId)
+            throw new ToDeviceErrorException(new ToDeviceError(403, "M_FORBIDDEN", "This is not your dehydrated device"));
+
+        var device = new DeviceAddress(userId, deviceId);
+        var (page, position) = await ReadVisibleAsync(device, PositionOf(device, from), cancellationToken);
+        if (page.Messages.Count > 0)
+        {
+            position = page.Messages[^1].Position;
+            _metrics.HandedOut(page.Messages.Count);
+            MessageTrace.HandedOut(_logger, page.Messages);
+        }
+
+        return new ToDeviceBatch(page, SyncToken.Format(device, position));
+    }
+
+    private static InboxPosition PositionOf(DeviceAddress device, string? from)
+    {
+        if (string.IsNullOrEmpty(from)) return InboxPosition.Start;
+        return SyncToken.TryParse(from, device, out var position)
+            ? position
+            : throw new ToDeviceErrorException(ToDeviceError.InvalidParam("from is not a token of this device"));
+    }
+
+    // A page of ignored users' messages alone is passed over (R60). Not deleted, as nothing is here; but behind it.
+    private async ValueTask<(InboxPage Page, InboxPosition From)> ReadVisibleAsync(
+        DeviceAddress device, InboxPosition from, CancellationToken cancellationToken)
+    {
+        IReadOnlySet<string>? list = null;
+        while (true)
+        {
+            (var page, from) = await ReadAsync(device, from, cancellationToken);
+            if (!_ignored.Concern(device, page)) return (page, from);
+
+            try
+            {
+                list ??= await _ignored.FindAsync(device, cancellationToken);
+                var last = page.Messages[^1].Position;
+                page = _ignored.Take(page, device, list);
+                if (page.Messages.Count > 0) return (page, from);
+                from = last;
+            }
+            catch
+            {
+                page.Dispose();
+                throw;
+            }
+
+            page.Dispose();
+            if (!page.HasMore) return (InboxPage.Empty, from);
+            cancellationToken.ThrowIfCancellationRequested();
+        }
+    }
+
+    private async ValueTask<(InboxPage Page, InboxPosition From)> ReadAsync(
+        DeviceAddress device, InboxPosition from, CancellationToken cancellationToken)
+    {
+        if (from.Sequence > 0)
+        {
+            // With the message that it names, which nobody deletes as long as there is the device. Is it another one or none, the
+            // store has forgotten the one that was meant, and what comes behind the number is not what the client has not seen (D11).
+            var before = new InboxPosition(from.Sequence - 1, 0);
+            var limit = Math.Min(_options.SyncLimit, int.MaxValue - 1) + 1;
+            var page = await _inbox.ReadAsync(device, before, limit, _options.SyncMaxBytes, cancellationToken);
+            if (IsFirst(page, from) && page.Messages.Count == 1 && page.HasMore)
+            {
+                // It has filled the page: once more, with room for the next one, however large that is.
+                page.Dispose();
+                page = await _inbox.ReadAsync(device, before, 2, int.MaxValue, cancellationToken);
+            }
+
+            if (IsFirst(page, from)) return (WithoutFirst(page), from);
+            page.Dispose();
+        }
+
+        return (
+            await _inbox.ReadAsync(device, InboxPosition.Start, _options.SyncLimit, _options.SyncMaxBytes, cancellationToken),
+            InboxPosition.Start);
+    }
+
+    private static bool IsFirst(InboxPage page, InboxPosition position) =>
+        page.Messages.Count > 0 && page.Messages[0].Position == position;
+
+    private static InboxPage WithoutFirst(InboxPage page) => new([.. page.Messages.Skip(1)], page.HasMore, page);
+}
