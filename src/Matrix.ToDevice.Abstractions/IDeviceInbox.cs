@@ -10,6 +10,13 @@ namespace Matrix.ToDevice;
 /// </remarks>
 public interface IDeviceInbox
 {
+    /// <summary>
+    /// Whether, at this moment, this host learns of every commit to an inbox, whoever makes it: it makes all of them itself, or a channel
+    /// between the hosts is known to work, by which <see cref="IInboxSignals"/> is called. Then a waiting sync reads the inbox once, and
+    /// sleeps until it is woken (D25). By default, false: it looks by itself every so often (D13).
+    /// </summary>
+    bool SignalsEveryCommit => false;
+
     /// <summary>Adds messages to the inboxes of their recipients when the transaction commits.</summary>
     /// <remarks>
     /// <list type="bullet">

@@ -40,6 +40,9 @@ internal sealed class Opened : IAsyncDisposable
     public PostgreSqlLeases Leases { get; }
     public PostgreSqlNotifier? Notifier { get; }
 
+    /// <inheritdoc cref="PostgreSqlListener.IsHearing"/>
+    public bool IsHearing => _listener is { IsHearing: true };
+
     public static async Task<Opened> CreateAsync(
         PostgreSqlStoreOptions options, NpgsqlDataSource? application, KnownRemovals knownRemovals, IInboxSignals? signals,
         TimeProvider time, ILogger logger, CancellationToken cancellationToken)

@@ -18,6 +18,8 @@ internal sealed class PostgreSqlStore(
 
     public long KnownRemovals => _knownRemovals.Last;
 
+    public bool SignalsEveryCommit => _opened is { IsHearing: true };
+
     /// <summary>Connects and brings the tables up to date, if that has not been done yet.</summary>
     /// <exception cref="PostgreSqlStoreException">The database cannot be used; the message says what to mend.</exception>
     public ValueTask<Opened> OpenAsync(CancellationToken cancellationToken) =>

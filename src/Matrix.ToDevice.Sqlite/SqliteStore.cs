@@ -15,6 +15,9 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
 
     public long KnownRemovals => _removed.Last;
 
+    // No other process can open the file.
+    public bool SignalsEveryCommit => true;
+
     private SqliteWriter Writer => Open().Writer;
     private SqliteReaders Readers => Open().Readers;
 

@@ -108,6 +108,43 @@ public class SignalTests
     }
 
     [Test]
+    public async Task D25_a_host_knows_whether_it_hears_of_every_commit()
+    {
+        var database = TestCluster.NewDatabase();
+        using var proxy = new TestProxy(TestCluster.Cluster.Port);
+        await using var host = new Host($"{database};Port={proxy.Port}");
+        await using var silent = new Host(database, options => options.Notifications = false);
+        Assert.That(host.Inbox.SignalsEveryCommit, Is.False, "nothing is known before it listens");
+        await silent.ReadAsync("B1");
+        Assert.That(silent.Inbox.SignalsEveryCommit, Is.False);
+
+        await host.ReadAsync("B1");
+        await SignalsAsync(host, true);
+        proxy.Cut(Listening);
+        await SignalsAsync(host, false);
+        proxy.Mend();
+        await SignalsAsync(host, true);
+    }
+
+    /// <summary>It is connected, and asks after each silence; but what it asks does not come back.</summary>
+    [Test]
+    public async Task D25_a_listener_that_hears_nothing_for_too_long_does_not_hear_of_every_commit()
+    {
+        var time = new SetForward();
+        using var proxy = new TestProxy(TestCluster.Cluster.Port);
+        await using var host = new Host($"{TestCluster.NewDatabase()};Port={proxy.Port}", services: builder => builder.Services.AddSingleton<TimeProvider>(time));
+        await host.ReadAsync("B1");
+        await SignalsAsync(host, true);
+
+        time.By = TimeSpan.FromSeconds(35);
+        Assert.That(host.Inbox.SignalsEveryCommit, Is.True, "it may have asked just now");
+        time.By = TimeSpan.FromSeconds(45);
+        Assert.That(host.Inbox.SignalsEveryCommit, Is.False);
+        Assert.That((await host.HealthAsync()).Status, Is.EqualTo(HealthStatus.Healthy), "what it sends now comes back");
+        Assert.That(host.Inbox.SignalsEveryCommit, Is.True);
+    }
+
+    [Test]
     public async Task B11_a_host_that_is_alone_notifies_nobody_until_another_one_comes()
     {
         var database = TestCluster.NewDatabase();
@@ -247,6 +284,19 @@ public class SignalTests
         Assert.That(proxy.LostAnswers, Is.EqualTo(1));
         await signals.ReachesAsync(1);
         Assert.That(signals.Devices, Is.EqualTo(new[] { Host.Bob("B1") }));
+    }
+
+    private static async Task SignalsAsync(Host host, bool expected)
+    {
+        while (host.Inbox.SignalsEveryCommit != expected) await TimeLimit.OneMoreTurnAsync();
+    }
+
+    /// <summary>The real clock, some time ahead for who measures.</summary>
+    private sealed class SetForward : TimeProvider
+    {
+        public TimeSpan By { get; set; }
+
+        public override long GetTimestamp() => base.GetTimestamp() + (long)(By.TotalSeconds * TimestampFrequency);
     }
 
     /// <summary>Waits until a host has asked who else listens, and has heard it: a notification of its own comes back behind it.</summary>

@@ -17,11 +17,17 @@ internal sealed class PostgreSqlListener(
     private static readonly TimeSpan s_shortestPause = TimeSpan.FromMilliseconds(100), s_longestPause = TimeSpan.FromSeconds(10);
     // A connection that a router has forgotten looks like one on which nothing happens.
     private static readonly TimeSpan s_silence = TimeSpan.FromSeconds(30);
+    // It asks after each silence, and hears itself. So much later at the most, or nothing comes through any more.
+    private static readonly TimeSpan s_longestSilence = s_silence + TimeSpan.FromSeconds(10);
 
     private readonly ConcurrentDictionary<string, TaskCompletionSource> _pings = new();
     private readonly CancellationTokenSource _stop = new();
     private NpgsqlConnection? _connection;
     private Task _loop = Task.CompletedTask;
+    private long _lastHeard;
+
+    /// <summary>Whether notifications are known to come through: one has, on this connection and not long ago.</summary>
+    public bool IsHearing => Volatile.Read(ref _lastHeard) is not 0 and var heard && time.GetElapsedTime(heard) < s_longestSilence;
 
     /// <summary>Listens from here on; if it cannot yet, it goes on trying.</summary>
     public async Task StartAsync(CancellationToken cancellationToken)
@@ -94,6 +100,7 @@ internal sealed class PostgreSqlListener(
             catch (Exception exception)
             {
                 notifier.Audience = Audience.Unknown;
+                Volatile.Write(ref _lastHeard, 0);
                 if (_connection is not null) await _connection.DisposeAsync();
                 _connection = null;
                 if (_stop.IsCancellationRequested) return;
@@ -144,6 +151,7 @@ internal sealed class PostgreSqlListener(
         try
         {
             var notification = Notification.Parse(payload);
+            Volatile.Write(ref _lastHeard, time.GetTimestamp());
             if (notification.From == notifier.Name)
             {
                 if (notification.Presence.HasFlag(Presence.Asks) && notifier.Audience == Audience.Unknown) notifier.Audience = Audience.Nobody;

@@ -20,6 +20,9 @@ internal sealed class InMemoryStore : ITransactionStore, IDeviceInbox, IFederati
     private readonly InMemoryOutbox _outbox;
     private readonly TimeProvider _time;
 
+    // Nobody else can reach it.
+    public bool SignalsEveryCommit => true;
+
     public InMemoryStore(TimeProvider time, IOptions<InMemoryOptions> options)
     {
         _time = time;

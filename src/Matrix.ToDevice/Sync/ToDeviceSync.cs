@@ -6,6 +6,9 @@ namespace Matrix.ToDevice;
 /// <summary>What a homeserver calls: in its <c>/sync</c> and its sliding sync, and when a device ends.</summary>
 public class ToDeviceSync
 {
+    // While every commit is signalled, a wait looks so many times less often: for what a host has committed just before it died.
+    private const int RarelyLooks = 6;
+
     // The limit of a wait that no message ends, only its time or the end of the device.
     private const int NoMessages = 0;
 
@@ -182,10 +185,7 @@ public class ToDeviceSync
     private async ValueTask<InboxPage> ReadOrWaitAsync(
         DeviceAddress device, int limit, int maxBytes, TimeSpan timeout, CancellationToken cancellationToken)
     {
-        // Always from the start: what the device has is deleted, so the start is the first message that it has not. A
-        // token that named a place to read from could skip messages when it lies ahead of the store (D11).
-        var page = await ReadAsync();
-        if (page.Messages.Count > 0 || timeout <= TimeSpan.Zero) return page;
+        if (timeout <= TimeSpan.Zero) return await ReadAsync();
 
         if (timeout > _options.MaxSyncTimeout) timeout = _options.MaxSyncTimeout;
         var started = _time.GetTimestamp();
@@ -195,7 +195,7 @@ public class ToDeviceSync
         {
             // The signal is taken before the read, so that a message that arrives between the two ends the wait (D13).
             var signal = subscription.NextSignal;
-            page = await ReadAsync();
+            var page = await ReadAsync();
             if (subscription.IsDeviceRemoved)
             {
                 // What is there now is for a later device of this ID (D6).
@@ -210,13 +210,20 @@ public class ToDeviceSync
             if (page.HasMore) continue;
 
             // A signal can be lost, when it comes from another host: then the look after the interval finds the message.
-            var wait = remaining < _options.SyncPollInterval ? remaining : _options.SyncPollInterval;
+            var isTold = _inbox.SignalsEveryCommit;
+            var interval = isTold ? RarelyLooks * _options.SyncPollInterval : _options.SyncPollInterval;
+            var wait = remaining < interval ? remaining : interval;
             // Timers count milliseconds: what is left of one would not be waited for, but read through.
             wait = TimeSpan.FromMilliseconds(Math.Ceiling(wait.TotalMilliseconds));
             await signal.WaitAsync(wait, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             cancellationToken.ThrowIfCancellationRequested();
+
+            // Nothing has come in all that time, and it would have been told (D25).
+            if (isTold && remaining <= interval && !signal.IsCompleted && _inbox.SignalsEveryCommit) return InboxPage.Empty;
         }
 
+        // Always from the start: what the device has is deleted, so the start is the first message that it has not. A
+        // token that named a place to read from could skip messages when it lies ahead of the store (D11).
         ValueTask<InboxPage> ReadAsync() => limit == NoMessages
             ? ValueTask.FromResult(InboxPage.Empty)
             : _visible.ReadAsync(device, limit, maxBytes, cancellationToken);

@@ -18,6 +18,11 @@ internal sealed class HookedInbox(IDeviceInbox inbox) : IDeviceInbox
     /// <summary>Runs after each read, and may give another page in the place of what was read.</summary>
     public Func<InboxPage, InboxPage> Replace { get; set; } = page => page;
 
+    /// <summary>Whether it says that every commit is signalled.</summary>
+    public Func<bool> IsSignalled { get; set; } = () => false;
+
+    public bool SignalsEveryCommit => IsSignalled();
+
     /// <summary>The most messages and bytes that each read has asked for.</summary>
     public ConcurrentQueue<(int Limit, int MaxBytes)> Asked { get; } = new();
 

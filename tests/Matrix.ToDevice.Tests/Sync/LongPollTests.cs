@@ -47,9 +47,9 @@ public class LongPollTests
         Assert.That((await Task.WhenAll(polls)).Select(sync => sync.Events.Count), Has.All.EqualTo(1));
     }
 
-    /// <summary>The message is committed just when the poll has looked, and found nothing, for the first or the second time.</summary>
+    /// <summary>The message is committed just when the poll has looked, and found nothing.</summary>
     [Test]
-    public async Task D13_a_message_between_the_look_and_the_wait_ends_the_wait([Values(1, 2)] int look)
+    public async Task D13_a_message_between_the_look_and_the_wait_ends_the_wait()
     {
         await using var server = await TestHomeserver.StartAsync(builder =>
         {
@@ -60,7 +60,7 @@ public class LongPollTests
         var bob = server.Login("@bob:hs1", "B1");
         server.Services.GetRequiredService<HookedInbox>().AfterRead = async read =>
         {
-            if (read == look) await alice.SendAsync("t1", "@bob:hs1", "B1");
+            if (read == 1) await alice.SendAsync("t1", "@bob:hs1", "B1");
         };
 
         Assert.That((await bob.SyncAsync(timeout: LongTime)).Events, Has.Count.EqualTo(1));
@@ -72,11 +72,11 @@ public class LongPollTests
         await using var server = await TestHomeserver.StartAsync();
         var alice = server.Login("@alice:hs1", "A1");
         server.Login("@bob:hs1", "B1");
-        var store = server.Services.GetRequiredService<IDeviceInbox>();
+        var store = new HookedInbox(server.Services.GetRequiredService<IDeviceInbox>());
         // Another host: the same store, but no signal comes from the host that commits.
         var services = new ServiceCollection();
         services.AddSendToDevice(options => options.SyncPollInterval = TimeSpan.FromMilliseconds(20));
-        services.AddSingleton(store);
+        services.AddSingleton<IDeviceInbox>(store);
         await using var otherHost = services.BuildServiceProvider();
 
         var poll = otherHost.GetRequiredService<ToDeviceSync>()
@@ -85,6 +85,37 @@ public class LongPollTests
 
         using var batch = await poll;
         Assert.That(batch.Events, Has.Count.EqualTo(1));
+    }
+
+    [TestCase(true, 1)]
+    [TestCase(false, 4, Description = "at once, every ten seconds, and at the end")]
+    public async Task D25_while_every_commit_is_signalled_a_waiting_sync_reads_once(bool isSignalled, int reads)
+    {
+        await using var server = await TestHomeserver.StartAsync();
+        var inbox = new HookedInbox(server.Services.GetRequiredService<IDeviceInbox>()) { IsSignalled = () => isSignalled };
+
+        using var batch = await PollAsync(inbox, TimeSpan.FromSeconds(30), new ManualTime());
+
+        Assert.That(batch.IsEmpty);
+        Assert.That(inbox.Asked, Has.Count.EqualTo(reads));
+    }
+
+    /// <summary>Another host commits and dies before it can tell; or the channel ends while somebody waits.</summary>
+    [TestCase(false, 300, 60)]
+    [TestCase(true, 30, 30)]
+    public async Task D25_D13_what_was_not_signalled_all_the_same_is_found(bool isChannelLost, int timeout, int foundAfter)
+    {
+        var time = new ManualTime();
+        await using var server = await TestHomeserver.StartAsync();
+        var (reads, asked) = (0, 0);
+        var inbox = new HookedInbox(server.Services.GetRequiredService<IDeviceInbox>()) { IsSignalled = () => ++asked == 1 || !isChannelLost };
+        inbox.Replace = page => ++reads == 1 ? page : new InboxPage([new InboxMessage(new InboxPosition(1, 1), "@alice:hs1", "m.test", "{}"u8.ToArray())], hasMore: false);
+
+        var started = time.GetUtcNow();
+        using var batch = await PollAsync(inbox, TimeSpan.FromSeconds(timeout), time);
+
+        Assert.That(batch.Events, Has.Count.EqualTo(1));
+        Assert.That((time.GetUtcNow() - started).TotalSeconds, Is.EqualTo(foundAfter).Within(1));
     }
 
     [Test]
@@ -153,5 +184,22 @@ public class LongPollTests
         Assert.That(
             async () => await server.ToDevice.WaitAsync(s_bobsPhone, "garbage", TimeSpan.Zero, default),
             Throws.TypeOf<ToDeviceErrorException>().With.Property("Error").Property("ErrorCode").EqualTo("M_INVALID_PARAM"));
+    }
+
+    /// <summary>A poll on a clock that goes on whenever the poll waits.</summary>
+    private static async Task<ToDeviceBatch> PollAsync(IDeviceInbox inbox, TimeSpan timeout, ManualTime time)
+    {
+        var services = new ServiceCollection();
+        services.AddSendToDevice();
+        services.AddSingleton(inbox).AddSingleton<TimeProvider>(time);
+        await using var host = services.BuildServiceProvider();
+        var poll = host.GetRequiredService<ToDeviceSync>().NextAsync(s_bobsPhone, null, timeout, default).AsTask();
+        while (!poll.IsCompleted)
+        {
+            await TimeLimit.OneMoreTurnAsync();
+            if (time.HasTimers) time.Advance(TimeSpan.FromMilliseconds(100));
+        }
+
+        return await poll;
     }
 }
