@@ -5,7 +5,8 @@ public sealed class SendToDeviceOptions
 {
     /// <summary>
     /// The largest request body, in bytes, and the most that the messages of one send may have together, when <c>*</c> stands for many
-    /// devices; more is answered 413 <c>M_TOO_LARGE</c>. Default: 13,107,200; at most 1 GiB (D8, D21).
+    /// devices, and those for one appservice, with the type and the sender in each; more is answered 413 <c>M_TOO_LARGE</c>. Default:
+    /// 13,107,200; at most 1 GiB (D8, D21).
     /// </summary>
     public int MaxBodyBytes { get; set; } = 13_107_200;
 

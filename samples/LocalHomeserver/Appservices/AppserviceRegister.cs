@@ -14,6 +14,7 @@ internal static class AppserviceRegister
         if (registrations.FindByToken(token) is not { } registration) throw new ToDeviceErrorException(AuthResult.UnknownToken().Error!);
         if (request.Username is null) throw Errors.MissingParam("username");
         if (!registration.Appservice.Covers(userId)) throw Errors.Exclusive("The user name is in none of the appservice's namespaces");
+        if (registrations.IsOwned(userId) && !registration.Appservice.Owns(userId)) throw Errors.Exclusive("This user name is another appservice's");
         if (registration.ManagesDevices && request.InhibitLogin != true)
             throw Errors.New(400, "M_APPSERVICE_LOGIN_UNSUPPORTED", "The appservice makes devices by itself: 'inhibit_login' must be true");
         if (!await registrations.AddUserAsync(userId, cancellationToken)) throw Errors.UserInUse();

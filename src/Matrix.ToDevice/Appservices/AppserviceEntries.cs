@@ -9,7 +9,9 @@ namespace Matrix.ToDevice;
 /// Packs the messages of one send for appservices into entries of their queues: JSON arrays of about 64 KiB, or of one message that is
 /// larger. Each content is as it was sent (D9): nothing is signed, so that it needs no canonical form.
 /// </summary>
-internal sealed class AppserviceEntries(SendHead send)
+/// <param name="send">The send.</param>
+/// <param name="maxBytes">The most bytes of messages for one appservice.</param>
+internal sealed class AppserviceEntries(SendHead send, int maxBytes)
 {
     private const int MaxBytes = 65_536;
     private const int MessageIdLength = 32;
@@ -17,12 +19,19 @@ internal sealed class AppserviceEntries(SendHead send)
     private static readonly JsonWriterOptions s_json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     private readonly Dictionary<string, ArrayBufferWriter<byte>> _open = [];
+    private readonly Dictionary<string, long> _bytes = [];
     private readonly List<OutboundEdu> _finished = [];
     private readonly ArrayBufferWriter<byte> _event = new(1024);
 
+    /// <exception cref="ToDeviceErrorException">It is too much for this appservice.</exception>
     public void Add(string destination, in ToDeviceMessage message)
     {
         WriteEvent(message);
+        // Each has the type and the sender: a short body with a long type becomes a hundred times as much (D21).
+        _bytes[destination] = _bytes.GetValueOrDefault(destination) + _event.WrittenCount;
+        if (_bytes[destination] > maxBytes)
+            throw new ToDeviceErrorException(ToDeviceError.TooLarge($"The messages for one appservice are larger than {maxBytes} bytes"));
+
         if (_open.TryGetValue(destination, out var entry) && entry.WrittenCount + _event.WrittenCount > MaxBytes)
         {
             Finish(destination, entry);

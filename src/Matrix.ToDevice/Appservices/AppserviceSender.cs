@@ -30,6 +30,9 @@ internal sealed class AppserviceSender(
     private bool _isFederating;
     private long _acquired;
 
+    /// <inheritdoc cref="OutboxLine.LongestPause"/>
+    public TimeSpan LongestPause => OutboxLine.LongestPause(_options.MaxPause, _options.LeaseDuration);
+
     public override Task StartAsync(CancellationToken cancellationToken)
     {
         using var scope = scopes.CreateScope();
@@ -101,8 +104,7 @@ internal sealed class AppserviceSender(
         {
             // For a store that cannot be asked by name, and for a clock that was set back. Where there is mail for other servers, it is
             // left alone, for whoever sends it; and with UseFederation(), its sender takes what stands in the line and brings it here.
-            leases = await outbox.AcquireAsync(
-                holder, _options.LeaseDuration, idle.Count, idle.Count, OutboxLine.LongestPause(_options.MaxPause, _options.LeaseDuration), stopping);
+            leases = await outbox.AcquireAsync(holder, _options.LeaseDuration, idle.Count, idle.Count, LongestPause, stopping);
         }
 
         foreach (var lease in leases)

@@ -64,13 +64,14 @@ internal sealed class Recipients(SendHead send, SendBody body, int maxEduBytes) 
         if (edus is not null) Edus = edus.Finish();
     }
 
-    /// <summary>Makes the entries for appservices, when it is known that there is not too much for all of them.</summary>
-    public void AddEntries()
+    /// <summary>Makes the entries for appservices, when it is known that there are not too many messages for them.</summary>
+    /// <exception cref="ToDeviceErrorException">They are too large for one of them (413).</exception>
+    public void AddEntries(int maxBytes)
     {
         var queued = _lists.Value.Queued;
         if (queued.Count == 0) return;
 
-        var entries = new AppserviceEntries(send);
+        var entries = new AppserviceEntries(send, maxBytes);
         foreach (var (destination, message) in queued) entries.Add(destination, message);
         Edus = [.. Edus, .. entries.Finish()];
     }

@@ -48,7 +48,7 @@ internal sealed class SendCommit(
             cancellationToken);
         if (recipients.Unreachable > 0) Log.NoFederationOutbox(logger);
         ThrowIfTooMuch(recipients);
-        recipients.AddEntries();
+        recipients.AddEntries(_options.MaxBodyBytes);
 
         await using var transaction = await transactions.BeginAsync(key, knownRemovals, cancellationToken);
         if (transaction is null) return CommitResult.AlreadyCommitted;
@@ -75,6 +75,7 @@ internal sealed class SendCommit(
 
     /// <summary>
     /// <c>*</c> is short, and a user may have many devices: what a send puts into inboxes and queues is bounded as if it had named them all (D21).
+    /// What comes into a queue beside the contents, the queue's entries count.
     /// </summary>
     private void ThrowIfTooMuch(Recipients recipients)
     {

@@ -63,6 +63,16 @@ internal sealed class FederationSender(
         await Task.WhenAll(_served.Values);
     }
 
+    // Appservices stand in the line too, with pauses and leases of their own: longer ones are no sign of a clock that was set back.
+    private TimeSpan LongestPause
+    {
+        get
+        {
+            var ofServers = OutboxLine.LongestPause(_options.MaxPause, _options.LeaseDuration);
+            return appservices?.LongestPause > ofServers ? appservices.LongestPause : ofServers;
+        }
+    }
+
     private bool NeedsWakeUp(string destination)
     {
         if (_served.ContainsKey(destination) || Appservice.IsDestination(destination)) return false;
@@ -87,9 +97,7 @@ internal sealed class FederationSender(
         {
             var holder = $"{_host}-{++_acquired}";
             await ServeAsync(
-                await outbox.AcquireAsync(
-                    holder, _options.LeaseDuration, free.InLine, free.ForFailing,
-                    OutboxLine.LongestPause(_options.MaxPause, _options.LeaseDuration), stopping),
+                await outbox.AcquireAsync(holder, _options.LeaseDuration, free.InLine, free.ForFailing, LongestPause, stopping),
                 holder, outbox, stopping);
         }
     }

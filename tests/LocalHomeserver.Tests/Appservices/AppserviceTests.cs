@@ -116,6 +116,32 @@ internal sealed class AppserviceTests(string store)
     }
 
     [Test]
+    public async Task R100_an_exclusive_namespace_is_no_other_appservices_however_wide_its_own_is()
+    {
+        const string Token = "as_token of the other one";
+        var other = Path.Combine(Path.GetDirectoryName(_bridge.Registration)!, "other.yaml");
+        await File.WriteAllTextAsync(other, $$"""
+            id: other
+            as_token: "{{Token}}"
+            hs_token: hs_token of the other one
+            sender_localpart: otherbot
+            namespaces:
+              users:
+                - exclusive: false
+                  regex: '@.*'
+            """);
+        await using var server = await Homeserver.StartAsync(store, "--Appservices:0", _bridge.Registration, "--Appservices:1", other);
+
+        foreach (var name in new[] { "_bridge_x", "bridgebot" }) (await TryAsync(Token, name)).IsError(400, "M_EXCLUSIVE");
+
+        (await TryAsync(Token, "x")).Ok();
+        (await TryAsync(FakeAppservice.AsToken, "_bridge_x")).Ok();
+
+        Task<Reply> TryAsync(string token, string username) => server.SendAsync(
+            "POST", "/_matrix/client/v3/register", new { type = "m.login.application_service", username }, token);
+    }
+
+    [Test]
     public async Task R101_a_bridge_uploads_and_finds_keys_as_the_device_that_it_asserts_and_sends_as_it()
     {
         var ghost = await AddGhostAsync("alice");

@@ -198,6 +198,27 @@ public class AppserviceSendTests : HttpTests
     }
 
     [Test]
+    public async Task D21_what_a_send_puts_into_queues_is_bounded_with_the_type_that_each_message_has()
+    {
+        await using var server = await TestHomeserver.StartAsync(builder =>
+        {
+            builder.Services.Configure<SendToDeviceOptions>(options => options.MaxBodyBytes = 20_000);
+            TestAppservices.Add(builder, TestAppservices.Irc);
+        });
+        for (var device = 0; device < 40; device++) server.Devices.Add("@_irc_bob:hs1", $"G{device}");
+        // In JSON, each of these letters takes six bytes, and in memory one.
+        var control = string.Concat(Enumerable.Repeat(@"\u0001", 200));
+        var edu = """{"sender":"@carol:hs2","type":"TYPE","message_id":"m1","messages":{"@_irc_bob:hs1":{"*":{"n":1}}}}""".Replace("TYPE", control, StringComparison.Ordinal);
+
+        (await server.Login("@alice:hs1", "A1").SendAsync("t1", "@_irc_bob:hs1", "*", """{"n":1}""", new string('x', 1000))).ShouldBe(413, "M_TOO_LARGE");
+        Assert.That(
+            await server.Services.GetRequiredService<FederationReceiver>().ReceiveAsync("hs2", System.Text.Encoding.UTF8.GetBytes(edu), default),
+            Is.EqualTo(ReceivedEdu.Malformed));
+
+        Assert.That(await server.Services.GetRequiredService<IFederationOutbox>().ListDestinationsAsync(null, 10, default), Is.Empty);
+    }
+
+    [Test]
     public async Task D15_a_message_from_another_server_is_pushed_once_however_often_its_EDU_comes()
     {
         Server.Devices.Add("@_irc_bob:hs1", "G1");

@@ -63,6 +63,30 @@ public class AppserviceSenderTests
     }
 
     [Test]
+    public async Task D22_the_sender_to_servers_leaves_a_failed_appservice_alone_for_its_pause_however_short_theirs_are()
+    {
+        await using var server = await TestHomeserver.StartAsync(builder =>
+        {
+            HookedOutbox.Add(builder);
+            TestTransport.Add(builder);
+            TestAppservices.Add(builder, options => options.MinPause = options.MaxPause = TimeSpan.FromHours(1), TestAppservices.Irc);
+        });
+        var outbox = server.Services.GetRequiredService<HookedOutbox>();
+        server.Devices.Add("@_irc_bob:hs1", "G1");
+        await server.Login("@alice:hs1", "A1").SendAsync("t1", "@_irc_bob:hs1", "G1");
+        var push = await TestAppservices.Of(server).NextAsync();
+        var (released, looks) = (new TaskCompletionSource(), 0);
+        outbox.AfterRelease = () => Task.FromResult(released.TrySetResult());
+
+        push.Fails();
+        await released.Task.WaitAsync(TimeLimit.OfOneWait);
+        outbox.Before = method => Interlocked.Add(ref looks, method == nameof(IFederationOutbox.AcquireAsync) ? 1 : 0);
+        while (Volatile.Read(ref looks) < 20) await TimeLimit.OneMoreTurnAsync();
+
+        Assert.That(TestAppservices.Of(server).HasNext(), Is.False);
+    }
+
+    [Test]
     public async Task D22_a_host_without_the_appservice_leaves_its_queue_to_the_others_and_says_so_once([Values] bool isFederating)
     {
         var log = new CapturedLog();
