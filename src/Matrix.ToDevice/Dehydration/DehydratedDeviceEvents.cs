@@ -92,7 +92,7 @@ public class DehydratedDeviceEvents
             {
                 list ??= await _ignored.FindAsync(device, cancellationToken);
                 var last = page.Messages[^1].Position;
-                page = _ignored.Take(page, device, list);
+                page = _ignored.Take(page, device, list, _options.SyncLimit);
                 if (page.Messages.Count > 0) return (page, from);
                 from = last;
             }
