@@ -9,6 +9,9 @@ internal sealed class AccountData(KeyChanges changes)
     /// <summary>The most types that a user may have: each is in every first sync.</summary>
     public const int MaxTypes = 1000;
 
+    // As much as a sync has of messages: who does not read the answer keeps it in memory.
+    private const int MaxBytes = 1024 * 1024;
+
     /// <summary>Puts a content in the place of the one with this type.</summary>
     public async ValueTask SaveAsync(string userId, string type, byte[] content, CancellationToken cancellationToken) => await changes.MakeAsync(
         async change =>
@@ -20,8 +23,10 @@ internal sealed class AccountData(KeyChanges changes)
                 """,
                 userId, type, content, change.TakePosition());
             var types = await change.Statements.QueryAsync(
-                "SELECT count(*) FROM local_homeserver.account_data WHERE user_id = $1", row => row.Number(0), userId);
-            return types.Single() <= MaxTypes ? 0 : throw Errors.New(413, "M_TOO_LARGE", $"A user has {MaxTypes} types of account data at most");
+                "SELECT length(content) FROM local_homeserver.account_data WHERE user_id = $1", row => row.Number(0), userId);
+            return types.Count <= MaxTypes && types.Sum() <= MaxBytes
+                ? 0
+                : throw Errors.New(413, "M_TOO_LARGE", $"A user has {MaxTypes} types of account data and {MaxBytes} bytes at most");
         },
         cancellationToken);
 

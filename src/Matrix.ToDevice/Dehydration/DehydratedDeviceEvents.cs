@@ -9,6 +9,9 @@ namespace Matrix.ToDevice;
 /// </summary>
 public class DehydratedDeviceEvents
 {
+    // However much ignored users have sent: an answer has an end.
+    private const int MaxPages = 100;
+
     private readonly IDeviceInbox _inbox = null!;
     private readonly IDehydratedDevices _devices = null!;
     private readonly IgnoredSenders _ignored = null!;
@@ -46,7 +49,8 @@ public class DehydratedDeviceEvents
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <returns>
     /// A batch of at most <see cref="SendToDeviceOptions.SyncLimit"/> messages and <see cref="SendToDeviceOptions.SyncMaxBytes"/>
-    /// bytes. While it is <see cref="ToDeviceBatch.Limited"/>, there are more (R110).
+    /// bytes. While it is <see cref="ToDeviceBatch.Limited"/>, there are more (R110): also when it is empty, because what was looked at
+    /// is all of ignored users.
     /// </returns>
     /// <exception cref="ToDeviceErrorException">
     /// 403 <c>M_FORBIDDEN</c>: it is not the user's dehydrated device (R112). 400 <c>M_INVALID_PARAM</c>: <paramref name="from"/> is
@@ -83,7 +87,7 @@ public class DehydratedDeviceEvents
         DeviceAddress device, InboxPosition from, CancellationToken cancellationToken)
     {
         IReadOnlySet<string>? list = null;
-        while (true)
+        for (var pages = 1; ; pages++)
         {
             (var page, from) = await ReadAsync(device, from, cancellationToken);
             if (!_ignored.Concern(device, page)) return (page, from);
@@ -92,7 +96,7 @@ public class DehydratedDeviceEvents
             {
                 list ??= await _ignored.FindAsync(device, cancellationToken);
                 var last = page.Messages[^1].Position;
-                page = _ignored.Take(page, device, list);
+                page = _ignored.Take(page, device, list, _options.SyncLimit);
                 if (page.Messages.Count > 0) return (page, from);
                 from = last;
             }
@@ -103,7 +107,7 @@ public class DehydratedDeviceEvents
             }
 
             page.Dispose();
-            if (!page.HasMore) return (InboxPage.Empty, from);
+            if (!page.HasMore || pages == MaxPages) return (new InboxPage([], page.HasMore), from);
             cancellationToken.ThrowIfCancellationRequested();
         }
     }

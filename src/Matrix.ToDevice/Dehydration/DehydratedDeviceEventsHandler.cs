@@ -51,7 +51,11 @@ internal sealed class DehydratedDeviceEventsHandler(
         var deviceId = SendPath.Decode(encodedDeviceId.Span, "The device ID");
         var isPost = HttpMethods.IsPost(context.Request.Method);
         var from = isPost ? await ReadBodyAsync(context.Request) : context.Request.Query["from"].FirstOrDefault();
-        using var batch = await events.ReadAsync(requester.Requester.UserId, deviceId, from, aborted);
+        var batch = await events.ReadAsync(requester.Requester.UserId, deviceId, from, aborted);
+        // To whoever asks by POST, no events are the end.
+        while (isPost && batch is { IsEmpty: true, Limited: true })
+            batch = await events.ReadAsync(requester.Requester.UserId, deviceId, batch.NextBatch, aborted);
+        using var disposing = batch;
 
         MatrixResponse.AddHeaders(context, StatusCodes.Status200OK);
         // What is written before the headers is kept aside, and copied.

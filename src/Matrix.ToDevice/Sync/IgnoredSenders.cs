@@ -24,11 +24,13 @@ internal sealed class IgnoredSenders(
     }
 
     /// <summary>
-    /// The page without the messages of ignored users, which takes its place; they are counted and logged, never silently gone.
+    /// The page without the messages of ignored users, and with no more than the limit of the others, which takes its place; those of
+    /// ignored users are counted and logged, never silently gone.
     /// </summary>
-    public InboxPage Take(InboxPage page, DeviceAddress device, IReadOnlySet<string> ignored)
+    public InboxPage Take(InboxPage page, DeviceAddress device, IReadOnlySet<string> ignored, int limit)
     {
-        var visible = page.Messages.Where(message => message.Sender == device.UserId || !ignored.Contains(message.Sender)).ToList();
+        var others = page.Messages.Where(message => message.Sender == device.UserId || !ignored.Contains(message.Sender)).ToList();
+        var visible = others.Take(limit).ToList();
         if (visible.Count == page.Messages.Count) return page;
 
         // Those behind the last one are read again, with what comes after them.
@@ -37,6 +39,6 @@ internal sealed class IgnoredSenders(
             : page.Messages.Count(message => message.Position.Sequence < visible[^1].Position.Sequence) + 1 - visible.Count;
         metrics.Ignored(dropped);
         if (dropped > 0) Log.Ignored(logger, dropped, device.UserId, device.DeviceId);
-        return new InboxPage(visible, page.HasMore, page);
+        return new InboxPage(visible, page.HasMore || visible.Count < others.Count, page);
     }
 }

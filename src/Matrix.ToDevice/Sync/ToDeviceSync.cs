@@ -30,10 +30,10 @@ public class ToDeviceSync
         IOptions<SendToDeviceOptions> options, TimeProvider time, QuietLogger<ToDeviceSync> logger)
     {
         _inbox = inbox;
-        _visible = new VisibleInbox(inbox, ignored);
         _signals = signals;
         _metrics = metrics;
         _options = options.Value;
+        _visible = new VisibleInbox(inbox, ignored, _options);
         _time = time;
         _logger = logger;
     }

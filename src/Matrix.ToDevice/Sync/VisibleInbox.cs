@@ -1,7 +1,7 @@
 namespace Matrix.ToDevice;
 
 /// <summary>What a device sees of its inbox: everything but the messages of users whom its user ignores (R60).</summary>
-internal sealed class VisibleInbox(IDeviceInbox inbox, IgnoredSenders ignored)
+internal sealed class VisibleInbox(IDeviceInbox inbox, IgnoredSenders ignored, SendToDeviceOptions options)
 {
     // However fast an ignored user sends: an answer has an end.
     private const int MaxPages = 100;
@@ -15,14 +15,18 @@ internal sealed class VisibleInbox(IDeviceInbox inbox, IgnoredSenders ignored)
         IReadOnlySet<string>? list = null;
         for (var pages = 1; ; pages++)
         {
-            var page = await inbox.ReadAsync(device, InboxPosition.Start, limit, maxBytes, cancellationToken);
-            if (!ignored.Concern(device, page)) return page;
+            // Who waits for one message does not pay a read and a deletion for each that is in front of it.
+            var page = list is null
+                ? await inbox.ReadAsync(device, InboxPosition.Start, limit, maxBytes, cancellationToken)
+                : await inbox.ReadAsync(
+                    device, InboxPosition.Start, Math.Max(limit, options.SyncLimit), Math.Max(maxBytes, options.SyncMaxBytes), cancellationToken);
+            if (page.Messages.Count == 0 || (list is null && !ignored.Concern(device, page))) return page;
 
             try
             {
                 list ??= await ignored.FindAsync(device, cancellationToken);
                 var last = page.Messages[^1].Position;
-                page = ignored.Take(page, device, list);
+                page = ignored.Take(page, device, list, limit);
                 if (page.Messages.Count > 0) return page;
 
                 // It was read from the start: this deletes what was looked at, and nothing else (D11).

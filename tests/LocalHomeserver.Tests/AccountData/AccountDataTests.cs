@@ -102,6 +102,21 @@ internal sealed class AccountDataTests(string store) : HomeserverTests(store)
         (await GetAsync("one.more")).IsError(404, "M_NOT_FOUND");
     }
 
+    /// <summary>A first sync has all of it, and is answered from memory: also for who never reads the answer.</summary>
+    [Test]
+    public async Task All_account_data_of_a_user_is_bounded_too_and_can_be_replaced_by_less()
+    {
+        var full = $$"""{"a":"{{new string('x', 65_528)}}"}""";
+        for (var i = 0; i < 16; i++) (await PutAsync($"n{i}", full)).Ok();
+
+        (await PutAsync("one.more", """{"a":1}""")).IsError(413, "M_TOO_LARGE");
+        (await GetAsync("one.more")).IsError(404, "M_NOT_FOUND");
+        (await PutAsync("n7", full)).Ok();
+        (await PutAsync("n7", "{}")).Ok();
+        (await PutAsync("one.more", """{"a":1}""")).Ok();
+        Assert.That(Events(await _device.SyncAsync()), Has.Length.EqualTo(17));
+    }
+
     [Test]
     public async Task R60_messages_of_ignored_users_do_not_come_through()
     {

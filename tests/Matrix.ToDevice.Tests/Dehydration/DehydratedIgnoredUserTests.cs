@@ -41,6 +41,21 @@ public class DehydratedIgnoredUserTests : DehydratedDeviceTests
     }
 
     [Test]
+    public async Task R60_R110_however_many_there_are_an_answer_has_an_end_and_the_next_one_goes_on()
+    {
+        var mallory = Server.Login("@mallory:hs1", "M1");
+        for (var n = 0; n < 310; n++) (await mallory.SendAsync($"t{n}", "@bob:hs1", Dehydrated)).ShouldBeAccepted();
+        var contents = await SendAsync(1);
+
+        var first = await GetAsync();
+
+        Assert.That(first.Contents, Is.Empty);
+        Assert.That(first.NextBatch, Is.Not.Null, "empty is not the end");
+        Assert.That((await GetAsync(first.NextBatch)).Contents, Is.EqualTo(contents));
+        Assert.That((await PostAsync()).Contents, Is.EqualTo(contents), "by POST, where empty is the end");
+    }
+
+    [Test]
     public async Task R60_D3_a_list_that_is_not_to_be_had_is_503()
     {
         await SendAsync(1);

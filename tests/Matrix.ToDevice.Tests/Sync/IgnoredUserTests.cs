@@ -147,10 +147,29 @@ public class IgnoredUserTests
         Assert.That(Inbox.Asked.Count, Is.LessThan(20), "it does not read again and again");
     }
 
+    /// <summary>Each look costs a read and a deletion: who asks for one message does not pay them for each that is in front of it.</summary>
+    [Test]
+    public async Task R60_whoever_asks_for_few_passes_over_the_others_a_page_at_a_time([Values] bool isWait, [Values("aa", "bb", "ab")] string behind)
+    {
+        await SendAsync(new string('m', 31) + behind + "m");
+
+        if (isWait) Assert.That(await _server.ToDevice.WaitAsync(s_bobs, null, s_longTime, default), Is.True);
+        else
+        {
+            using var first = await _server.ToDevice.NextAsync(s_bobs, null, limit: 1, TimeSpan.Zero, default);
+            Assert.That((first.Events.Count, first.Limited), Is.EqualTo((1, true)), "no more than was asked for");
+            using var second = await _server.ToDevice.NextAsync(s_bobs, first.NextBatch, limit: 1, TimeSpan.Zero, default);
+            Assert.That(second.Events.Select(message => message.Sender[1]), Is.EqualTo(new[] { behind[1] }), "none is passed over");
+        }
+
+        Assert.That(Inbox.Asked.Count, Is.LessThan(20));
+    }
+
     [Test]
     public async Task R60_however_many_there_are_an_answer_has_an_end_and_the_next_one_goes_on()
     {
-        await SendAsync(new string('m', 105) + "a");
+        // A page of one, and 99 of three.
+        await SendAsync(new string('m', 303) + "a");
 
         using (var first = await _server.ToDevice.NextAsync(s_bobs, null, limit: 1, TimeSpan.Zero, default))
             Assert.That((first.IsEmpty, first.Limited), Is.EqualTo((true, true)));
