@@ -65,10 +65,15 @@ internal sealed class DeviceLives(
         try
         {
             await using var turn = await store.LockDevicesAsync(userId, cancellationToken);
-            var before = await dehydrated.ReadAsync(userId, cancellationToken);
-            if (before?.DeviceId == device.DeviceId && before.Data.AsSpan().SequenceEqual(device.Data)) return;
-
             var address = new DeviceAddress(userId, device.DeviceId);
+            var before = await dehydrated.ReadAsync(userId, cancellationToken);
+            if (before?.DeviceId == device.DeviceId && before.Data.AsSpan().SequenceEqual(device.Data))
+            {
+                // The server may have gone down before it told anybody, and nothing else of this device will be told.
+                await AnnounceAsync(address, hasKeys: true, turn);
+                return;
+            }
+
             var devices = await store.FindDeviceIdsAsync([userId], cancellationToken);
             if (devices.Has(address) && before?.DeviceId != device.DeviceId)
                 throw Errors.InvalidParam("device_id", "another one than that of a device that is logged in");

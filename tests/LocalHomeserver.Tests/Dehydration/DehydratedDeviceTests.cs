@@ -89,6 +89,19 @@ internal sealed class DehydratedDeviceTests(string store) : HomeserverTests(stor
         Assert.That(await _sender.ClaimAsync(_user.UserId, DeviceId), Is.EqualTo("O"));
     }
 
+    /// <summary>The server may have gone down when the device was there and nobody had been told: then only the retry can tell.</summary>
+    [Test]
+    public async Task R113_D3_the_same_one_again_is_announced_again()
+    {
+        await _sender.QueryAsync(_user.UserId);
+        (await _dehydration.PutAsync(DeviceId)).Ok();
+        var since = (await _sender.SyncAsync()).NextBatch;
+
+        (await _dehydration.PutAsync(DeviceId)).Ok();
+
+        Assert.That((await _sender.SyncAsync(since)).Changed(), Is.EqualTo(new[] { _user.UserId }));
+    }
+
     [Test]
     public async Task R112_without_one_there_is_none()
     {
