@@ -19,7 +19,7 @@ internal static class SlidingSyncEndpoint
         {
             var request = body.Value.ReadRequest(context, caller.Device, names);
             var response = new SlidingSyncResponse(caller.Device, body.Value, request, names);
-            await answer.WriteAsync(context, caller.Device, request, response.Write);
+            await answer.WriteAsync(context, caller, request, response.Write);
         });
 }
 

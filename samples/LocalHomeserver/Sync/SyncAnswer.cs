@@ -5,16 +5,20 @@ namespace LocalHomeserver;
 
 /// <summary>Looks for news, waits for them and answers: <c>GET sync</c> and a sliding sync do it in the same way.</summary>
 internal sealed class SyncAnswer(
-    ToDeviceSync toDevice, KeyChanges changes, Contacts contacts, HandOuts handOuts, IHostApplicationLifetime server)
+    ToDeviceSync toDevice, KeyChanges changes, Contacts contacts, DehydratedDevices dehydrated, HandOuts handOuts, IHostApplicationLifetime server)
 {
     /// <summary>Answers one request.</summary>
     /// <param name="context">The request.</param>
-    /// <param name="device">Its device.</param>
+    /// <param name="caller">Who makes it.</param>
     /// <param name="request">What it asks for.</param>
     /// <param name="write">Writes the response.</param>
-    public async Task WriteAsync(HttpContext context, DeviceAddress device, SyncRequest request, Action<Utf8JsonWriter, SyncNews> write)
+    public async Task WriteAsync(HttpContext context, Caller caller, SyncRequest request, Action<Utf8JsonWriter, SyncNews> write)
     {
-        var aborted = context.RequestAborted;
+        var (device, aborted) = (caller.Device, context.RequestAborted);
+        // Only an appservice can say that it is that one: nobody is logged in with it, and a sync would acknowledge what it keeps (R111).
+        if (caller.Requester.IsAppservice && await dehydrated.FindAsync(caller.UserId, aborted) == device.DeviceId)
+            throw Errors.Forbidden("Nobody syncs as a dehydrated device");
+
         var news = await LookAsync(device, request, aborted);
         if (news.Messages.IsEmpty && !HasOthers(request, news.Keys, news.AccountData) && request.Timeout > TimeSpan.Zero)
         {

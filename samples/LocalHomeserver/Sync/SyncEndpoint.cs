@@ -10,7 +10,7 @@ internal static class SyncEndpoint
     private static async Task SyncAsync(HttpContext context, Caller caller, IAccountStore store, SyncAnswer answer)
     {
         var query = await SyncQuery.ReadAsync(context, caller, store);
-        await answer.WriteAsync(context, caller.Device, query.Request, Write);
+        await answer.WriteAsync(context, caller, query.Request, Write);
     }
 
     private static void Write(Utf8JsonWriter json, SyncNews news)

@@ -21,6 +21,9 @@ internal sealed class AppserviceQueue(
     // The same on every host: one that repeats a transaction has to read all of it.
     private const int MaxEntries = 100;
 
+    // From then on it is something for who runs the server: about half a minute.
+    private const int LastingFailures = 5;
+
     private readonly string _destination = lease.Destination;
     private readonly HeldDestination _held = new(lease.Destination, holder, options.LeaseDuration, outbox, time, logger);
 
@@ -74,7 +77,7 @@ internal sealed class AppserviceQueue(
             {
                 Failures++;
                 var pause = Pauses.After(Failures, options.MinPause, options.MaxPause, result.RetryAfter);
-                Log.PushFailed(logger, appservice.Id, result.Reason, Failures, pause);
+                Log.PushFailed(logger, Failures < LastingFailures ? LogLevel.Information : LogLevel.Warning, appservice.Id, result.Reason, Failures, pause);
                 return pause;
             }
 

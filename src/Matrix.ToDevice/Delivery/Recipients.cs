@@ -27,11 +27,17 @@ internal sealed class Recipients(SendHead send, SendBody body, int maxEduBytes) 
     /// <summary>How many users of other servers get nothing, because there is no outbox.</summary>
     public int Unreachable { get; private set; }
 
+    /// <summary>How many messages of an EDU no appservice gets, because not every one could read them (D24).</summary>
+    public int Unreadable { get; private set; }
+
     /// <summary>
     /// Asks the directory once about all users of the body. Whoever cannot get a message is left out without a trace in
     /// the answer (R28, D10).
     /// </summary>
-    /// <exception cref="ToDeviceErrorException">A content for another server does not fit into an EDU (413), or cannot be signed (400).</exception>
+    /// <exception cref="ToDeviceErrorException">
+    /// A content for another server does not fit into an EDU (413) or cannot be signed (400), or one of a client for an appservice cannot be
+    /// read by every one (400).
+    /// </exception>
     public async ValueTask FindAsync(
         IDeviceDirectory directory, RemoteUsers remoteUsers, AppserviceQueues? appservices, CancellationToken cancellationToken)
     {
@@ -88,17 +94,38 @@ internal sealed class Recipients(SendHead send, SendBody body, int maxEduBytes) 
         if (appservices is null || Messages.Count == first) return;
 
         var isExclusive = false;
+        List<string>? destinations = null;
         foreach (var appservice in appservices.Receiving)
         {
             var coverage = appservice.CoverageOf(body.UserIds[user]);
             if (coverage == AppserviceCoverage.None) continue;
             isExclusive |= coverage == AppserviceCoverage.Exclusive;
-            foreach (var message in CollectionsMarshal.AsSpan(Messages)[first..]) _lists.Value.Queued.Add((appservice.Destination, message));
+            (destinations ??= []).Add(appservice.Destination);
         }
 
-        if (!isExclusive) return;
-        Pushed.AddRange(CollectionsMarshal.AsSpan(Messages)[first..]);
-        Messages.RemoveRange(first, Messages.Count - first);
+        if (destinations is null) return;
+        foreach (var message in CollectionsMarshal.AsSpan(Messages)[first..])
+        {
+            if (!IsForQueue(message)) continue;
+            foreach (var destination in destinations) _lists.Value.Queued.Add((destination, message));
+            if (isExclusive) Pushed.Add(message);
+        }
+
+        if (isExclusive) Messages.RemoveRange(first, Messages.Count - first);
+    }
+
+    /// <summary>A transaction comes again until the appservice has taken it: what one cannot read would hold up all that is behind it.</summary>
+    private bool IsForQueue(in ToDeviceMessage message)
+    {
+        if (CommonJson.IsReadable(message.Content.Span)) return true;
+        if (body.Edu is null)
+        {
+            throw new ToDeviceErrorException(ToDeviceError.BadJson(
+                "A content for an appservice has half a surrogate pair, or a number beyond those of a double: not every reader of JSON can read it"));
+        }
+
+        Unreadable++;
+        return false;
     }
 
     private void AddMessages(int user, IReadOnlyCollection<string> deviceIds)

@@ -47,6 +47,7 @@ internal sealed class SendCommit(
             directory, remoteUsers == RemoteUsers.GetEdus && outbox is null ? RemoteUsers.AreUnreachable : remoteUsers, appservices,
             cancellationToken);
         if (recipients.Unreachable > 0) Log.NoFederationOutbox(logger);
+        if (recipients.Unreadable > 0) Log.NotForAppservices(logger, recipients.Unreadable, sender);
         ThrowIfTooMuch(recipients);
         recipients.AddEntries(_options.MaxBodyBytes);
 

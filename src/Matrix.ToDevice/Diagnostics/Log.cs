@@ -65,8 +65,8 @@ internal static partial class Log
     [LoggerMessage(19, LogLevel.Warning, "{Contents} contents of an EDU from {Origin} were left out: they are too large or nest too deep")]
     public static partial void ContentsLeftOut(ILogger logger, int contents, OneLine origin);
 
-    [LoggerMessage(20, LogLevel.Information, "Sending to appservice {Appservice} failed: {Reason} Failures in a row: {Failures}; the next try is in {Pause}")]
-    public static partial void PushFailed(ILogger logger, OneLine appservice, OneLine reason, int failures, TimeSpan pause);
+    [LoggerMessage(EventId = 20, Message = "Sending to appservice {Appservice} failed: {Reason} Failures in a row: {Failures}; the next try is in {Pause}")]
+    public static partial void PushFailed(ILogger logger, LogLevel level, OneLine appservice, OneLine reason, int failures, TimeSpan pause);
 
     [LoggerMessage(21, LogLevel.Error, "The entry {MessageId} for appservice {Appservice} was given up: its time was over. Its messages are lost")]
     public static partial void PushGivenUp(ILogger logger, OneLine messageId, OneLine appservice);
@@ -76,6 +76,9 @@ internal static partial class Log
 
     [LoggerMessage(23, LogLevel.Warning, "The observer of other servers' devices failed")]
     public static partial void DeviceNotTold(ILogger logger, Exception exception);
+    [LoggerMessage(24, LogLevel.Warning, "{Messages} messages of {Sender} were left out of the queues of appservices: not every reader of JSON can read them")]
+    public static partial void NotForAppservices(ILogger logger, int messages, OneLine sender);
+
     [LoggerMessage(40, LogLevel.Error, "The events of a dehydrated device could not be read; the client was asked to try again")]
     public static partial void DehydratedEventsUnavailable(ILogger logger, Exception exception);
 

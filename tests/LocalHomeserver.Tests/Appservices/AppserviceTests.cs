@@ -166,6 +166,20 @@ internal sealed class AppserviceTests(string store)
     }
 
     [Test]
+    public async Task R111_a_bridge_does_not_sync_as_its_users_dehydrated_device()
+    {
+        var ghost = await AddGhostAsync("alice");
+        var body = new TestDehydration(_server, new TestDevice(_server, JsonSerializer.SerializeToElement(new { user_id = ghost, device_id = "G1", access_token = "" }))).Body("DEHYDRATED");
+        (await _server.SendAsync("PUT", $"{TestDehydration.Path}?user_id={ghost}&device_id=G1", body.ToJsonString(), FakeAppservice.AsToken)).Ok();
+
+        (await TryAsync("GET", $"/sync?user_id={ghost}&device_id=DEHYDRATED")).IsError(403, "M_FORBIDDEN");
+        (await _server.SendAsync(
+            "POST", $"/_matrix/client/unstable/org.matrix.simplified_msc3575/sync?user_id={ghost}&device_id=DEHYDRATED", new { }, FakeAppservice.AsToken))
+            .IsError(403, "M_FORBIDDEN");
+        (await TryAsync("GET", $"/sync?user_id={ghost}&device_id=G1")).Ok();
+    }
+
+    [Test]
     public async Task R75_with_device_management_registering_makes_no_device()
     {
         await using var bridge = await FakeAppservice.StartAsync("io.element.msc4190: true");

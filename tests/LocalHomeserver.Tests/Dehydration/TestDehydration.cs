@@ -5,7 +5,7 @@ namespace LocalHomeserver.Tests;
 /// <summary>A user's dehydrated device, as a client of the user handles it.</summary>
 internal sealed class TestDehydration(Homeserver server, TestDevice user)
 {
-    private const string Path = "/_matrix/client/unstable/org.matrix.msc3814.v1/dehydrated_device";
+    public const string Path = "/_matrix/client/unstable/org.matrix.msc3814.v1/dehydrated_device";
 
     /// <summary>A body whose identity keys are those that are given; a signature nobody checks.</summary>
     public JsonObject Body(string deviceId, string data = "pickle", string key = "KEY") => new()
