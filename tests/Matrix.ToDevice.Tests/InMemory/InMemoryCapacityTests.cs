@@ -10,8 +10,11 @@ public class InMemoryCapacityTests
 
     private static IReadOnlyList<object> Loads => MemoryLoads.All;
 
+    // The whole process is measured: on a busy machine, what earlier tests have left may go in the middle of it, however often it was
+    // collected before. A store that takes too much does so each time.
     [TestCaseSource(nameof(Loads))]
     [NonParallelizable]
+    [Retry(3)]
     public async Task The_store_takes_no_more_memory_than_its_capacity(object load)
     {
         var before = MemoryInUse();
