@@ -37,8 +37,13 @@ internal sealed class CpuChart(IReadOnlyList<string> servers)
         {
             var bars = new BarSeries
             {
-                Title = servers[server] + part, FillColor = color, IsStacked = true, StackGroup = servers[server],
-                LabelFormatString = part.Length == 0 ? "{0:F1}" : "+{0:F1}", LabelPlacement = LabelPlacement.Inside, FontSize = 9,
+                Title = servers[server] + part,
+                FillColor = color,
+                IsStacked = true,
+                StackGroup = servers[server],
+                LabelFormatString = part.Length == 0 ? "{0:F1}" : "+{0:F1}",
+                LabelPlacement = LabelPlacement.Inside,
+                FontSize = 9,
             };
             foreach (var (_, figures) in _groups) bars.Items.Add(new BarItem(value(figures)));
             model.Series.Add(bars);
