@@ -1,4 +1,5 @@
 using System.Transactions;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Matrix.ToDevice.Tests;
 
@@ -19,6 +20,7 @@ public class AmbientTransactionTests
         await polls.ReachesAsync(1);
         using (new TransactionScope(TransactionScopeOption.Suppress, TransactionScopeAsyncFlowOption.Enabled))
             Assert.That(await host.SendAsync("t1", "\"1\"", "B1"), Is.EqualTo(CommitResult.Committed));
+        host.Services.GetRequiredService<IInboxSignals>().MessagesArrived(Host.Bob("B1"));
 
         using var batch = await waiting.WaitAsync(TimeSpan.FromSeconds(15));
         Assert.That(batch.Events, Has.Count.EqualTo(1));
