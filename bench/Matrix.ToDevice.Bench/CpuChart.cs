@@ -18,11 +18,17 @@ internal sealed class CpuChart(IReadOnlyList<string> servers)
 
     public void Save(string file)
     {
-        var model = new PlotModel { Title = "CPU of a request ÷ that of the bare endpoint", Background = OxyColors.White, IsLegendVisible = true };
+        var model = new PlotModel
+        {
+            Title = "CPU of a request ÷ that of the bare endpoint",
+            Background = OxyColors.White,
+            // The names are measured as another font.
+            PlotMargins = new OxyThickness(100, double.NaN, double.NaN, double.NaN),
+        };
         // The first one at the top.
         model.Axes.Add(new CategoryAxis { Position = AxisPosition.Left, ItemsSource = _groups.Select(group => group.Request).ToList(), StartPosition = 1, EndPosition = 0 });
         model.Axes.Add(new LinearAxis { Position = AxisPosition.Bottom, Minimum = 0, MaximumPadding = 0.08, MajorGridlineStyle = LineStyle.Dot });
-        model.Legends.Add(new Legend { LegendPosition = LegendPosition.RightBottom });
+        model.Legends.Add(new Legend { LegendPosition = LegendPosition.RightTop, LegendPadding = 24 });
         for (var server = 0; server < servers.Count; server++)
         {
             Add(server, "", s_colors[server], figures => figures[server].CpuMicroseconds / figures[0].CpuMicroseconds);
@@ -40,7 +46,7 @@ internal sealed class CpuChart(IReadOnlyList<string> servers)
                 Title = servers[server] + part,
                 FillColor = color,
                 IsStacked = true,
-                StackGroup = servers[server],
+                StackGroup = $"{server}",
                 LabelFormatString = part.Length == 0 ? "{0:F1}" : "+{0:F1}",
                 LabelPlacement = LabelPlacement.Inside,
                 FontSize = 9,
