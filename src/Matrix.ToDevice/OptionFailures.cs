@@ -17,6 +17,20 @@ internal sealed class OptionFailures(string options)
         if (value < 1) Add(option, value, "it must be at least 1");
     }
 
+    /// <summary>The shortest and the longest pause after a failure.</summary>
+    public void Pauses(TimeSpan min, string minOption, TimeSpan max, string maxOption)
+    {
+        Positive(min, minOption);
+        Positive(max, maxOption);
+        if (max < min) Add(maxOption, max, $"{minOption} is longer");
+    }
+
+    /// <summary>A time that may be none, and that nothing waits for.</summary>
+    public void PositiveOrNone(TimeSpan? value, string option)
+    {
+        if (value is { } time && time <= TimeSpan.Zero) Add(option, time, "it must be more than zero");
+    }
+
     public void Positive(TimeSpan value, string option)
     {
         // The upper bound is what a timer can wait.

@@ -34,32 +34,9 @@ internal sealed class AppserviceQueue(
     public int Failures { get; private set; } = failures;
 
     /// <summary>Sends until nothing waits, the appservice fails or another host has taken the queue, and gives it back.</summary>
-    public async Task RunAsync(CancellationToken stopping)
-    {
-        var pause = TimeSpan.Zero;
-        try
-        {
-            pause = await DrainAsync(stopping);
-        }
-        catch (Exception) when (stopping.IsCancellationRequested)
-        {
-            // Whether it was received, the next one finds out: it repeats the transaction as it was.
-        }
-        catch (LeaseLostException)
-        {
-            Log.LeaseLost(logger, _destination);
-            return;
-        }
-        catch (Exception exception)
-        {
-            // The store's own trouble, which says nothing about the appservice.
-            Log.OutboxUnavailable(logger, exception);
-            pause = options.MinPause;
-        }
-
+    public Task RunAsync(CancellationToken stopping) =>
         // Without failures, so that it can be taken by name when the pause is over.
-        await outbox.ReleaseAsync(_destination, holder, failures: 0, pause, CancellationToken.None);
-    }
+        _held.DrainAsync(DrainAsync, failures: () => 0, options.MinPause, stopping);
 
     /// <returns>How long to leave the appservice alone.</returns>
     private async Task<TimeSpan> DrainAsync(CancellationToken stopping)

@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace Matrix.ToDevice;
 
 /// <summary>
@@ -8,17 +6,13 @@ namespace Matrix.ToDevice;
 /// </summary>
 internal sealed class DestinationRequests(
     string destination,
-    string holder,
+    HeldDestination held,
     SendingPlaces.Place place,
-    IFederationOutbox outbox,
     IFederationTransport transport,
     FederationSenderOptions options,
     ToDeviceMetrics metrics,
-    TimeProvider time,
-    ILogger logger)
+    TimeProvider time)
 {
-    private readonly HeldDestination _held = new(destination, holder, options.LeaseDuration, outbox, time, logger);
-
     /// <summary>Whether the last one had less than <see cref="FederationSenderOptions.SendTimeout"/>.</summary>
     public bool WasCutShort { get; private set; }
 
@@ -36,25 +30,25 @@ internal sealed class DestinationRequests(
     public async Task<FederationSendResult> SendAsync(IReadOnlyList<OutboxEntry> edus, long sendingUpTo, CancellationToken stopping)
     {
         (WasCutShort, HasSucceeded) = (false, false);
-        var result = await _held.SendAsync(sendingUpTo, held => SendInTimeAsync(edus, held), stopping);
+        var result = await held.SendAsync(sendingUpTo, lasting => SendInTimeAsync(edus, lasting), stopping);
         HasSucceeded = result.Outcome == FederationSendOutcome.Received;
         if (HasSucceeded) place.Recover();
         return result;
     }
 
-    private async Task<FederationSendResult> SendInTimeAsync(IReadOnlyList<OutboxEntry> edus, CancellationToken held)
+    private async Task<FederationSendResult> SendInTimeAsync(IReadOnlyList<OutboxEntry> edus, CancellationToken lasting)
     {
         var started = time.GetTimestamp();
         using var timeout = new CancellationTokenSource(options.SendTimeout, time);
         using var slow = new CancellationTokenSource(options.SlowAfter, time);
         await using var watching = slow.Token.UnsafeRegister(_ => KeepsWaiting(timeout), null);
-        using var ending = CancellationTokenSource.CreateLinkedTokenSource(held, timeout.Token);
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(lasting, timeout.Token);
         FederationSendResult result;
         try
         {
             result = await transport.SendAsync(OutgoingTransaction.Of(destination, edus), ending.Token);
         }
-        catch (Exception exception) when (!held.IsCancellationRequested)
+        catch (Exception exception) when (!lasting.IsCancellationRequested)
         {
             result = FederationSendResult.Failed(timeout.IsCancellationRequested ? "There was no answer in time." : exception.Message);
         }

@@ -5,7 +5,7 @@ namespace Matrix.ToDevice;
 /// <summary>Sends to one destination what waits for it: in order, one transaction at a time, each until it is received (R84, D16).</summary>
 internal sealed class DestinationSender(
     OutboxLease lease,
-    string holder,
+    HeldDestination held,
     DestinationRequests requests,
     IFederationOutbox outbox,
     FederationSenderOptions options,
@@ -42,31 +42,7 @@ internal sealed class DestinationSender(
     private bool _denialsAreRefusals;
 
     /// <summary>Sends until nothing waits, the destination fails or somebody else has taken it, and gives it back.</summary>
-    public async Task RunAsync(CancellationToken stopping)
-    {
-        var pause = TimeSpan.Zero;
-        try
-        {
-            pause = await DrainAsync(stopping);
-        }
-        catch (Exception) when (stopping.IsCancellationRequested)
-        {
-            // Whether it was received, the next one finds out: it repeats the transaction as it was.
-        }
-        catch (LeaseLostException)
-        {
-            Log.LeaseLost(logger, _destination);
-            return;
-        }
-        catch (Exception exception)
-        {
-            // The store's own trouble, which says nothing about the destination.
-            Log.OutboxUnavailable(logger, exception);
-            pause = options.MinPause;
-        }
-
-        await outbox.ReleaseAsync(_destination, holder, _failures, pause, CancellationToken.None);
-    }
+    public Task RunAsync(CancellationToken stopping) => held.DrainAsync(DrainAsync, () => _failures, options.MinPause, stopping);
 
     /// <returns>How long to leave the destination alone.</returns>
     private async Task<TimeSpan> DrainAsync(CancellationToken stopping)

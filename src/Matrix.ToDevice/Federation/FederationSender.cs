@@ -141,9 +141,9 @@ internal sealed class FederationSender(
             await using var scope = scopes.CreateAsyncScope();
             var outbox = scope.ServiceProvider.GetRequiredService<IFederationOutbox>();
             var transport = scope.ServiceProvider.GetRequiredService<IFederationTransport>();
-            var requests = new DestinationRequests(
-                lease.Destination, holder, place, outbox, transport, _options, metrics, time, logger);
-            await new DestinationSender(lease, holder, requests, outbox, _options, metrics, time, logger).RunAsync(stopping);
+            var held = new HeldDestination(lease.Destination, holder, _options.LeaseDuration, outbox, time, logger);
+            var requests = new DestinationRequests(lease.Destination, held, place, transport, _options, metrics, time);
+            await new DestinationSender(lease, held, requests, outbox, _options, metrics, time, logger).RunAsync(stopping);
             if (requests.HasSucceeded) _working.Add(lease.Destination);
             else _working.Remove(lease.Destination);
         }

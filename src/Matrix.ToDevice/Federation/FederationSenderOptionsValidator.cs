@@ -22,15 +22,11 @@ internal sealed class FederationSenderOptionsValidator : IValidateOptions<Federa
 
         failures.Positive(options.SendTimeout, nameof(options.SendTimeout));
         failures.Positive(options.SlowAfter, nameof(options.SlowAfter));
-        failures.Positive(options.MinPause, nameof(options.MinPause));
-        failures.Positive(options.MaxPause, nameof(options.MaxPause));
-        if (options.MaxPause < options.MinPause)
-            failures.Add(nameof(options.MaxPause), options.MaxPause, $"{nameof(options.MinPause)} is longer");
+        failures.Pauses(options.MinPause, nameof(options.MinPause), options.MaxPause, nameof(options.MaxPause));
         failures.Positive(options.LeaseDuration, nameof(options.LeaseDuration));
         failures.Positive(options.PollInterval, nameof(options.PollInterval));
-        if (options.Expiry is { } expiry && expiry <= TimeSpan.Zero) failures.Add(nameof(options.Expiry), expiry, "it must be more than zero");
-        if (options.UnreachableExpiry is { } unreachable && unreachable <= TimeSpan.Zero)
-            failures.Add(nameof(options.UnreachableExpiry), unreachable, "it must be more than zero");
+        failures.PositiveOrNone(options.Expiry, nameof(options.Expiry));
+        failures.PositiveOrNone(options.UnreachableExpiry, nameof(options.UnreachableExpiry));
         return failures.Result;
     }
 }

@@ -2,10 +2,41 @@ using Microsoft.Extensions.Logging;
 
 namespace Matrix.ToDevice;
 
-/// <summary>A destination whose lease is this host's while it makes a request: it is renewed until there is an answer.</summary>
+/// <summary>A destination whose lease is this host's: it is renewed while a request waits for its answer, and given back in the end.</summary>
 internal sealed class HeldDestination(
     string destination, string holder, TimeSpan leaseDuration, IFederationOutbox outbox, TimeProvider time, ILogger logger)
 {
+    /// <summary>Sends what waits, and gives the destination back unless another host has taken it.</summary>
+    /// <param name="drain">Sends, and says how long to leave the destination alone then.</param>
+    /// <param name="failures">The failures to give it back with, when that has ended: see <see cref="OutboxLease.Failures"/>.</param>
+    /// <param name="minPause">How long to leave it alone when the store fails.</param>
+    /// <param name="stopping">Cancelled when this host is about to stop.</param>
+    public async Task DrainAsync(Func<CancellationToken, Task<TimeSpan>> drain, Func<int> failures, TimeSpan minPause, CancellationToken stopping)
+    {
+        var pause = TimeSpan.Zero;
+        try
+        {
+            pause = await drain(stopping);
+        }
+        catch (Exception) when (stopping.IsCancellationRequested)
+        {
+            // Whether it was received, the next one finds out: it repeats the transaction as it was.
+        }
+        catch (LeaseLostException)
+        {
+            Log.LeaseLost(logger, destination);
+            return;
+        }
+        catch (Exception exception)
+        {
+            // The store's own trouble, which says nothing about the destination.
+            Log.OutboxUnavailable(logger, exception);
+            pause = minPause;
+        }
+
+        await outbox.ReleaseAsync(destination, holder, failures(), pause, CancellationToken.None);
+    }
+
     /// <summary>Makes a request, which is cancelled when the lease is over.</summary>
     /// <param name="sendingUpTo">The note for whoever comes next: see <see cref="OutboxLease.SendingUpTo"/>.</param>
     /// <param name="request">The request.</param>

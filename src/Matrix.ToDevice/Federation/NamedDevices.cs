@@ -13,7 +13,8 @@ internal static class NamedDevices
     /// <summary>Each once, and no more than a few: anybody can write anything.</summary>
     public static IReadOnlyCollection<string> Find(string eventType, SendBody body)
     {
-        if (KeyOf(eventType) is not { } key) return [];
+        var key = KeyOf(eventType);
+        if (key.IsEmpty) return [];
 
         var found = new HashSet<string>();
         ReadOnlyMemory<byte> last = default;
@@ -25,18 +26,18 @@ internal static class NamedDevices
                 var content = body.ContentOf(target);
                 if (content.Span.SequenceEqual(last.Span)) continue;
                 last = content;
-                if (Read(content.Span, Encoding.UTF8.GetBytes(key)) is { } deviceId && found.Add(deviceId) && found.Count == MaxDevices) return found;
+                if (Read(content.Span, key) is { } deviceId && found.Add(deviceId) && found.Count == MaxDevices) return found;
             }
         }
 
         return found;
     }
 
-    private static string? KeyOf(string eventType) => eventType switch
+    private static ReadOnlySpan<byte> KeyOf(string eventType) => eventType switch
     {
-        "m.room_key_request" => "requesting_device_id",
-        "m.key.verification.request" or "m.key.verification.ready" or "m.key.verification.start" => "from_device",
-        _ => null,
+        "m.room_key_request" => "requesting_device_id"u8,
+        "m.key.verification.request" or "m.key.verification.ready" or "m.key.verification.start" => "from_device"u8,
+        _ => default,
     };
 
     private static string? Read(ReadOnlySpan<byte> content, ReadOnlySpan<byte> key)
