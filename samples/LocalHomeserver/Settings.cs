@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Globalization;
 using Matrix.ToDevice;
 using Microsoft.Extensions.Configuration.Memory;
@@ -129,6 +130,8 @@ internal sealed record Settings(
             // Which of several servers it has to be is not for the text to say, but for the data source. And nothing is left behind
             // in a session that would have to be cleared.
             var text = new NpgsqlConnectionStringBuilder(PostgreSql) { TargetSessionAttributes = null, NoResetOnClose = true };
+            // The server plans each statement once for each connection, unless the text says something else: a pooler may mix them up.
+            if (!new DbConnectionStringBuilder { ConnectionString = PostgreSql }.ContainsKey("Max Auto Prepare")) text.MaxAutoPrepare = 100;
             var dataSource = NpgsqlDataSource.Create(text);
             return dataSource is NpgsqlMultiHostDataSource several ? several.WithTargetSession(TargetSessionAttributes.Primary) : dataSource;
         }

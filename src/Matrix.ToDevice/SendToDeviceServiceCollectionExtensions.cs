@@ -33,6 +33,7 @@ public static class SendToDeviceServiceCollectionExtensions
         services.TryAddSingleton(typeof(QuietLogger<>));
         services.TryAddSingleton<ToDeviceMetrics>();
         services.TryAddSingleton<MatrixRouteNames>();
+        services.TryAddSingleton<EmptyInboxes>();
         services.TryAddSingleton<InboxSignals>();
         services.TryAddSingleton<IInboxSignals>(provider => provider.GetRequiredService<InboxSignals>());
         services.TryAddSingleton<OutboxSignal>();
@@ -47,6 +48,7 @@ public static class SendToDeviceServiceCollectionExtensions
             provider.GetRequiredService<IDeviceInbox>(),
             provider.GetRequiredService<IgnoredSenders>(),
             provider.GetRequiredService<InboxSignals>(),
+            provider.GetRequiredService<EmptyInboxes>(),
             provider.GetRequiredService<ToDeviceMetrics>(),
             provider.GetRequiredService<IOptions<SendToDeviceOptions>>(),
             provider.GetRequiredService<TimeProvider>(),

@@ -47,6 +47,10 @@ internal readonly struct KeyRow(DbDataReader row)
 {
     public string Text(int column) => Encoding.UTF8.GetString(Bytes(column));
 
+    public string TextOrEmpty(int column) => Encoding.UTF8.GetString(BytesOrEmpty(column));
+
+    public byte[] BytesOrEmpty(int column) => row.IsDBNull(column) ? [] : Bytes(column);
+
     public byte[] Bytes(int column) => row.GetFieldValue<byte[]>(column);
 
     public long Number(int column) => row.GetInt64(column);

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Matrix.ToDevice;
 
 namespace LocalHomeserver;
 
@@ -16,30 +15,6 @@ internal sealed record KeySync(
     IReadOnlyList<string> UnusedFallbackKeys,
     bool HasNews)
 {
-    /// <param name="changes">Where to read.</param>
-    /// <param name="device">The device that syncs.</param>
-    /// <param name="since">The position that its client has been told about; null for a first sync, which is told no changes.</param>
-    /// <param name="cancellationToken">Cancels the call.</param>
-    public static ValueTask<KeySync> ReadAsync(
-        KeyChanges changes, DeviceAddress device, long? since, CancellationToken cancellationToken) => changes.ReadAsync(
-        async statements =>
-        {
-            // The position first: what changes after this look is told now and once more, never not at all.
-            var position = await KeyChanges.PositionAsync(statements);
-
-            // A position ahead of the store is one that it has forgotten, with what came before it.
-            var from = since > position ? 0 : since;
-            var changed = from is null ? [] : await DeviceLists.FindChangedAsync(statements, device.UserId, from.Value);
-            var stockChanged = from is not null && await OneTimeKeys.HasChangedAsync(statements, device, from.Value);
-            return new KeySync(
-                position,
-                changed,
-                await OneTimeKeys.CountAsync(statements, device),
-                await OneTimeKeys.UnusedFallbacksAsync(statements, device),
-                stockChanged || changed.Count > 0);
-        },
-        cancellationToken);
-
     /// <summary>Writes whose keys have changed.</summary>
     public void WriteListsTo(Utf8JsonWriter json)
     {

@@ -77,23 +77,14 @@ internal static class OneTimeKeys
         var counts = await statements.QueryAsync(
             $"SELECT algorithm, count(*) FROM local_homeserver.one_time_key WHERE {ThisDevice} GROUP BY algorithm",
             row => (Algorithm: row.Text(0), Count: row.Number(1)), device.UserId, device.DeviceId);
-        var byAlgorithm = counts.ToDictionary(count => count.Algorithm, count => count.Count);
-        byAlgorithm.TryAdd(Usual, 0);
-        return byAlgorithm;
+        return WithUsual(counts.ToDictionary(count => count.Algorithm, count => count.Count));
     }
 
-    /// <summary>The algorithms of the fallback keys that nobody has got yet.</summary>
-    public static Task<List<string>> UnusedFallbacksAsync(KeyStatements statements, DeviceAddress device) => statements.QueryAsync(
-        $"SELECT algorithm FROM local_homeserver.fallback_key WHERE {ThisDevice} AND is_used = 0", row => row.Text(0),
-        device.UserId, device.DeviceId);
-
-    /// <summary>Whether a device has got or lost keys after a position.</summary>
-    public static async Task<bool> HasChangedAsync(KeyStatements statements, DeviceAddress device, long since)
+    /// <summary>The counts, that of the usual algorithm among them.</summary>
+    public static Dictionary<string, long> WithUsual(Dictionary<string, long> counts)
     {
-        var changed = await statements.QueryAsync(
-            $"SELECT position FROM local_homeserver.key_stock WHERE {ThisDevice} AND position > $3", row => row.Number(0),
-            device.UserId, device.DeviceId, since);
-        return changed.Count > 0;
+        counts.TryAdd(Usual, 0);
+        return counts;
     }
 
     // A client that did not get the answer uploads the same keys again, perhaps signed anew; one that has lost its memory uploads

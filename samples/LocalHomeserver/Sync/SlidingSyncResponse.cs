@@ -19,7 +19,7 @@ internal sealed class SlidingSyncResponse(DeviceAddress device, SlidingSyncBody 
     }
 
     // A client that has not been told about the changes of keys gets them when it enables the extension.
-    private long PositionAfter(SyncNews news) => request.WantsKeys ? news.Keys.Position : request.Keys ?? news.Keys.Position;
+    private long PositionAfter(SyncNews news) => request.WantsKeys ? news.Others.Keys.Position : request.Keys ?? news.Others.Keys.Position;
 
     private void WriteLists(Utf8JsonWriter json)
     {
@@ -47,8 +47,8 @@ internal sealed class SlidingSyncResponse(DeviceAddress device, SlidingSyncBody 
         {
             json.WriteStartObject(names.Keys);
             // Without a pos the client has to ask for all the keys that it needs anyway (MSC4543).
-            if (request.Keys is not null) news.Keys.WriteListsTo(json);
-            news.Keys.WriteOwnTo(json);
+            if (request.Keys is not null) news.Others.Keys.WriteListsTo(json);
+            news.Others.Keys.WriteOwnTo(json);
             json.WriteEndObject();
         }
 

@@ -19,18 +19,20 @@ internal sealed class SyncAnswer(
         if (caller.Requester.IsAppservice && await dehydrated.FindAsync(caller.UserId, aborted) == device.DeviceId)
             throw Errors.Forbidden("Nobody syncs as a dehydrated device");
 
+        // The signal is taken before the look, so that a change between the two ends the wait.
+        var change = changes.Next;
         var news = await LookAsync(device, request, aborted);
-        if (news.Messages.IsEmpty && !HasOthers(request, news.Keys, news.AccountData) && request.Timeout > TimeSpan.Zero)
+        var waits = news.Messages.IsEmpty && !HasOthers(request, news.Others) && request.Timeout > TimeSpan.Zero;
+        if (waits && await WaitForNewsAsync(device, request, change, aborted))
         {
             news.Messages.Dispose();
-            await WaitForNewsAsync(device, request, aborted);
             news = await LookAsync(device, request, aborted);
         }
 
         using (news.Messages)
         {
             // The device may have been logged out while it waited, and another one may have its ID by now (D6).
-            await Caller.BindAsync(context);
+            if (waits) await Caller.BindAsync(context);
             handOuts.Note(device, news.Messages);
             context.Response.ContentType = "application/json";
             await context.Response.StartAsync(aborted);
@@ -50,8 +52,7 @@ internal sealed class SyncAnswer(
         {
             // From now on, the user is told about the devices of the senders: beginning with this response.
             await contacts.AddAsync(device.UserId, messages.Events.Select(message => message.Sender), aborted);
-            var (keys, accountData) = await LookForOthersAsync(device, request, aborted);
-            return new SyncNews(messages, keys, accountData);
+            return new SyncNews(messages, await OtherNews.ReadAsync(changes, device, request, aborted));
         }
         catch
         {
@@ -60,36 +61,28 @@ internal sealed class SyncAnswer(
         }
     }
 
-    private async Task<(KeySync Keys, AccountDataSync AccountData)> LookForOthersAsync(
-        DeviceAddress device, SyncRequest request, CancellationToken cancellationToken)
-    {
-        // In this order: the position that is told is that of the keys.
-        var keys = await KeySync.ReadAsync(changes, device, request.Keys, cancellationToken);
-        return (keys, request.WantsAccountData ? await AccountDataSync.ReadAsync(changes, device.UserId, request.Keys, cancellationToken) : AccountDataSync.None);
-    }
+    private static bool HasOthers(SyncRequest request, OtherNews others) => (request.WantsKeys && others.Keys.HasNews) || others.AccountData.HasNews;
 
-    private static bool HasOthers(SyncRequest request, KeySync keys, AccountDataSync accountData) =>
-        (request.WantsKeys && keys.HasNews) || accountData.HasNews;
-
-    // Messages, and changes of keys and account data. Whatever else a homeserver tells its clients ends the same wait.
-    private async Task WaitForNewsAsync(DeviceAddress device, SyncRequest request, CancellationToken aborted)
+    // Messages, and changes of keys and account data. Whatever else a homeserver tells its clients ends the same wait. False when there
+    // is nothing to tell.
+    private async Task<bool> WaitForNewsAsync(DeviceAddress device, SyncRequest request, Task change, CancellationToken aborted)
     {
         using var waiting = CancellationTokenSource.CreateLinkedTokenSource(aborted, server.ApplicationStopping);
         var messages = toDevice.WaitAsync(device, request.Messages, request.Timeout, waiting.Token).AsTask();
         try
         {
-            while (true)
+            while (await Task.WhenAny(messages, change) != messages)
             {
-                // The signal is taken before the look, so that a change between the two ends the wait.
-                var change = changes.Next;
-                var (keys, accountData) = await LookForOthersAsync(device, request, waiting.Token);
-                if (HasOthers(request, keys, accountData)) break;
-                if (await Task.WhenAny(messages, change) == messages) break;
+                change = changes.Next;
+                if (HasOthers(request, await OtherNews.ReadAsync(changes, device, request, waiting.Token))) return true;
             }
+
+            return await messages;
         }
         catch (OperationCanceledException) when (!aborted.IsCancellationRequested)
         {
             // The server is about to stop: answered now, the client goes on with the next one where this one ended.
+            return false;
         }
         finally
         {

@@ -16,16 +16,16 @@ internal static class SyncEndpoint
     private static void Write(Utf8JsonWriter json, SyncNews news)
     {
         json.WriteStartObject();
-        json.WriteString("next_batch", new SyncToken(news.Messages.NextBatch, news.Keys.Position).ToString());
+        json.WriteString("next_batch", new SyncToken(news.Messages.NextBatch, news.Others.Keys.Position).ToString());
         if (!news.Messages.IsEmpty)
         {
             json.WritePropertyName("to_device");
             news.Messages.WriteTo(json);
         }
 
-        news.Keys.WriteListsTo(json);
-        news.Keys.WriteOwnTo(json);
-        news.AccountData.WriteTo(json);
+        news.Others.Keys.WriteListsTo(json);
+        news.Others.Keys.WriteOwnTo(json);
+        news.Others.AccountData.WriteTo(json);
         json.WriteStartObject("rooms");
         WriteEmptyObject(json, "join");
         WriteEmptyObject(json, "invite");

@@ -11,4 +11,4 @@ namespace LocalHomeserver;
 internal sealed record SyncRequest(ToDeviceExtensionRequest Messages, bool WantsKeys, bool WantsAccountData, long? Keys, TimeSpan Timeout);
 
 /// <summary>What there is to tell. Whoever gets it disposes its messages.</summary>
-internal sealed record SyncNews(ToDeviceBatch Messages, KeySync Keys, AccountDataSync AccountData);
+internal sealed record SyncNews(ToDeviceBatch Messages, OtherNews Others);

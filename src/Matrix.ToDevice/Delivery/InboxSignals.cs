@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Matrix.ToDevice;
 
 /// <summary>Wakes the syncs of this process that wait for a device's messages. A signal is a hint: the store is the truth (D13).</summary>
-internal sealed class InboxSignals : IInboxSignals
+internal sealed class InboxSignals(EmptyInboxes empty) : IInboxSignals
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<DeviceAddress, Signal> _signals = [];
@@ -23,6 +23,8 @@ internal sealed class InboxSignals : IInboxSignals
     /// <summary>Messages for these recipients have been committed.</summary>
     public void MessagesArrived(IReadOnlyList<ToDeviceMessage> messages)
     {
+        // Before anybody is woken, who would find it empty still.
+        empty.Forget(messages);
         lock (_lock)
         {
             if (_signals.Count == 0) return;
@@ -34,6 +36,7 @@ internal sealed class InboxSignals : IInboxSignals
     /// <inheritdoc/>
     public void MessagesArrived(DeviceAddress device)
     {
+        empty.Forget(device);
         lock (_lock)
         {
             if (_signals.TryGetValue(device, out var signal)) signal.Give();
@@ -43,6 +46,7 @@ internal sealed class InboxSignals : IInboxSignals
     /// <inheritdoc/>
     public void Missed()
     {
+        empty.ForgetAll();
         lock (_lock)
         {
             foreach (var signal in _signals.Values) signal.Give();
@@ -52,6 +56,7 @@ internal sealed class InboxSignals : IInboxSignals
     /// <summary>The device is gone: whoever waits for it stops.</summary>
     public void DeviceRemoved(DeviceAddress device)
     {
+        empty.Forget(device);
         lock (_lock)
         {
             // Whoever subscribes to a device of this ID from now on waits for a new one.

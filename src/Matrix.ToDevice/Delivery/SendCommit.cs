@@ -59,10 +59,19 @@ internal sealed class SendCommit(
 
         // The last moment at which a client that has gone takes its send along. A commit is not interrupted.
         cancellationToken.ThrowIfCancellationRequested();
-        var result = await transaction.CommitAsync(CancellationToken.None);
+        var result = CommitResult.AlreadyCommitted;
+        try
+        {
+            result = await transaction.CommitAsync(CancellationToken.None);
+        }
+        finally
+        {
+            // Also when it failed, and may have been done all the same: whoever waits finds out.
+            if (result != CommitResult.DeviceRemoved) signals.MessagesArrived(recipients.Messages);
+        }
+
         if (result == CommitResult.Committed)
         {
-            signals.MessagesArrived(recipients.Messages);
             outboxSignal.Committed(recipients.Edus);
             appservices?.Signal.Committed(recipients.Edus);
             metrics.Accepted(recipients.Messages.Count, send.EventType);

@@ -15,6 +15,7 @@ public class ToDeviceSync
     private readonly IDeviceInbox _inbox = null!;
     private readonly VisibleInbox _visible = null!;
     private readonly InboxSignals _signals = null!;
+    private readonly EmptyInboxes _empty = null!;
     private readonly ToDeviceMetrics _metrics = null!;
     private readonly SendToDeviceOptions _options = null!;
     private readonly TimeProvider _time = null!;
@@ -26,11 +27,12 @@ public class ToDeviceSync
     }
 
     internal ToDeviceSync(
-        IDeviceInbox inbox, IgnoredSenders ignored, InboxSignals signals, ToDeviceMetrics metrics,
+        IDeviceInbox inbox, IgnoredSenders ignored, InboxSignals signals, EmptyInboxes empty, ToDeviceMetrics metrics,
         IOptions<SendToDeviceOptions> options, TimeProvider time, QuietLogger<ToDeviceSync> logger)
     {
         _inbox = inbox;
         _signals = signals;
+        _empty = empty;
         _metrics = metrics;
         _options = options.Value;
         _visible = new VisibleInbox(inbox, ignored, _options);
@@ -178,29 +180,31 @@ public class ToDeviceSync
         if (string.IsNullOrEmpty(since)) return InboxPosition.Start;
         if (!SyncToken.TryParse(since, device, out var position))
             throw new ToDeviceErrorException(ToDeviceError.InvalidParam("since is not a token of this device"));
-        if (position.Sequence > 0) _metrics.Acknowledged(await _inbox.AcknowledgeAsync(device, position, cancellationToken));
+        // Of an inbox that is empty, nothing is left to delete.
+        if (position.Sequence > 0 && EmptyFor(device) is null)
+            _metrics.Acknowledged(await _inbox.AcknowledgeAsync(device, position, cancellationToken));
         return position;
     }
 
     private async ValueTask<InboxPage> ReadOrWaitAsync(
         DeviceAddress device, int limit, int maxBytes, TimeSpan timeout, CancellationToken cancellationToken)
     {
-        if (timeout <= TimeSpan.Zero) return await ReadAsync();
+        if (timeout <= TimeSpan.Zero) return await ReadAsync(device, limit, maxBytes, cancellationToken);
 
         if (timeout > _options.MaxSyncTimeout) timeout = _options.MaxSyncTimeout;
         var started = _time.GetTimestamp();
         using var subscription = _signals.Subscribe(device);
         using var waiting = _metrics.Waiting();
-        while (true)
+        while (!subscription.IsDeviceRemoved)
         {
             // The signal is taken before the read, so that a message that arrives between the two ends the wait (D13).
             var signal = subscription.NextSignal;
-            var page = await ReadAsync();
+            var page = await ReadAsync(device, limit, maxBytes, cancellationToken);
             if (subscription.IsDeviceRemoved)
             {
                 // What is there now is for a later device of this ID (D6).
                 page.Dispose();
-                return InboxPage.Empty;
+                break;
             }
 
             var remaining = timeout - _time.GetElapsedTime(started);
@@ -211,21 +215,38 @@ public class ToDeviceSync
 
             // A signal can be lost, when it comes from another host: then the look after the interval finds the message.
             var isTold = _inbox.SignalsEveryCommit;
-            var interval = isTold ? RarelyLooks * _options.SyncPollInterval : _options.SyncPollInterval;
-            var wait = remaining < interval ? remaining : interval;
+            var untilLook = isTold ? LooksEvery - (_empty.EmptyFor(device) ?? TimeSpan.Zero) : _options.SyncPollInterval;
+            if (untilLook <= TimeSpan.Zero) continue;
+
+            var isLast = remaining <= untilLook;
             // Timers count milliseconds: what is left of one would not be waited for, but read through.
-            wait = TimeSpan.FromMilliseconds(Math.Ceiling(wait.TotalMilliseconds));
+            var wait = TimeSpan.FromMilliseconds(Math.Ceiling((isLast ? remaining : untilLook).TotalMilliseconds));
             await signal.WaitAsync(wait, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             cancellationToken.ThrowIfCancellationRequested();
 
             // Nothing has come in all that time, and it would have been told (D25).
-            if (isTold && remaining <= interval && !signal.IsCompleted && _inbox.SignalsEveryCommit) return InboxPage.Empty;
+            if (isTold && isLast && !signal.IsCompleted && _inbox.SignalsEveryCommit) break;
         }
 
+        return InboxPage.Empty;
+    }
+
+    /// <summary>Reads what the device has not, unless it is known that there is nothing.</summary>
+    private async ValueTask<InboxPage> ReadAsync(DeviceAddress device, int limit, int maxBytes, CancellationToken cancellationToken)
+    {
+        if (limit == NoMessages || EmptyFor(device) is not null) return InboxPage.Empty;
+
+        var look = _inbox.SignalsEveryCommit ? _empty.Begin(device) : null;
         // Always from the start: what the device has is deleted, so the start is the first message that it has not. A
         // token that named a place to read from could skip messages when it lies ahead of the store (D11).
-        ValueTask<InboxPage> ReadAsync() => limit == NoMessages
-            ? ValueTask.FromResult(InboxPage.Empty)
-            : _visible.ReadAsync(device, limit, maxBytes, cancellationToken);
+        var page = await _visible.ReadAsync(device, limit, maxBytes, cancellationToken);
+        if (look is not null && page.Messages.Count == 0 && !page.HasMore) _empty.Remember(look);
+        return page;
     }
+
+    /// <summary>How long ago the inbox was found empty, if nothing can have come since without this host being told (D25).</summary>
+    private TimeSpan? EmptyFor(DeviceAddress device) =>
+        _inbox.SignalsEveryCommit && _empty.EmptyFor(device) is { } age && age < LooksEvery ? age : null;
+
+    private TimeSpan LooksEvery => RarelyLooks * _options.SyncPollInterval;
 }

@@ -11,7 +11,8 @@ public class WaitingMemoryTests
     [Test]
     public async Task R57_a_device_that_has_waited_leaves_nothing_behind([Values] bool isRemoved)
     {
-        await using var server = await TestHomeserver.StartAsync();
+        // A store of others, of which nothing is known between two reads (D25).
+        await using var server = await TestHomeserver.StartAsync(HookedInbox.Add);
         using var waiting = WaitingSyncs.Of(server.Services);
         var userIds = new List<WeakReference>();
         for (var n = 0; n < Devices; n++) userIds.Add(await WaitAsync(server, waiting, isRemoved));

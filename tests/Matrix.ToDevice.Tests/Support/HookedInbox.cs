@@ -26,10 +26,13 @@ internal sealed class HookedInbox(IDeviceInbox inbox) : IDeviceInbox
     /// <summary>The most messages and bytes that each read has asked for.</summary>
     public ConcurrentQueue<(int Limit, int MaxBytes)> Asked { get; } = new();
 
+    /// <summary>How many acknowledgements it has got.</summary>
+    public int Acknowledged => Volatile.Read(ref _acknowledged);
+
     /// <summary>Holds one for each page with messages that was given back.</summary>
     public SemaphoreSlim GivenBack { get; } = new(0);
 
-    private int _reads;
+    private int _reads, _acknowledged;
 
     public static void Add(ISendToDeviceBuilder builder)
     {
@@ -52,8 +55,11 @@ internal sealed class HookedInbox(IDeviceInbox inbox) : IDeviceInbox
         IToDeviceTransaction transaction, IReadOnlyList<ToDeviceMessage> messages, CancellationToken cancellationToken) =>
         inbox.AppendAsync(transaction, messages, cancellationToken);
 
-    public ValueTask<int> AcknowledgeAsync(DeviceAddress device, InboxPosition upTo, CancellationToken cancellationToken) =>
-        inbox.AcknowledgeAsync(device, upTo, cancellationToken);
+    public ValueTask<int> AcknowledgeAsync(DeviceAddress device, InboxPosition upTo, CancellationToken cancellationToken)
+    {
+        Interlocked.Increment(ref _acknowledged);
+        return inbox.AcknowledgeAsync(device, upTo, cancellationToken);
+    }
 
     public ValueTask RemoveDeviceAsync(DeviceAddress device, CancellationToken cancellationToken) =>
         inbox.RemoveDeviceAsync(device, cancellationToken);

@@ -1,0 +1,102 @@
+namespace Matrix.ToDevice;
+
+/// <summary>
+/// Which inboxes were empty when they were read a short while ago, and have got nothing since as far as this host was told: while every
+/// commit is signalled, they need not be read again (D25).
+/// </summary>
+internal sealed class EmptyInboxes(TimeProvider time)
+{
+    // What is kept of devices: as much as a few thousand idle connections take. Any text may be an ID (R71), and those of usual length are.
+    private const int MaxDevices = 50_000, MaxIdCharacters = 300;
+
+    private static readonly TimeSpan s_turn = TimeSpan.FromMinutes(1);
+
+    private readonly Lock _lock = new();
+    private Dictionary<DeviceAddress, Look> _recent = [], _older = [];
+    private long _turned = time.GetTimestamp();
+
+    /// <summary>To be called before an inbox is read: what is signalled from here on makes the look void.</summary>
+    public Look Begin(DeviceAddress device)
+    {
+        var look = new Look();
+        if (device.UserId.Length + device.DeviceId.Length > MaxIdCharacters) return look;
+
+        lock (_lock)
+        {
+            // Who has not come for some time is forgotten.
+            if (_recent.Count >= MaxDevices || time.GetElapsedTime(_turned) >= s_turn)
+            {
+                (_older, _recent) = (_recent, []);
+                _turned = time.GetTimestamp();
+            }
+
+            _recent[device] = look;
+        }
+
+        return look;
+    }
+
+    /// <summary>To be called when the look has found nothing.</summary>
+    public void Remember(Look look) => look.FoundNothing(time.GetTimestamp());
+
+    /// <summary>How long ago the inbox was found empty; null when something may have come since, or nobody has looked lately.</summary>
+    public TimeSpan? EmptyFor(DeviceAddress device)
+    {
+        Look? look;
+        lock (_lock)
+        {
+            if (!_recent.TryGetValue(device, out look)) _older.TryGetValue(device, out look);
+        }
+
+        return look is { HasFoundNothing: true } ? time.GetElapsedTime(look.At) : null;
+    }
+
+    /// <summary>Something has come.</summary>
+    public void Forget(DeviceAddress device)
+    {
+        lock (_lock)
+        {
+            _recent.Remove(device);
+            _older.Remove(device);
+        }
+    }
+
+    /// <summary>Something has come for these.</summary>
+    public void Forget(IReadOnlyList<ToDeviceMessage> messages)
+    {
+        lock (_lock)
+        {
+            if (_recent.Count + _older.Count == 0) return;
+            for (var i = 0; i < messages.Count; i++)
+            {
+                _recent.Remove(messages[i].Recipient);
+                _older.Remove(messages[i].Recipient);
+            }
+        }
+    }
+
+    /// <summary>Anything may have come.</summary>
+    public void ForgetAll()
+    {
+        lock (_lock)
+        {
+            _recent.Clear();
+            _older.Clear();
+        }
+    }
+
+    /// <summary>One read of an inbox.</summary>
+    internal sealed class Look
+    {
+        private volatile bool _hasFoundNothing;
+
+        public bool HasFoundNothing => _hasFoundNothing;
+        public long At { get; private set; }
+
+        public void FoundNothing(long at)
+        {
+            At = at;
+            _hasFoundNothing = true;
+        }
+    }
+}
