@@ -26,33 +26,52 @@ internal static class HttpBench
         cluster.StopServer("fast");
         cluster.StartServer();
 
-        Figures.Print("Medians of {0} interleaved rounds, {1} clients. CPU in microseconds a request.\n", rounds, Clients);
-        Figures.Print("| request | server | req/s | p50 ms | p99 ms | CPU of the server | of the database | req/s ÷ bare | CPU ÷ bare | bytes over bare |");
-        Figures.Print("|---|---|---|---|---|---|---|---|---|---|");
         var chart = new CpuChart(s_kinds);
+        PrintHead(rounds);
         foreach (var (name, requests) in s_requests)
         {
-            var results = await Figures.InterleavedAsync(
-                rounds, [.. s_kinds.Select(kind => (kind, (Func<Task<Figures>>)(() => MeasureAsync(kind, name, requests, cluster))))]);
-            var bare = results[Bare];
-            foreach (var (kind, figures) in results)
-            {
-                var cpu = figures.CpuMicroseconds + figures.DatabaseMicroseconds;
-                Figures.Print(
-                    "| {0} | {1} | {2:N0} | {3:F2} | {4:F2} | {5:N0} | {6:N0} | {7:F2} | {8:F2} | {9:N0} |",
-                    name, kind, figures.RequestsPerSecond, figures.P50, figures.P99, figures.CpuMicroseconds, figures.DatabaseMicroseconds,
-                    figures.RequestsPerSecond / bare.RequestsPerSecond, cpu / bare.CpuMicroseconds, figures.AllocatedBytes - bare.AllocatedBytes);
-            }
-
+            var results = await MeasureAsync(s_kinds, name, requests, rounds, cluster);
             chart.Add(name, [.. s_kinds.Select(kind => results[kind])]);
         }
 
         if (picture is not null) chart.Save(picture);
     }
 
-    private static async Task<Figures> MeasureAsync(string kind, string name, int requests, PostgreSqlCluster cluster)
+    /// <summary>One kind of request in memory, beside the bare endpoint: to see what a change of the code does.</summary>
+    public static async Task RunInMemoryAsync(string name, int rounds)
     {
-        if (kind == "postgresql") cluster.Execute("DROP SCHEMA IF EXISTS to_device CASCADE");
+        PrintHead(rounds);
+        await MeasureAsync([Bare, "memory"], name, s_requests.Single(request => request.Name == name).Requests, rounds, cluster: null);
+    }
+
+    private static void PrintHead(int rounds)
+    {
+        Figures.Print("Medians of {0} interleaved rounds, {1} clients. CPU in microseconds a request.\n", rounds, Clients);
+        Figures.Print("| request | server | req/s | p50 ms | p99 ms | CPU of the server | of the database | req/s ÷ bare | CPU ÷ bare | bytes over bare |");
+        Figures.Print("|---|---|---|---|---|---|---|---|---|---|");
+    }
+
+    private static async Task<Dictionary<string, Figures>> MeasureAsync(
+        string[] kinds, string name, int requests, int rounds, PostgreSqlCluster? cluster)
+    {
+        var results = await Figures.InterleavedAsync(
+            rounds, [.. kinds.Select(kind => (kind, (Func<Task<Figures>>)(() => MeasureAsync(kind, name, requests, cluster))))]);
+        var bare = results[Bare];
+        foreach (var (kind, figures) in results)
+        {
+            var cpu = figures.CpuMicroseconds + figures.DatabaseMicroseconds;
+            Figures.Print(
+                "| {0} | {1} | {2:N0} | {3:F2} | {4:F2} | {5:N0} | {6:N0} | {7:F2} | {8:F2} | {9:N0} |",
+                name, kind, figures.RequestsPerSecond, figures.P50, figures.P99, figures.CpuMicroseconds, figures.DatabaseMicroseconds,
+                figures.RequestsPerSecond / bare.RequestsPerSecond, cpu / bare.CpuMicroseconds, figures.AllocatedBytes - bare.AllocatedBytes);
+        }
+
+        return results;
+    }
+
+    private static async Task<Figures> MeasureAsync(string kind, string name, int requests, PostgreSqlCluster? cluster)
+    {
+        if (kind == "postgresql") cluster!.Execute("DROP SCHEMA IF EXISTS to_device CASCADE");
         using var server = new ServerProcess(kind, kind == "postgresql" ? cluster : null);
 
         // Small requests for a while: until then, the server's time goes into compiling what it runs.
@@ -71,7 +90,7 @@ internal static class HttpBench
                 // As many as are measured: the memory that pending messages take up is there, and is used again.
                 await SendAsync(body, requests, firstNumber: 1_000_000);
                 await server.DrainAsync();
-                if (kind == "postgresql") cluster.Execute("CHECKPOINT");
+                if (kind == "postgresql") cluster!.Execute("CHECKPOINT");
                 return await SendAsync(body, requests, firstNumber: 2_000_000);
         }
 
@@ -80,7 +99,8 @@ internal static class HttpBench
 
         async Task<Figures> SyncAsync(Func<int, HttpRequests> requestsOf)
         {
-            await HttpLoad.RunAsync(server, Clients, requests / 4, requestsOf);
+            // Until what a page takes has been compiled for good.
+            await HttpLoad.RunAsync(server, Clients, 60_000, requestsOf);
             return await HttpLoad.RunAsync(server, Clients, requests, requestsOf);
         }
     }

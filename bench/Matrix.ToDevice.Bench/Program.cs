@@ -15,6 +15,9 @@ internal static class Program
             case ["http", .. var rest]:
                 await HttpBench.RunAsync(Rounds(rest), rest is [_, var picture] ? picture : null);
                 return 0;
+            case ["http-memory", var name, .. var rest]:
+                await HttpBench.RunInMemoryAsync(name, Rounds(rest));
+                return 0;
             case ["sqlite", .. var rest]:
                 await SqliteBench.RunAsync(Rounds(rest), Bodies(rest), Senders(rest));
                 return 0;
@@ -64,7 +67,7 @@ internal static class Program
                 return 0;
             default:
                 await Console.Error.WriteLineAsync(
-                    "usage: http [ROUNDS [PICTURE]] | sqlite|slow-disk|postgresql [ROUNDS [BODY [SENDERS]]] | postgresql-budgets [ROUNDS] | "
+                    "usage: http [ROUNDS [PICTURE]] | http-memory REQUEST [ROUNDS] | sqlite|slow-disk|postgresql [ROUNDS [BODY [SENDERS]]] | postgresql-budgets [ROUNDS] | "
                     + "postgresql-removals [ROUNDS] | inbox [MESSAGES] | outbox-drain [EDUS] | memory | sync sqlite|postgresql | dead-servers sqlite|postgresql [SECONDS]");
                 return 2;
         }

@@ -6,6 +6,12 @@ namespace Matrix.ToDevice;
 /// <summary>Tells a host at start what it forgot to register, or registered wrongly, and the call that mends it.</summary>
 internal sealed class Registration(IServiceCollection services)
 {
+    private static readonly Type[] s_ofRequests =
+    [
+        typeof(IAuthResolver), typeof(IDeviceDirectory), typeof(ITransactionStore), typeof(IDeviceInbox), typeof(IFederationOutbox),
+        typeof(ToDeviceSync),
+    ];
+
     private static readonly (Type Seam, string Call)[] s_parts =
     [
         (typeof(ITransactionStore), "UseStore"), (typeof(IAuthResolver), "UseAuth"),
@@ -14,6 +20,8 @@ internal sealed class Registration(IServiceCollection services)
         (typeof(IAppserviceTransport), "UseAppservices"),
         (typeof(IDehydratedDevices), "UseDehydratedDevices"), (typeof(IIgnoredUsers), "UseIgnoredUsers"),
     ];
+
+    private readonly IServiceCollection _services = services;
 
     public static void Check(IServiceProvider provider, string caller)
     {
@@ -25,6 +33,15 @@ internal sealed class Registration(IServiceCollection services)
         provider.GetService<Registration>()?.RefuseCaptives();
     }
 
+    /// <summary>Whether everything that the host has given the module, and a send or a sync needs, is one for all requests.</summary>
+    public static bool IsOneForAllRequests(IServiceProvider provider)
+    {
+        // Containers of others may hold more than what was registered, and otherwise.
+        if (provider.GetType().Assembly != typeof(ServiceProvider).Assembly || provider.GetService<Registration>() is not { } registration) return false;
+        return registration._services.Where(service => !service.IsKeyedService && Array.IndexOf(s_ofRequests, service.ServiceType) >= 0)
+            .All(service => service.Lifetime == ServiceLifetime.Singleton || service == SendToDeviceServiceCollectionExtensions.Sync);
+    }
+
     public static void Require<TService>(IServiceProvider provider, string caller, string call)
     {
         if (!provider.GetRequiredService<IServiceProviderIsService>().IsService(typeof(TService)))
@@ -34,7 +51,7 @@ internal sealed class Registration(IServiceCollection services)
     // A DbContext in the only instance of a class would be everybody's at once. Hosts find that out in Development alone.
     private void RefuseCaptives()
     {
-        foreach (var part in services.Where(service => !service.IsKeyedService && service.Lifetime == ServiceLifetime.Singleton))
+        foreach (var part in _services.Where(service => !service.IsKeyedService && service.Lifetime == ServiceLifetime.Singleton))
         {
             if (part.ImplementationType is not { } type) continue;
             var call = s_parts.FirstOrDefault(candidate => type.IsAssignableTo(candidate.Seam)).Call;
@@ -68,5 +85,5 @@ internal sealed class Registration(IServiceCollection services)
         return type.IsConstructedGenericType && type.GetGenericTypeDefinition() == typeof(IEnumerable<>) ? ScopedIn(type.GenericTypeArguments[0], known) : null;
     }
 
-    private ServiceDescriptor? Find(Type type) => services.LastOrDefault(service => !service.IsKeyedService && service.ServiceType == type);
+    private ServiceDescriptor? Find(Type type) => _services.LastOrDefault(service => !service.IsKeyedService && service.ServiceType == type);
 }

@@ -11,6 +11,17 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <summary>Adds the send-to-device module to a homeserver.</summary>
 public static class SendToDeviceServiceCollectionExtensions
 {
+    /// <summary>The module's own, and not a host's in its place.</summary>
+    internal static ServiceDescriptor Sync { get; } = ServiceDescriptor.Transient(provider => new ToDeviceSync(
+        provider.GetRequiredService<IDeviceInbox>(),
+        provider.GetRequiredService<IgnoredSenders>(),
+        provider.GetRequiredService<InboxSignals>(),
+        provider.GetRequiredService<EmptyInboxes>(),
+        provider.GetRequiredService<ToDeviceMetrics>(),
+        provider.GetRequiredService<IOptions<SendToDeviceOptions>>(),
+        provider.GetRequiredService<TimeProvider>(),
+        provider.GetRequiredService<QuietLogger<ToDeviceSync>>()));
+
     /// <summary>
     /// Adds the module. Then name a store, an <see cref="IAuthResolver"/> and an <see cref="IDeviceDirectory"/> on the
     /// result, and map the endpoint with <c>app.MapSendToDevice()</c>. Calling it again only adds to the configuration.
@@ -44,15 +55,7 @@ public static class SendToDeviceServiceCollectionExtensions
         services.TryAddTransient<SendCommit>();
         services.TryAddTransient<SendToDeviceHandler>();
         services.TryAddTransient<ToDeviceSyncHandler>();
-        services.TryAddTransient(provider => new ToDeviceSync(
-            provider.GetRequiredService<IDeviceInbox>(),
-            provider.GetRequiredService<IgnoredSenders>(),
-            provider.GetRequiredService<InboxSignals>(),
-            provider.GetRequiredService<EmptyInboxes>(),
-            provider.GetRequiredService<ToDeviceMetrics>(),
-            provider.GetRequiredService<IOptions<SendToDeviceOptions>>(),
-            provider.GetRequiredService<TimeProvider>(),
-            provider.GetRequiredService<QuietLogger<ToDeviceSync>>()));
+        services.TryAdd(Sync);
         services.TryAddTransient<DehydratedDeviceEventsHandler>();
         services.TryAddTransient(provider => new DehydratedDeviceEvents(
             provider.GetRequiredService<IDeviceInbox>(),

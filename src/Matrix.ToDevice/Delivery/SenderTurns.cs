@@ -10,8 +10,14 @@ internal sealed class SenderTurns
 {
     private const int AtOnce = 4;
 
+    // As many as requests are likely to be under way at once.
+    private const int MostSpare = 256;
+
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Line> _lines = new(StringComparer.Ordinal);
+
+    // Most sends are alone in their line, and each would have one made for it.
+    private readonly Stack<Line> _spare = [];
 
     /// <summary>Waits until it is the sender's turn; disposing the result ends that.</summary>
     public async ValueTask<Turn> TakeAsync(string sender, CancellationToken cancellationToken)
@@ -20,7 +26,7 @@ internal sealed class SenderTurns
         lock (_lock)
         {
             ref var found = ref CollectionsMarshal.GetValueRefOrAddDefault(_lines, sender, out _);
-            line = found ??= new Line();
+            line = found ??= _spare.TryPop(out var spare) ? spare : new Line();
             line.Count++;
         }
 
@@ -41,7 +47,10 @@ internal sealed class SenderTurns
     {
         lock (_lock)
         {
-            if (--line.Count == 0) _lines.Remove(sender);
+            if (--line.Count > 0) return;
+            _lines.Remove(sender);
+            // Everybody has left, so that all places are free again.
+            if (_spare.Count < MostSpare) _spare.Push(line);
         }
     }
 

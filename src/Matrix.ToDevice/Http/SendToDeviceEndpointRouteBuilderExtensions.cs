@@ -2,7 +2,6 @@ using Matrix.ToDevice;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Metadata;
 using Microsoft.AspNetCore.Routing;
-using Microsoft.Extensions.DependencyInjection;
 
 namespace Microsoft.AspNetCore.Builder;
 
@@ -26,13 +25,13 @@ public static class SendToDeviceEndpointRouteBuilderExtensions
         Registration.Check(endpoints.ServiceProvider, nameof(MapSendToDevice));
 
         var routes = new MatrixRoutes(endpoints);
+        var handler = new RequestHandler<SendToDeviceHandler>(endpoints.ServiceProvider);
         foreach (var version in SendPath.Versions)
         {
             var prefix = SendPath.RoutePrefix(version);
             var endpoint = endpoints.MapPut(
                 prefix + "{eventType}/{txnId}",
-                (string eventType, string txnId, HttpContext context) =>
-                    context.RequestServices.GetRequiredService<SendToDeviceHandler>().HandleAsync(context, prefix))
+                (string eventType, string txnId, HttpContext context) => handler.Of(context).HandleAsync(context, prefix))
                 .WithName(routes.NameOf($"SendToDevice_{version}"))
                 .WithTags("Send-to-Device messaging")
                 .WithSummary("Send an event to a given set of devices.")

@@ -42,9 +42,8 @@ internal sealed class InMemoryInbox(InMemoryInbox.LinkPool links)
     {
         get
         {
-            var link = _head!;
-            for (index += _first; index >= Link.Size; index -= Link.Size) link = link.Next!;
-            return link.Entries[index];
+            var place = PlaceOf(index);
+            return place.Link.Entries[place.Index];
         }
     }
 
@@ -54,23 +53,23 @@ internal sealed class InMemoryInbox(InMemoryInbox.LinkPool links)
     /// </summary>
     public InboxPage CopyPage(int index, int count, int maxBytes)
     {
-        var entries = new Entry[count];
-        CopyTo(entries, index);
         var (fitting, contentBytes, bytes) = (0, 0, 0L);
-        foreach (var entry in entries)
+        var at = PlaceOf(index);
+        for (; fitting < count; fitting++)
         {
+            ref readonly var entry = ref Take(ref at);
             bytes += entry.Content.Length + Encoding.UTF8.GetByteCount(entry.EventType) + Encoding.UTF8.GetByteCount(entry.Sender);
             if (fitting > 0 && bytes > maxBytes) break;
-            fitting++;
             contentBytes += entry.Content.Length;
         }
 
         var memory = new PageMemory();
         var start = memory.Add(contentBytes);
         var messages = new InboxMessage[fitting];
+        at = PlaceOf(index);
         for (var i = 0; i < fitting; i++)
         {
-            var entry = entries[i];
+            ref readonly var entry = ref Take(ref at);
             entry.Content.Span.CopyTo(memory.Buffer.AsSpan(start));
             messages[i] = new InboxMessage(
                 new InboxPosition(entry.Sequence, entry.SendId), entry.Sender, entry.EventType, memory.Slice(start, entry.Content.Length));
@@ -116,17 +115,19 @@ internal sealed class InMemoryInbox(InMemoryInbox.LinkPool links)
         return taken;
     }
 
-    private void CopyTo(Span<Entry> entries, int index)
+    private (Link Link, int Index) PlaceOf(int index)
     {
-        var link = _head;
-        for (index += _first; index >= Link.Size; index -= Link.Size) link = link!.Next;
-        foreach (ref var entry in entries)
-        {
-            entry = link!.Entries[index];
-            if (++index < Link.Size) continue;
-            index = 0;
-            link = link.Next;
-        }
+        var link = _head!;
+        for (index += _first; index >= Link.Size; index -= Link.Size) link = link.Next!;
+        return (link, index);
+    }
+
+    /// <summary>The message at a place, which is the next one's then.</summary>
+    private static ref readonly Entry Take(ref (Link Link, int Index) place)
+    {
+        ref readonly var entry = ref place.Link.Entries[place.Index];
+        if (++place.Index == Link.Size) place = (place.Link.Next!, 0);
+        return ref entry;
     }
 
     internal readonly record struct Entry(long Sequence, InMemorySend Send, ContentPool.Slot Content)

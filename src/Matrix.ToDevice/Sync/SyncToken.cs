@@ -18,6 +18,7 @@ internal static class SyncToken
     private const char Version = 't';
     private const int Bytes = 24;
     private const int Length = 1 + Bytes / 3 * 4;
+    private const int MostOnStack = 512;
 
     public static string Format(DeviceAddress device, InboxPosition position)
     {
@@ -51,11 +52,14 @@ internal static class SyncToken
 
     private static ulong Fingerprint(DeviceAddress device)
     {
+        var size = sizeof(int) + Encoding.UTF8.GetByteCount(device.UserId) + Encoding.UTF8.GetByteCount(device.DeviceId);
+        var bytes = size <= MostOnStack ? stackalloc byte[MostOnStack] : new byte[size];
         // The length of the user ID goes first, so that no two addresses run together into the same bytes.
-        var bytes = new byte[sizeof(int) + Encoding.UTF8.GetByteCount(device.UserId) + Encoding.UTF8.GetByteCount(device.DeviceId)];
-        var userLength = Encoding.UTF8.GetBytes(device.UserId, bytes.AsSpan(sizeof(int)));
+        var userLength = Encoding.UTF8.GetBytes(device.UserId, bytes[sizeof(int)..]);
         BinaryPrimitives.WriteInt32BigEndian(bytes, userLength);
-        Encoding.UTF8.GetBytes(device.DeviceId, bytes.AsSpan(sizeof(int) + userLength));
-        return BinaryPrimitives.ReadUInt64BigEndian(SHA256.HashData(bytes));
+        Encoding.UTF8.GetBytes(device.DeviceId, bytes[(sizeof(int) + userLength)..]);
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        SHA256.HashData(bytes[..size], hash);
+        return BinaryPrimitives.ReadUInt64BigEndian(hash);
     }
 }

@@ -46,6 +46,9 @@ public sealed class ToDeviceEvents
 [JsonConverter(typeof(ToDeviceEventConverter))]
 public sealed class ToDeviceEvent
 {
+    // Encoded once: a response has each of them a hundred times.
+    private static readonly JsonEncodedText s_sender = JsonEncodedText.Encode("sender"), s_type = JsonEncodedText.Encode("type"), s_content = JsonEncodedText.Encode("content");
+
     internal ToDeviceEvent(string sender, string type, ReadOnlyMemory<byte> content) => (Sender, Type, Content) = (sender, type, content);
 
     /// <summary>The user ID of the sender.</summary>
@@ -70,9 +73,9 @@ public sealed class ToDeviceEvent
     internal static void Write(Utf8JsonWriter json, string sender, string type, ReadOnlySpan<byte> content)
     {
         json.WriteStartObject();
-        json.WriteString("sender"u8, sender);
-        json.WriteString("type"u8, type);
-        json.WritePropertyName("content"u8);
+        json.WriteString(s_sender, sender);
+        json.WriteString(s_type, type);
+        json.WritePropertyName(s_content);
         json.WriteRawValue(content, skipInputValidation: true);
         json.WriteEndObject();
     }

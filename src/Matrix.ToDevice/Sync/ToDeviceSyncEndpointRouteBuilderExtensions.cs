@@ -2,7 +2,6 @@ using Matrix.ToDevice;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Metadata;
 using Microsoft.AspNetCore.Routing;
-using Microsoft.Extensions.DependencyInjection;
 
 namespace Microsoft.AspNetCore.Builder;
 
@@ -21,13 +20,13 @@ public static class ToDeviceSyncEndpointRouteBuilderExtensions
         Registration.Check(endpoints.ServiceProvider, nameof(MapToDeviceSync));
 
         var routes = new MatrixRoutes(endpoints);
+        var handler = new RequestHandler<ToDeviceSyncHandler>(endpoints.ServiceProvider);
         foreach (var version in (ReadOnlySpan<string>)["v3", "r0"])
         {
             var pattern = $"/_matrix/client/{version}/sync";
             var endpoint = endpoints.MapGet(
                 pattern,
-                (string? since, string? timeout, HttpContext context) =>
-                    context.RequestServices.GetRequiredService<ToDeviceSyncHandler>().HandleAsync(context, since, timeout))
+                (string? since, string? timeout, HttpContext context) => handler.Of(context).HandleAsync(context, since, timeout))
                 .WithName(routes.NameOf($"ToDeviceSync_{version}"))
                 .WithTags("Send-to-Device messaging")
                 .WithSummary("Get the to-device messages that the device has not acknowledged.")

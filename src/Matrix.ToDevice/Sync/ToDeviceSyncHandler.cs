@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Globalization;
+using System.IO.Pipelines;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Hosting;
@@ -19,6 +20,9 @@ internal sealed class ToDeviceSyncHandler(
 {
     /// <summary>The token of a requester without a device, for whom there is nothing to acknowledge (R62).</summary>
     private const string NoDevice = "n";
+
+    // Most pages fit, and the array is given back at once.
+    private const int FirstBytes = 64 * 1024;
 
     public async Task HandleAsync(HttpContext context, string? since, string? timeout)
     {
@@ -47,16 +51,18 @@ internal sealed class ToDeviceSyncHandler(
     {
         var requester = await AuthenticateAsync(context);
         var wait = ParseTimeout(timeout);
-        using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, host.ApplicationStopping);
+        using var ending = wait > TimeSpan.Zero
+            ? CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, host.ApplicationStopping) : null;
         if (DeviceOf(requester) is not { } device)
         {
             // A long poll takes its time, or the client would ask again at once, and again.
-            if (!string.IsNullOrEmpty(since)) await Task.Delay(wait, time, ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (!string.IsNullOrEmpty(since) && ending is not null)
+                await Task.Delay(wait, time, ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await WriteAsync(context, NoDevice, null);
             return;
         }
 
-        using var batch = await NextAsync(device, since, wait, ending.Token, context.RequestAborted);
+        using var batch = await NextAsync(device, since, wait, ending?.Token ?? context.RequestAborted, context.RequestAborted);
 
         // The device may have been logged out while it waited, and another one may have its ID by now (D6, D17).
         if (wait > TimeSpan.Zero && DeviceOf(await AuthenticateAsync(context)) != device)
@@ -110,10 +116,19 @@ internal sealed class ToDeviceSyncHandler(
         MatrixResponse.AddHeaders(context, StatusCodes.Status200OK);
         // What is written before the headers is kept aside, and copied.
         await context.Response.StartAsync(context.RequestAborted);
-        Write(context.Response.BodyWriter, nextBatch, batch);
+        WritePage(context.Response.BodyWriter, nextBatch, batch);
         // Before the client has to read: it may never do that.
         batch.Dispose();
         await context.Response.BodyWriter.FlushAsync(context.RequestAborted);
+    }
+
+    private static void WritePage(PipeWriter body, string nextBatch, ToDeviceBatch batch)
+    {
+        // Aside, and then in one piece: a JSON writer asks for 4 KB at a time, and with the frame of a chunk that is more than the server's
+        // own memory has in one piece.
+        using var page = new RentedBuffer(FirstBytes);
+        Write(page, nextBatch, batch);
+        body.Write(page.Written);
     }
 
     private static void Write(IBufferWriter<byte> body, string nextBatch, ToDeviceBatch? batch)
