@@ -13,10 +13,10 @@ internal static class Program
                 await BenchServer.RunAsync(kind, place);
                 return 0;
             case ["http", .. var rest]:
-                await HttpBench.RunAsync(Rounds(rest), rest is [_, var picture] ? picture : null);
+                await HttpBench.RunAsync(Rounds(rest), rest is [_, var picture, ..] ? picture : null, rest is [_, _, var before] ? before : null);
                 return 0;
-            case ["http-memory", var name, .. var rest]:
-                await HttpBench.RunInMemoryAsync(name, Rounds(rest));
+            case ["http-one", var name, var kind, .. var rest]:
+                await HttpBench.RunOneAsync(name, kind, Rounds(rest), rest is [_, var earlier] ? earlier : null);
                 return 0;
             case ["sqlite", .. var rest]:
                 await SqliteBench.RunAsync(Rounds(rest), Bodies(rest), Senders(rest));
@@ -67,7 +67,7 @@ internal static class Program
                 return 0;
             default:
                 await Console.Error.WriteLineAsync(
-                    "usage: http [ROUNDS [PICTURE]] | http-memory REQUEST [ROUNDS] | sqlite|slow-disk|postgresql [ROUNDS [BODY [SENDERS]]] | postgresql-budgets [ROUNDS] | "
+                    "usage: http [ROUNDS [PICTURE [EARLIER_CHECKOUT]]] | http-one REQUEST [sample-]STORE [ROUNDS [EARLIER_CHECKOUT]] | sqlite|slow-disk|postgresql [ROUNDS [BODY [SENDERS]]] | postgresql-budgets [ROUNDS] | "
                     + "postgresql-removals [ROUNDS] | inbox [MESSAGES] | outbox-drain [EDUS] | memory | sync sqlite|postgresql | dead-servers sqlite|postgresql [SECONDS]");
                 return 2;
         }

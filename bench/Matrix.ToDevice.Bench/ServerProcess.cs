@@ -4,25 +4,28 @@ using Matrix.ToDevice.Tests;
 
 namespace Matrix.ToDevice.Bench;
 
-/// <summary>A <see cref="BenchServer"/> in a process of its own, and what the operating system says of it.</summary>
+/// <summary>A server in a process of its own, and what the operating system says of it.</summary>
 internal sealed class ServerProcess : IDisposable
 {
     private readonly Process _process;
     private readonly DatabaseCpu? _database;
     private readonly string _folder = Directory.CreateTempSubdirectory("todevice-bench-").FullName;
 
-    /// <param name="kind">As <see cref="BenchServer.RunAsync"/> takes it.</param>
-    /// <param name="database">For a server on PostgreSQL.</param>
-    public ServerProcess(string kind, PostgreSqlCluster? database = null)
+    /// <param name="target">Which server.</param>
+    /// <param name="database">For one on PostgreSQL.</param>
+    public ServerProcess(HttpTarget target, PostgreSqlCluster? database = null)
     {
         _database = database is null ? null : new DatabaseCpu(database);
-        _process = Process.Start(new ProcessStartInfo(Environment.ProcessPath!)
-        {
-            ArgumentList = { "serve", kind, database?.ConnectionString ?? _folder },
-            RedirectStandardOutput = true,
-        })!;
-        Address = new Uri(_process.StandardOutput.ReadLine()!);
+        var start = new ProcessStartInfo(target.Program) { RedirectStandardOutput = true };
+        foreach (var argument in target.Arguments(_folder, database?.ConnectionString)) start.ArgumentList.Add(argument);
+        _process = Process.Start(start)!;
+        Address = ReadAddress();
+        // What it logs, nobody reads; but it has to go somewhere.
+        _ = _process.StandardOutput.BaseStream.CopyToAsync(Stream.Null);
+        IsSample = target.IsSample;
     }
+
+    public bool IsSample { get; }
 
     public Uri Address { get; }
 
@@ -39,10 +42,13 @@ internal sealed class ServerProcess : IDisposable
     /// <summary>The processor time that the database has used so far, when it is a server of its own.</summary>
     public TimeSpan CpuOfDatabase => _database?.Used ?? TimeSpan.Zero;
 
-    public async Task<long> AllocatedAsync()
+    /// <summary>How many bytes the server has allocated so far; the sample does not tell.</summary>
+    public async Task<double> AllocatedAsync()
     {
+        if (IsSample) return double.NaN;
+
         using var http = new HttpClient();
-        return long.Parse(await http.GetStringAsync(new Uri(Address, "/allocated")), CultureInfo.InvariantCulture);
+        return double.Parse(await http.GetStringAsync(new Uri(Address, "/allocated")), CultureInfo.InvariantCulture);
     }
 
     /// <summary>Every device takes its messages.</summary>
@@ -58,5 +64,17 @@ internal sealed class ServerProcess : IDisposable
         _process.WaitForExit();
         _process.Dispose();
         Directory.Delete(_folder, recursive: true);
+    }
+
+    /// <summary>From what the program says at its start.</summary>
+    private Uri ReadAddress()
+    {
+        while (_process.StandardOutput.ReadLine() is { } line)
+        {
+            if (line.Split(' ').FirstOrDefault(word => word.StartsWith("http://127.0.0.1:", StringComparison.Ordinal)) is { } address)
+                return new Uri(address.TrimEnd('.'));
+        }
+
+        throw new InvalidOperationException("The server has not started.");
     }
 }
