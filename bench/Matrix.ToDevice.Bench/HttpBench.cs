@@ -60,7 +60,8 @@ internal static class HttpBench
         .. kinds.SelectMany(kind => (HttpTarget[])(before is null ? [new(kind, isSample)] : [new(kind, isSample, before), new(kind, isSample)])),
     ];
 
-    private static PostgreSqlCluster StartDatabase()
+    /// <summary>A database with the memory that one for this has.</summary>
+    public static PostgreSqlCluster StartDatabase()
     {
         var cluster = PostgreSqlCluster.Start();
         cluster.Execute("ALTER SYSTEM SET shared_buffers = '1GB'");

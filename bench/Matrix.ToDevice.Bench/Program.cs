@@ -53,6 +53,9 @@ internal static class Program
             case ["memory", var number]:
                 await MemoryBench.RunAsync(int.Parse(number, null));
                 return 0;
+            case ["growth", var store, .. var rest]:
+                await GrowthBench.RunAsync(store, rest is [var most] ? int.Parse(most, null) : 1_000_000);
+                return 0;
             case ["sync", "sqlite"]:
                 await SyncBench.RunOnSqliteAsync();
                 return 0;
@@ -68,7 +71,7 @@ internal static class Program
             default:
                 await Console.Error.WriteLineAsync(
                     "usage: http [ROUNDS [PICTURE [EARLIER_CHECKOUT]]] | http-one REQUEST [sample-]STORE [ROUNDS [EARLIER_CHECKOUT]] | sqlite|slow-disk|postgresql [ROUNDS [BODY [SENDERS]]] | postgresql-budgets [ROUNDS] | "
-                    + "postgresql-removals [ROUNDS] | inbox [MESSAGES] | outbox-drain [EDUS] | memory | sync sqlite|postgresql | dead-servers sqlite|postgresql [SECONDS]");
+                    + "postgresql-removals [ROUNDS] | inbox [MESSAGES] | outbox-drain [EDUS] | memory | growth memory|sqlite|postgresql [MESSAGES] | sync sqlite|postgresql | dead-servers sqlite|postgresql [SECONDS]");
                 return 2;
         }
     }

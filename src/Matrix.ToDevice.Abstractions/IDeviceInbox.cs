@@ -11,9 +11,10 @@ namespace Matrix.ToDevice;
 public interface IDeviceInbox
 {
     /// <summary>
-    /// Whether, at this moment, this host learns of every commit to an inbox, whoever makes it: it makes all of them itself, or a channel
-    /// between the hosts is known to work, by which <see cref="IInboxSignals"/> is called. Then a waiting sync reads the inbox once, and
-    /// sleeps until it is woken (D25). By default, false: it looks by itself every so often (D13).
+    /// Whether, at this moment, this host learns of every commit to an inbox, whoever makes it: the store calls <see cref="IInboxSignals"/>
+    /// for each, because it makes all of them itself, or a channel between the hosts is known to work. Then an inbox that was found empty
+    /// is not asked again until something has come, and a waiting sync sleeps until it is woken (D25). By default, false: every sync asks,
+    /// and a waiting one every so often (D13).
     /// </summary>
     bool SignalsEveryCommit => false;
 
