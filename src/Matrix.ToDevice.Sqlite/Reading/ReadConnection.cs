@@ -15,12 +15,14 @@ internal sealed class ReadConnection : IDisposable
         _statements = new PreparedStatements(connection);
         _page = _statements.Prepare("""
             SELECT m.sequence, m.send_id, m.sender, m.event_type, m.content
-            FROM to_device_device d JOIN to_device_message m ON m.device = d.id
-            WHERE d.user_id = ?1 AND d.device_id = ?2 AND m.sequence > ?3 ORDER BY m.sequence LIMIT ?4
+            FROM to_device_device d LEFT JOIN to_device_acknowledged a ON a.device = d.id
+            JOIN to_device_message m ON m.device = d.id AND m.sequence > max(?3, coalesce(a.up_to, 0))
+            WHERE d.user_id = ?1 AND d.device_id = ?2 ORDER BY m.sequence LIMIT ?4
             """);
         _holds = _statements.Prepare("""
             SELECT 1 FROM to_device_device d JOIN to_device_message m ON m.device = d.id
             WHERE d.user_id = ?1 AND d.device_id = ?2 AND m.sequence = ?3 AND m.send_id = ?4
+                AND NOT EXISTS (SELECT 1 FROM to_device_acknowledged a WHERE a.device = d.id AND a.up_to >= ?3)
             """);
         _edus = _statements.Prepare("""
             SELECT position, message_id, content, committed_at FROM to_device_edu WHERE destination = ?1 AND position > ?2 ORDER BY position
@@ -82,7 +84,7 @@ internal sealed class ReadConnection : IDisposable
         }
     }
 
-    /// <summary>Whether the inbox holds a message with this sequence number and send ID.</summary>
+    /// <summary>Whether the inbox holds a message with this sequence number and send ID, which is not acknowledged.</summary>
     public bool Holds(DeviceAddress device, InboxPosition position)
     {
         try
