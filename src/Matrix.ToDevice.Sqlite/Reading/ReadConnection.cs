@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.Text;
 using Microsoft.Data.Sqlite;
 
 namespace Matrix.ToDevice;
@@ -9,6 +7,7 @@ internal sealed class ReadConnection : IDisposable
 {
     private readonly PreparedStatements _statements;
     private readonly Statement _page, _holds, _edus, _destinations, _hasFree;
+    private readonly List<(InboxPosition Position, string Sender, string EventType, int Start, int Length)> _found = [];
 
     public ReadConnection(SqliteConnection connection)
     {
@@ -47,35 +46,42 @@ internal sealed class ReadConnection : IDisposable
 
     public InboxPage ReadPage(DeviceAddress device, InboxPosition after, int limit, int maxBytes)
     {
-        var memory = new PageMemory();
+        PageMemory? memory = null;
+        _found.Clear();
         try
         {
-            var found = new List<(InboxPosition Position, string Sender, string EventType, int Start, int Length)>();
             var hasMore = false;
             var bytes = 0L;
             // One more than asked for tells whether there are more.
             _page.Bind(device.UserId).Bind(device.DeviceId).Bind(after.Sequence).Bind(limit + 1L);
             while (_page.Step())
             {
-                var (sender, eventType) = (_page.Text(2), _page.Text(3));
                 var content = _page.Blob(4);
-                bytes += content.Length + Encoding.UTF8.GetByteCount(eventType) + Encoding.UTF8.GetByteCount(sender);
-                hasMore = found.Count == limit || (found.Count > 0 && bytes > maxBytes);
+                bytes += content.Length + _page.Bytes(2) + _page.Bytes(3);
+                hasMore = _found.Count == limit || (_found.Count > 0 && bytes > maxBytes);
                 if (hasMore) break;
 
-                found.Add((new InboxPosition(_page.Int64(0), _page.Int64(1)), sender, eventType, memory.Add(content), content.Length));
+                memory ??= new PageMemory();
+                _found.Add((
+                    new InboxPosition(_page.Int64(0), _page.Int64(1)), _page.RepeatingText(2), _page.RepeatingText(3), memory.Add(content),
+                    content.Length));
             }
 
-            if (found.Count == 0) return InboxPage.Empty;
-            return new InboxPage(
-                found.ConvertAll(message => new InboxMessage(
-                    message.Position, message.Sender, message.EventType, memory.Slice(message.Start, message.Length))),
-                hasMore,
-                memory);
+            if (memory is null) return InboxPage.Empty;
+
+            var messages = new InboxMessage[_found.Count];
+            for (var i = 0; i < messages.Length; i++)
+            {
+                var message = _found[i];
+                messages[i] = new InboxMessage(
+                    message.Position, message.Sender, message.EventType, memory.Slice(message.Start, message.Length));
+            }
+
+            return new InboxPage(messages, hasMore, memory);
         }
         catch
         {
-            memory.Dispose();
+            memory?.Dispose();
             throw;
         }
         finally

@@ -87,7 +87,8 @@ internal sealed class Leftovers
             var device = _findAcknowledged.Int64(0);
             if (rows > 0 && device != last) _finished.Add(last);
             last = device;
-            _messages.Add(_findAcknowledged.Int64(1));
+            // No message, no ID: the last one went with the portion before.
+            if (_findAcknowledged.Int64(1) is not 0 and var message) _messages.Add(message);
         }
 
         _findAcknowledged.Reset();

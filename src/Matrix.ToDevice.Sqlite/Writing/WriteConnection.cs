@@ -76,22 +76,16 @@ internal sealed class WriteConnection : IDisposable
         var now = _time.GetUtcNow().ToUnixTimeMilliseconds();
         if (!_records.Add(sender, transaction.Fingerprint, now)) return CommitResult.AlreadyCommitted;
 
-        foreach (var messages in transaction.Messages)
+        var messages = transaction.Messages;
+        for (var i = 0; i < messages.Count; i++)
         {
-            for (var i = 0; i < messages.Count; i++)
-            {
-                var message = messages[i];
-                var device = FindOrAdd(message.Recipient);
-                _addMessage.Bind(device.Id).Bind(++device.LastSequence).Bind(message.SendId).Bind(message.Content.Span)
-                    .BindRepeating(message.Sender).BindRepeating(message.EventType).Execute();
-            }
+            var message = messages[i];
+            var device = FindOrAdd(message.Recipient);
+            _addMessage.Bind(device.Id).Bind(++device.LastSequence).Bind(message.SendId).Bind(message.Content.Span)
+                .BindRepeating(message.Sender).BindRepeating(message.EventType).Execute();
         }
 
-        foreach (var edus in transaction.Edus)
-        {
-            for (var i = 0; i < edus.Count; i++) Outbox.Append(edus[i], now);
-        }
-
+        for (var i = 0; i < transaction.Edus.Count; i++) Outbox.Append(transaction.Edus[i], now);
         return CommitResult.Committed;
     }
 
@@ -144,11 +138,8 @@ internal sealed class WriteConnection : IDisposable
 
         var key = transaction.Key;
         if (key.DeviceId is not null && _removed.MayName(new DeviceAddress(key.UserId, key.DeviceId), after)) return true;
-        foreach (var messages in transaction.Messages)
-        {
-            for (var i = 0; i < messages.Count; i++)
-                if (_removed.MayName(messages[i].Recipient, after)) return true;
-        }
+        for (var i = 0; i < transaction.Messages.Count; i++)
+            if (_removed.MayName(transaction.Messages[i].Recipient, after)) return true;
 
         return false;
     }
