@@ -72,11 +72,15 @@ internal static class RawSqlite
 
     private sealed class SqliteTarget : ITarget
     {
+        private const int MaxRecent = 8192;
+
         private readonly SqliteConnection _connection;
         private readonly bool _textKeys;
         private readonly sqlite3_stmt _begin, _commit, _transaction, _message;
+        private readonly sqlite3_stmt? _find, _move, _clear;
         private readonly long[] _sequences = new long[Body.Recipients];
         private readonly byte[] _key = new byte[16];
+        private readonly HashSet<Guid> _recent = [];
 
         public SqliteTarget(string path, bool textKeys, string? vfs)
         {
@@ -93,10 +97,11 @@ internal static class RawSqlite
                         PRIMARY KEY (user_id, device_id, sequence));
                     """
                 : """
-                    PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4096;
+                    PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 2048;
                     PRAGMA journal_size_limit = 33554432; PRAGMA cache_size = -65536;
                     CREATE TABLE txn (device INTEGER, key BLOB, last_used INTEGER, PRIMARY KEY (device, key)) WITHOUT ROWID;
                     CREATE INDEX txn_by_age ON txn (last_used);
+                    CREATE TABLE recent_txn (id INTEGER PRIMARY KEY, device INTEGER, key BLOB, last_used INTEGER);
                     CREATE TABLE message (id INTEGER PRIMARY KEY, device INTEGER, sequence INTEGER, send_id INTEGER, sender TEXT, event_type TEXT, content BLOB);
                     CREATE UNIQUE INDEX message_by_device ON message (device, sequence);
                     """);
@@ -104,7 +109,14 @@ internal static class RawSqlite
             _commit = Prepare("COMMIT");
             _transaction = Prepare(textKeys
                 ? "INSERT OR IGNORE INTO txn VALUES ('@sender:example.org', 'SENDER', 'm.room.encrypted', ?1, ?2)"
-                : "INSERT OR IGNORE INTO txn VALUES (1, ?1, ?2)");
+                : "INSERT INTO recent_txn (device, key, last_used) VALUES (1, ?1, ?2)");
+            if (!textKeys)
+            {
+                _find = Prepare("UPDATE txn SET last_used = ?2 WHERE device = 1 AND key = ?1");
+                _move = Prepare("INSERT INTO txn SELECT device, key, last_used FROM recent_txn ORDER BY device, key");
+                _clear = Prepare("DELETE FROM recent_txn");
+            }
+
             _message = Prepare(textKeys
                 ? "INSERT INTO message VALUES (?1, 'ABCDEFGHIJ', ?2, ?3, '@sender:example.org', 'm.room.encrypted', ?4)"
                 : "INSERT INTO message (device, sequence, send_id, sender, event_type, content) VALUES (?1, ?2, ?3, '@sender:example.org', 'm.room.encrypted', ?4)");
@@ -117,7 +129,7 @@ internal static class RawSqlite
             // Clients make their transaction IDs of random numbers, or of times that have little to do with each other.
             new Random(number).NextBytes(_key);
             if (_textKeys) raw.sqlite3_bind_text(_transaction, 1, new Guid(_key).ToString());
-            else raw.sqlite3_bind_blob(_transaction, 1, _key);
+            else AddRecent(number);
 
             raw.sqlite3_bind_int64(_transaction, 2, number);
             Run(_transaction);
@@ -137,8 +149,25 @@ internal static class RawSqlite
 
         public void Dispose()
         {
-            foreach (var statement in (ReadOnlySpan<sqlite3_stmt>)[_begin, _commit, _transaction, _message]) statement.Dispose();
+            foreach (var statement in (ReadOnlySpan<sqlite3_stmt?>)[_begin, _commit, _transaction, _message, _find, _move, _clear]) statement?.Dispose();
             _connection.Dispose();
+        }
+
+        /// <summary>As the store does it: looked up in memory and in the table, appended, and moved by thousands.</summary>
+        private void AddRecent(int number)
+        {
+            if (_recent.Count >= MaxRecent)
+            {
+                Run(_move!);
+                Run(_clear!);
+                _recent.Clear();
+            }
+
+            _recent.Add(new Guid(_key));
+            raw.sqlite3_bind_blob(_find!, 1, _key);
+            raw.sqlite3_bind_int64(_find!, 2, number);
+            Run(_find!);
+            raw.sqlite3_bind_blob(_transaction, 1, _key);
         }
 
         private sqlite3_stmt Prepare(string sql)

@@ -7,12 +7,15 @@ namespace Matrix.ToDevice;
 /// <summary>The database file: who may use it, how connections to it are set up, and what its errors mean.</summary>
 internal sealed class SqliteFile : IDisposable
 {
-    private const int PageBytes = 8192;
+    private const int PageBytes = 16384;
 
     private readonly SqliteStoreOptions _options;
     private readonly string _connectionString;
     private readonly FileStream _lock;
     private SqliteConnection? _anchor;
+
+    // A file that was made with another size keeps it.
+    private int _pageBytes = PageBytes;
 
     /// <summary>Claims the file for this process.</summary>
     public SqliteFile(SqliteStoreOptions options)
@@ -31,7 +34,7 @@ internal sealed class SqliteFile : IDisposable
     public string Path { get; }
 
     /// <summary>The size of the write-ahead log, in pages, from which on it is copied into the file.</summary>
-    public int CheckpointPages => Math.Max(1, _options.CheckpointBytes / PageBytes);
+    public int CheckpointPages => Math.Max(1, _options.CheckpointBytes / _pageBytes);
 
     /// <summary>
     /// A connection that stays open. When the last one closes, the next one reads the log back from the file, and would
@@ -151,6 +154,7 @@ internal sealed class SqliteFile : IDisposable
             Execute(connection, string.Create(
                 CultureInfo.InvariantCulture, $"PRAGMA busy_timeout = {(long)_options.BusyTimeout.TotalMilliseconds};"));
             Execute(connection, settings);
+            _pageBytes = PageBytesOf(connection);
             return connection;
         }
         catch
@@ -158,6 +162,13 @@ internal sealed class SqliteFile : IDisposable
             connection.Dispose();
             throw;
         }
+    }
+
+    private static int PageBytesOf(SqliteConnection connection)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = "PRAGMA page_size";
+        return Convert.ToInt32(command.ExecuteScalar(), CultureInfo.InvariantCulture);
     }
 
     private static void Execute(SqliteConnection connection, string sql)

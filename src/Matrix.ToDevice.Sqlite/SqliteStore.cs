@@ -6,11 +6,14 @@ namespace Matrix.ToDevice;
 internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProvider time)
     : ITransactionStore, IDeviceInbox, IFederationOutbox, IDisposable
 {
-    private const int CleanUpRows = 1000;
+    // Enough that deleting them together changes few pages, and few enough that no commit takes long.
+    private const int CleanUpRows = 2000;
 
     private readonly Lock _opening = new();
     private readonly RecentRemovals _removed = new();
     private volatile Opened? _opened;
+    private int _cleanUps;
+    private int _acknowledged;
     private bool _disposed;
 
     public long KnownRemovals => _removed.Last;
@@ -97,7 +100,9 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
         SqliteText.Check(device);
         // Most tokens come again and again while nothing arrives: those need no commit.
         if (!await Readers.ReadAsync(connection => connection.Holds(device, upTo), cancellationToken)) return 0;
-        return await Writer.WriteAsync(connection => connection.Acknowledge(device, upTo), cancellationToken);
+        var acknowledged = await Writer.WriteAsync(connection => connection.Acknowledge(device, upTo), cancellationToken);
+        if (Interlocked.Add(ref _acknowledged, acknowledged) >= CleanUpRows) _ = CleanUpAsync(Writer);
+        return acknowledged;
     }
 
     public async ValueTask RemoveDeviceAsync(DeviceAddress device, CancellationToken cancellationToken)
@@ -188,18 +193,27 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
         }
     }
 
-    /// <summary>Deletes what removed devices have left, a few rows for each commit, until nothing is left.</summary>
-    private static async Task CleanUpAsync(SqliteWriter writer)
+    /// <summary>Deletes what nobody can see any more, some rows for each commit, until nothing is left. It runs once at a time.</summary>
+    private async Task CleanUpAsync(SqliteWriter writer)
     {
+        var asked = Interlocked.Increment(ref _cleanUps);
+        if (asked > 1) return;
         try
         {
-            while (await writer.WriteAsync(connection => connection.CleanUp(CleanUpRows), CancellationToken.None))
+            do
             {
+                asked = Volatile.Read(ref _cleanUps);
+                Interlocked.Exchange(ref _acknowledged, 0);
+                while (await writer.WriteAsync(connection => connection.CleanUp(CleanUpRows), CancellationToken.None))
+                {
+                }
             }
+            while (Interlocked.Add(ref _cleanUps, -asked) > 0);
         }
         catch (Exception exception) when (exception is SqliteStoreException or ObjectDisposedException)
         {
-            // The next purge, removal or start goes on with it; until then the disk is left alone.
+            // The next purge, removal or start goes on with it, or the next thousands of messages; until then the disk is left alone.
+            Interlocked.Exchange(ref _cleanUps, 0);
         }
     }
 

@@ -11,8 +11,8 @@ internal sealed class SqliteTransaction(SqliteStore store, TransactionKey key, l
     public TransactionKey Key => key;
     public UInt128 Fingerprint { get; } = key.Fingerprint();
     public long KnownRemovals => knownRemovals;
-    public List<IReadOnlyList<ToDeviceMessage>> Messages { get; } = new(1);
-    public List<IReadOnlyList<OutboundEdu>> Edus { get; } = new(0);
+    public IReadOnlyList<ToDeviceMessage> Messages { get; private set; } = [];
+    public IReadOnlyList<OutboundEdu> Edus { get; private set; } = [];
     public override int Bytes => _bytes;
 
     public void Append(IReadOnlyList<ToDeviceMessage> messages)
@@ -29,7 +29,7 @@ internal sealed class SqliteTransaction(SqliteStore store, TransactionKey key, l
             bytes += message.Content.Length;
         }
 
-        Messages.Add(messages);
+        Messages = Messages.Count == 0 ? messages : [.. Messages, .. messages];
         _bytes += bytes;
     }
 
@@ -43,7 +43,7 @@ internal sealed class SqliteTransaction(SqliteStore store, TransactionKey key, l
             bytes += edus[i].Content.Length;
         }
 
-        Edus.Add(edus);
+        Edus = Edus.Count == 0 ? edus : [.. Edus, .. edus];
         _bytes += bytes;
     }
 

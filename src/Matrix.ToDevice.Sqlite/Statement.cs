@@ -13,6 +13,7 @@ internal sealed class Statement : IDisposable
     private readonly sqlite3 _database;
     private readonly sqlite3_stmt _statement;
     private string?[] _texts = [];
+    private (byte[] Bytes, string Text)[] _read = [];
     private int _bound;
 
     public Statement(SqliteConnection connection, string sql)
@@ -92,6 +93,19 @@ internal sealed class Statement : IDisposable
     public long Int64(int column) => raw.sqlite3_column_int64(_statement, column);
 
     public string Text(int column) => raw.sqlite3_column_text(_statement, column).utf8_to_string() ?? "";
+
+    /// <summary>The text of a column that has the same one in many rows: the very string of the row before, when that had these bytes.</summary>
+    public string RepeatingText(int column)
+    {
+        if (_read.Length <= column) Array.Resize(ref _read, column + 1);
+        ref var last = ref _read[column];
+        var bytes = Blob(column);
+        if (last.Text is null || !bytes.SequenceEqual(last.Bytes)) last = (bytes.ToArray(), Encoding.UTF8.GetString(bytes));
+        return last.Text;
+    }
+
+    /// <summary>How many bytes the text or content of a column has.</summary>
+    public int Bytes(int column) => raw.sqlite3_column_bytes(_statement, column);
 
     /// <summary>Valid until the next step.</summary>
     public ReadOnlySpan<byte> Blob(int column) => raw.sqlite3_column_blob(_statement, column);

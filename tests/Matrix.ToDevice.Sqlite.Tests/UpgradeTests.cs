@@ -9,15 +9,18 @@ public class UpgradeTests
     private static readonly string s_schema = Path.Combine(Repository.Folder, "src", "Matrix.ToDevice.Sqlite", "Schema");
 
     [Test]
-    public async Task A_file_of_version_1_keeps_its_messages_records_and_EDUs()
+    public async Task A_file_of_an_earlier_version_keeps_its_messages_tokens_records_and_EDUs([Range(1, 3)] int version)
     {
         var path = TestFolder.NewFile();
         var key = new TransactionKey("@alice:hs1", "A1", TransactionKey.SendToDevice, "m.test", "t1");
-        Make(path, Convert.ToHexString(Fingerprint(key)));
+        Make(path, version, Convert.ToHexString(Fingerprint(key)));
         var before = TimeProvider.System.GetUtcNow();
 
         await using (var store = SqliteStores.Open(path))
         {
+            var device = new DeviceAddress("@bob:hs1", "B1");
+            // What the client was handed out by the earlier version, and what is left behind it.
+            Assert.That(await store.Inbox.AcknowledgeAsync(device, new InboxPosition(5, 7), default), Is.EqualTo(2));
             Assert.That((await store.SyncAsync("B1")).Contents, Is.EqualTo(new[] { """{"n":1}""" }));
             Assert.That(await store.SendAsync("t1", """{"n":2}""", "B1"), Is.EqualTo(CommitResult.AlreadyCommitted));
 
@@ -33,7 +36,8 @@ public class UpgradeTests
             Assert.That(await store.Transactions.PurgeAsync(TransactionKey.SendToDevice, future, 10, default), Is.EqualTo(1));
         }
 
-        Assert.That(SqliteFileView.Count(path, "SELECT max(version) FROM to_device_schema"), Is.EqualTo(3));
+        Assert.That(SqliteFileView.Count(path, "SELECT max(version) FROM to_device_schema"), Is.EqualTo(4));
+        Assert.That(SqliteFileView.Count(path, "PRAGMA page_size"), Is.EqualTo(8192), "it stays as it is");
     }
 
     [Test]
@@ -119,6 +123,35 @@ public class UpgradeTests
         Assert.That(plan.ToString(), Does.Match($"SEARCH .*INDEX {index} ").And.Not.Contains("SCAN").And.Not.Contains("TEMP B-TREE"));
     }
 
+    /// <summary>A page begins behind what is acknowledged, however much that is, and so does the deleting.</summary>
+    [Test]
+    public async Task Pages_and_what_is_to_be_deleted_are_found_by_the_index_of_the_device()
+    {
+        var path = TestFolder.NewFile();
+        using var trace = new StatementTrace(path);
+        await using (var store = SqliteStores.Open(path))
+        {
+            await store.SendAsync("t1", "1", "B1");
+            await store.SyncAsync("B1", (await store.SyncAsync("B1")).NextBatch);
+            await store.Transactions.PurgeAsync(TransactionKey.SendToDevice, DateTimeOffset.UnixEpoch, 1, default);
+        }
+
+        foreach (var statement in trace.Take().Where(sql => sql.Contains("JOIN to_device_message", StringComparison.Ordinal)).Distinct())
+        {
+            using var connection = SqliteFileView.Open(path);
+            using var command = connection.CreateCommand();
+            command.CommandText = "EXPLAIN QUERY PLAN " + statement;
+            for (var n = 1; n <= 4; n++) command.Parameters.AddWithValue($"?{n}", 1);
+            using var reader = command.ExecuteReader();
+            var plan = new StringBuilder();
+            while (reader.Read()) plan.AppendLine(reader.GetString(3));
+            Assert.That(
+                plan.ToString(),
+                Does.Match(@"SEARCH m USING (COVERING )?INDEX to_device_message_by_device \(device=\? AND sequence[<=>]").And.Not.Contains("SCAN m").And.Not.Contains("TEMP B-TREE"),
+                statement);
+        }
+    }
+
     private static async Task AppendAsync(SqliteStores store, string txnId, params string[] destinations)
     {
         var key = new TransactionKey("@alice:hs1", "A1", TransactionKey.SendToDevice, "m.test", txnId);
@@ -127,22 +160,30 @@ public class UpgradeTests
         Assert.That(await transaction.CommitAsync(default), Is.EqualTo(CommitResult.Committed));
     }
 
-    private static void Make(string path, string fingerprint)
+    /// <summary>The inbox of B1 had four messages before the three that wait.</summary>
+    private static void Make(string path, int version, string fingerprint)
     {
         using var connection = new SqliteConnection($"Data Source={path};Pooling=false");
         connection.Open();
         using var command = connection.CreateCommand();
+        var files = Enumerable.Range(1, version).Select(n => File.ReadAllText(Path.Combine(s_schema, $"00{n}.sql")));
         command.CommandText = $"""
+            PRAGMA page_size = 8192;
             PRAGMA journal_mode = WAL;
             CREATE TABLE to_device_schema (version INTEGER NOT NULL);
-            {File.ReadAllText(Path.Combine(s_schema, "001.sql"))}
-            INSERT INTO to_device_schema (version) VALUES (1);
-            INSERT INTO to_device_device (user_id, device_id) VALUES ('@alice:hs1', 'A1'), ('@bob:hs1', 'B1');
+            {string.Join('\n', files)}
+            INSERT INTO to_device_schema (version) VALUES ({version});
+            INSERT INTO to_device_device (user_id, device_id, last_sequence) VALUES ('@alice:hs1', 'A1', 0), ('@bob:hs1', 'B1', 3);
             INSERT INTO to_device_transaction (device, key, last_used) VALUES (1, x'{fingerprint}', 1000);
             INSERT INTO to_device_message (device, sequence, send_id, sender, event_type, content)
-            VALUES (2, 1, 7, '@alice:hs1', 'm.test', CAST('{"{\"n\":1}"}' AS BLOB));
+            VALUES (2, 4, 6, '@alice:hs1', 'm.test', x'7B7D'), (2, 5, 7, '@alice:hs1', 'm.test', x'7B7D'),
+                (2, 6, 8, '@alice:hs1', 'm.test', CAST('{"{\"n\":1}"}' AS BLOB));
             INSERT INTO to_device_edu (destination, message_id, content)
             VALUES ('hs2', 'm1', CAST('{"{}"}' AS BLOB)), ('hs3', 'm2', CAST('{"{}"}' AS BLOB)), ('hs2', 'm3', CAST('{"{}"}' AS BLOB));
+            {(version == 1 ? "" : """
+                UPDATE to_device_edu SET committed_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER);
+                INSERT INTO to_device_lease (destination, taken_until) VALUES ('hs2', 0), ('hs3', 0);
+                """)}
             """;
         command.ExecuteNonQuery();
     }

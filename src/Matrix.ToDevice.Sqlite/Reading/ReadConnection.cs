@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.Text;
 using Microsoft.Data.Sqlite;
 
 namespace Matrix.ToDevice;
@@ -9,18 +7,21 @@ internal sealed class ReadConnection : IDisposable
 {
     private readonly PreparedStatements _statements;
     private readonly Statement _page, _holds, _edus, _destinations, _hasFree;
+    private readonly List<(InboxPosition Position, string Sender, string EventType, int Start, int Length)> _found = [];
 
     public ReadConnection(SqliteConnection connection)
     {
         _statements = new PreparedStatements(connection);
         _page = _statements.Prepare("""
             SELECT m.sequence, m.send_id, m.sender, m.event_type, m.content
-            FROM to_device_device d JOIN to_device_message m ON m.device = d.id
-            WHERE d.user_id = ?1 AND d.device_id = ?2 AND m.sequence > ?3 ORDER BY m.sequence LIMIT ?4
+            FROM to_device_device d LEFT JOIN to_device_acknowledged a ON a.device = d.id
+            JOIN to_device_message m ON m.device = d.id AND m.sequence > max(?3, coalesce(a.up_to, 0))
+            WHERE d.user_id = ?1 AND d.device_id = ?2 ORDER BY m.sequence LIMIT ?4
             """);
         _holds = _statements.Prepare("""
             SELECT 1 FROM to_device_device d JOIN to_device_message m ON m.device = d.id
             WHERE d.user_id = ?1 AND d.device_id = ?2 AND m.sequence = ?3 AND m.send_id = ?4
+                AND NOT EXISTS (SELECT 1 FROM to_device_acknowledged a WHERE a.device = d.id AND a.up_to >= ?3)
             """);
         _edus = _statements.Prepare("""
             SELECT position, message_id, content, committed_at FROM to_device_edu WHERE destination = ?1 AND position > ?2 ORDER BY position
@@ -45,35 +46,42 @@ internal sealed class ReadConnection : IDisposable
 
     public InboxPage ReadPage(DeviceAddress device, InboxPosition after, int limit, int maxBytes)
     {
-        var memory = new PageMemory();
+        PageMemory? memory = null;
+        _found.Clear();
         try
         {
-            var found = new List<(InboxPosition Position, string Sender, string EventType, int Start, int Length)>();
             var hasMore = false;
             var bytes = 0L;
             // One more than asked for tells whether there are more.
             _page.Bind(device.UserId).Bind(device.DeviceId).Bind(after.Sequence).Bind(limit + 1L);
             while (_page.Step())
             {
-                var (sender, eventType) = (_page.Text(2), _page.Text(3));
                 var content = _page.Blob(4);
-                bytes += content.Length + Encoding.UTF8.GetByteCount(eventType) + Encoding.UTF8.GetByteCount(sender);
-                hasMore = found.Count == limit || (found.Count > 0 && bytes > maxBytes);
+                bytes += content.Length + _page.Bytes(2) + _page.Bytes(3);
+                hasMore = _found.Count == limit || (_found.Count > 0 && bytes > maxBytes);
                 if (hasMore) break;
 
-                found.Add((new InboxPosition(_page.Int64(0), _page.Int64(1)), sender, eventType, memory.Add(content), content.Length));
+                memory ??= new PageMemory();
+                _found.Add((
+                    new InboxPosition(_page.Int64(0), _page.Int64(1)), _page.RepeatingText(2), _page.RepeatingText(3), memory.Add(content),
+                    content.Length));
             }
 
-            if (found.Count == 0) return InboxPage.Empty;
-            return new InboxPage(
-                found.ConvertAll(message => new InboxMessage(
-                    message.Position, message.Sender, message.EventType, memory.Slice(message.Start, message.Length))),
-                hasMore,
-                memory);
+            if (memory is null) return InboxPage.Empty;
+
+            var messages = new InboxMessage[_found.Count];
+            for (var i = 0; i < messages.Length; i++)
+            {
+                var message = _found[i];
+                messages[i] = new InboxMessage(
+                    message.Position, message.Sender, message.EventType, memory.Slice(message.Start, message.Length));
+            }
+
+            return new InboxPage(messages, hasMore, memory);
         }
         catch
         {
-            memory.Dispose();
+            memory?.Dispose();
             throw;
         }
         finally
@@ -82,7 +90,7 @@ internal sealed class ReadConnection : IDisposable
         }
     }
 
-    /// <summary>Whether the inbox holds a message with this sequence number and send ID.</summary>
+    /// <summary>Whether the inbox holds a message with this sequence number and send ID, which is not acknowledged.</summary>
     public bool Holds(DeviceAddress device, InboxPosition position)
     {
         try

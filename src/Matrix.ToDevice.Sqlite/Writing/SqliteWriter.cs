@@ -22,6 +22,8 @@ internal sealed class SqliteWriter : IDisposable
     private readonly SqliteReaders _readers;
     private readonly Func<WriteConnection> _connect;
     private readonly Thread _thread;
+    private readonly AutoResetEvent _arrived = new(initialState: false);
+    private readonly Action _arrive;
     private WriteConnection? _connection;
     private long _logPages;
 
@@ -33,6 +35,7 @@ internal sealed class SqliteWriter : IDisposable
         _file = file;
         _readers = readers;
         _connect = connect;
+        _arrive = () => _arrived.Set();
         _thread = new Thread(Run) { IsBackground = true, Name = "Matrix.ToDevice SQLite writer" };
         _thread.Start();
     }
@@ -52,6 +55,7 @@ internal sealed class SqliteWriter : IDisposable
     {
         _waiting.Writer.TryComplete();
         _thread.Join();
+        _arrived.Dispose();
     }
 
     private async ValueTask<T> WaitAndWriteAsync<T>(WriteItem<T> item, CancellationToken cancellationToken)
@@ -71,7 +75,7 @@ internal sealed class SqliteWriter : IDisposable
     private void Run()
     {
         var batch = new List<WriteItem>(MaxBatchItems);
-        while (_waiting.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
+        while (Wait())
         {
             var bytes = 0;
             while (batch.Count < MaxBatchItems && bytes < MaxBatchBytes && _waiting.Reader.TryRead(out var item))
@@ -85,6 +89,21 @@ internal sealed class SqliteWriter : IDisposable
         }
 
         _connection?.Dispose();
+    }
+
+    /// <summary>Waits for something to write; false when nothing comes any more. A task for each wait would be memory for each commit.</summary>
+    private bool Wait()
+    {
+#pragma warning disable CA2012 // Used once, as an await would.
+        var wait = _waiting.Reader.WaitToReadAsync().GetAwaiter();
+#pragma warning restore CA2012
+        if (!wait.IsCompleted)
+        {
+            wait.UnsafeOnCompleted(_arrive);
+            _arrived.WaitOne();
+        }
+
+        return wait.GetResult();
     }
 
     private void Commit(List<WriteItem> batch)

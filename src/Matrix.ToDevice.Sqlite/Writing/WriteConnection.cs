@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using Microsoft.Data.Sqlite;
 using SQLitePCL;
 
@@ -18,11 +17,10 @@ internal sealed class WriteConnection : IDisposable
     private readonly sqlite3 _database;
     private readonly PreparedStatements _statements;
 
+    private readonly TransactionRecords _records;
+    private readonly Leftovers _leftovers;
     private readonly Statement _begin, _commit;
-    private readonly Statement _findDevice, _addDevice, _setLastSequence, _deleteDevice;
-    private readonly Statement _addMessage, _findMessage, _deleteMessages;
-    private readonly Statement _addTransaction, _useTransaction, _purgeSends, _purgeEdus;
-    private readonly Statement _addRemoved, _findRemoved, _deleteRemoved, _cleanMessages, _cleanTransactions;
+    private readonly Statement _findDevice, _addDevice, _deleteDevice, _addMessage, _findMessage;
 
     public WriteConnection(SqliteConnection connection, RecentRemovals removed, TimeProvider time)
     {
@@ -34,37 +32,19 @@ internal sealed class WriteConnection : IDisposable
         _begin = _statements.Prepare("BEGIN IMMEDIATE");
         _commit = _statements.Prepare("COMMIT");
         _findDevice = _statements.Prepare("""
-            SELECT d.id, max(d.last_sequence, coalesce((SELECT max(m.sequence) FROM to_device_message m WHERE m.device = d.id), 0))
-            FROM to_device_device d WHERE d.user_id = ?1 AND d.device_id = ?2
+            SELECT d.id,
+                max(d.last_sequence, coalesce(a.up_to, 0), coalesce((SELECT max(sequence) FROM to_device_message WHERE device = d.id), 0)),
+                coalesce(a.up_to, (SELECT min(sequence) - 1 FROM to_device_message WHERE device = d.id), d.last_sequence)
+            FROM to_device_device d LEFT JOIN to_device_acknowledged a ON a.device = d.id WHERE d.user_id = ?1 AND d.device_id = ?2
             """);
         _addDevice = _statements.Prepare("INSERT INTO to_device_device (user_id, device_id) VALUES (?1, ?2) RETURNING id");
-        _setLastSequence = _statements.Prepare("UPDATE to_device_device SET last_sequence = max(last_sequence, ?2) WHERE id = ?1");
         _deleteDevice = _statements.Prepare("DELETE FROM to_device_device WHERE id = ?1");
         _addMessage = _statements.Prepare("""
             INSERT INTO to_device_message (device, sequence, send_id, content, sender, event_type) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
             """);
         _findMessage = _statements.Prepare("SELECT 1 FROM to_device_message WHERE device = ?1 AND sequence = ?2 AND send_id = ?3");
-        _deleteMessages = _statements.Prepare("DELETE FROM to_device_message WHERE device = ?1 AND sequence <= ?2");
-        _addTransaction = _statements.Prepare("INSERT OR IGNORE INTO to_device_transaction (device, key, last_used) VALUES (?1, ?2, ?3)");
-        _useTransaction = _statements.Prepare("UPDATE to_device_transaction SET last_used = max(last_used, ?3) WHERE device = ?1 AND key = ?2");
-        _purgeSends = _statements.Prepare("""
-            DELETE FROM to_device_transaction WHERE (device, key) IN (
-                SELECT device, key FROM to_device_transaction WHERE device >= 0 AND last_used < ?1 ORDER BY last_used LIMIT ?2)
-            """);
-        _purgeEdus = _statements.Prepare("""
-            DELETE FROM to_device_transaction WHERE (device, key) IN (
-                SELECT device, key FROM to_device_transaction WHERE device < 0 AND last_used < ?1 ORDER BY last_used LIMIT ?2)
-            """);
-        _addRemoved = _statements.Prepare("INSERT INTO to_device_removed (device) VALUES (?1)");
-        _findRemoved = _statements.Prepare("SELECT device FROM to_device_removed LIMIT 1");
-        _deleteRemoved = _statements.Prepare("DELETE FROM to_device_removed WHERE device = ?1");
-        _cleanMessages = _statements.Prepare("""
-            DELETE FROM to_device_message WHERE id IN (SELECT id FROM to_device_message WHERE device = ?1 LIMIT ?2)
-            """);
-        _cleanTransactions = _statements.Prepare("""
-            DELETE FROM to_device_transaction WHERE device = ?1 AND key IN (
-                SELECT key FROM to_device_transaction WHERE device = ?1 LIMIT ?2)
-            """);
+        _records = new TransactionRecords(_statements);
+        _leftovers = new Leftovers(_statements, _records);
         Outbox = new OutboxWriter(_statements, time);
     }
 
@@ -94,45 +74,38 @@ internal sealed class WriteConnection : IDisposable
             : key.DeviceId is null ? NoDevice
             : FindOrAdd(new DeviceAddress(key.UserId, key.DeviceId)).Id;
         var now = _time.GetUtcNow().ToUnixTimeMilliseconds();
-        Span<byte> fingerprint = stackalloc byte[16];
-        BinaryPrimitives.WriteUInt128BigEndian(fingerprint, transaction.Fingerprint);
-        if (_addTransaction.Bind(sender).Bind(fingerprint).Bind(now).Execute() == 0)
+        if (!_records.Add(sender, transaction.Fingerprint, now)) return CommitResult.AlreadyCommitted;
+
+        var messages = transaction.Messages;
+        for (var i = 0; i < messages.Count; i++)
         {
-            _useTransaction.Bind(sender).Bind(fingerprint).Bind(now).Execute();
-            return CommitResult.AlreadyCommitted;
+            var message = messages[i];
+            var device = FindOrAdd(message.Recipient);
+            _addMessage.Bind(device.Id).Bind(++device.LastSequence).Bind(message.SendId).Bind(message.Content.Span)
+                .BindRepeating(message.Sender).BindRepeating(message.EventType).Execute();
         }
 
-        foreach (var messages in transaction.Messages)
-        {
-            for (var i = 0; i < messages.Count; i++)
-            {
-                var message = messages[i];
-                var device = FindOrAdd(message.Recipient);
-                _addMessage.Bind(device.Id).Bind(++device.LastSequence).Bind(message.SendId).Bind(message.Content.Span)
-                    .BindRepeating(message.Sender).BindRepeating(message.EventType).Execute();
-            }
-        }
-
-        foreach (var edus in transaction.Edus)
-        {
-            for (var i = 0; i < edus.Count; i++) Outbox.Append(edus[i], now);
-        }
-
+        for (var i = 0; i < transaction.Edus.Count; i++) Outbox.Append(transaction.Edus[i], now);
         return CommitResult.Committed;
     }
 
+    /// <summary>
+    /// Nobody is shown the messages again from here on; <see cref="CleanUp"/> deletes them. The result is how many they are: the sequence
+    /// numbers of an inbox have no gaps.
+    /// </summary>
     public int Acknowledge(DeviceAddress address, InboxPosition upTo)
     {
-        if (Find(address) is not { } device) return 0;
+        if (Find(address) is not { } device || upTo.Sequence <= device.Acknowledged) return 0;
 
         _findMessage.Bind(device.Id).Bind(upTo.Sequence).Bind(upTo.SendId);
         var found = _findMessage.Step();
         _findMessage.Reset();
         if (!found) return 0;
 
-        // The number is saved in the step that deletes the row it could be told from.
-        _setLastSequence.Bind(device.Id).Bind(upTo.Sequence).Execute();
-        return _deleteMessages.Bind(device.Id).Bind(upTo.Sequence).Execute();
+        _leftovers.Acknowledge(device.Id, upTo.Sequence);
+        var acknowledged = upTo.Sequence - device.Acknowledged;
+        device.Acknowledged = upTo.Sequence;
+        return (int)Math.Min(acknowledged, int.MaxValue);
     }
 
     /// <summary>
@@ -144,31 +117,17 @@ internal sealed class WriteConnection : IDisposable
         _removed.Add(address);
         if (Find(address) is not { } device) return false;
 
-        _addRemoved.Bind(device.Id).Execute();
+        _leftovers.Remove(device.Id);
         _deleteDevice.Bind(device.Id).Execute();
         _devices.Remove(address);
         return true;
     }
 
-    /// <summary>Deletes some rows of a removed device; false when there were none left of any.</summary>
-    public bool CleanUp(int atMost)
-    {
-        var found = _findRemoved.Step();
-        var device = found ? _findRemoved.Int64(0) : 0;
-        _findRemoved.Reset();
-        if (!found) return false;
+    /// <inheritdoc cref="Leftovers.Delete"/>
+    public bool CleanUp(int atMost) => _leftovers.Delete(atMost);
 
-        var messages = _cleanMessages.Bind(device).Bind(atMost).Execute();
-        var transactions = _cleanTransactions.Bind(device).Bind(atMost).Execute();
-        if (messages < atMost && transactions < atMost) _deleteRemoved.Bind(device).Execute();
-        return true;
-    }
-
-    public int Purge(string endpoint, DateTimeOffset lastUsedBefore, int atMost)
-    {
-        var purge = endpoint == TransactionKey.DirectToDevice ? _purgeEdus : _purgeSends;
-        return purge.Bind(lastUsedBefore.ToUnixTimeMilliseconds()).Bind(atMost).Execute();
-    }
+    /// <inheritdoc cref="TransactionRecords.Purge"/>
+    public int Purge(string endpoint, DateTimeOffset lastUsedBefore, int atMost) => _records.Purge(endpoint, lastUsedBefore, atMost);
 
     public void Dispose() => _statements.Dispose();
 
@@ -179,11 +138,8 @@ internal sealed class WriteConnection : IDisposable
 
         var key = transaction.Key;
         if (key.DeviceId is not null && _removed.MayName(new DeviceAddress(key.UserId, key.DeviceId), after)) return true;
-        foreach (var messages in transaction.Messages)
-        {
-            for (var i = 0; i < messages.Count; i++)
-                if (_removed.MayName(messages[i].Recipient, after)) return true;
-        }
+        for (var i = 0; i < transaction.Messages.Count; i++)
+            if (_removed.MayName(transaction.Messages[i].Recipient, after)) return true;
 
         return false;
     }
@@ -204,7 +160,7 @@ internal sealed class WriteConnection : IDisposable
 
         Device? device = null;
         if (_findDevice.Bind(address.UserId).Bind(address.DeviceId).Step())
-            device = Cache(address, new Device(_findDevice.Int64(0)) { LastSequence = _findDevice.Int64(1) });
+            device = Cache(address, new Device(_findDevice.Int64(0)) { LastSequence = _findDevice.Int64(1), Acknowledged = _findDevice.Int64(2) });
         _findDevice.Reset();
         return device;
     }
@@ -217,12 +173,15 @@ internal sealed class WriteConnection : IDisposable
     }
 
     /// <summary>
-    /// A device's row. The last sequence number counts on here; the file has it in the newest message, or in the device's
-    /// row when that has been deleted.
+    /// A device's row. The last sequence number counts on here; the file has it in the newest message, in the device's acknowledgement, or in
+    /// the device's row when both have been deleted.
     /// </summary>
     private sealed class Device(long id)
     {
         public long Id => id;
         public long LastSequence { get; set; }
+
+        /// <summary>Up to which sequence number all messages are acknowledged: what comes next is the oldest that waits.</summary>
+        public long Acknowledged { get; set; }
     }
 }

@@ -6,7 +6,7 @@ namespace Matrix.ToDevice.Tests;
 /// <summary>Looks into a database file from outside the store, as an operator's tools do.</summary>
 internal static class SqliteFileView
 {
-    private const int WalHeaderBytes = 32, FrameBytes = 24 + 8192;
+    private const int WalHeaderBytes = 32, FrameBytes = 24 + 16384;
 
     public static long Count(string path, string sql)
     {

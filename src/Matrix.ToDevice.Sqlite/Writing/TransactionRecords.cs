@@ -1,0 +1,106 @@
+using System.Buffers.Binary;
+
+namespace Matrix.ToDevice;
+
+/// <summary>
+/// Which sends were committed. New records are appended, and looked up in memory; thousands at a time are sorted in among the others,
+/// which share the pages that this changes.
+/// </summary>
+internal sealed class TransactionRecords
+{
+    private const int MaxRecent = 8192, KeyBytes = 16;
+
+    private readonly Statement _addRecent, _useRecent, _use, _moveRecent, _clearRecent, _purgeSends, _purgeEdus, _deleteOfDevice;
+    private readonly Dictionary<(long Device, UInt128 Key), long> _recent = [];
+    private long _lastId;
+
+    // When the oldest of the recent ones was added; it may have been used since.
+    private long _oldest = long.MaxValue;
+
+    public TransactionRecords(PreparedStatements statements)
+    {
+        _addRecent = statements.Prepare("INSERT INTO to_device_recent_transaction (id, device, key, last_used) VALUES (?1, ?2, ?3, ?4)");
+        _useRecent = statements.Prepare("UPDATE to_device_recent_transaction SET last_used = max(last_used, ?2) WHERE id = ?1");
+        _use = statements.Prepare("UPDATE to_device_transaction SET last_used = max(last_used, ?3) WHERE device = ?1 AND key = ?2");
+        _moveRecent = statements.Prepare("""
+            INSERT INTO to_device_transaction (device, key, last_used)
+            SELECT device, key, last_used FROM to_device_recent_transaction ORDER BY device, key
+            """);
+        _clearRecent = statements.Prepare("DELETE FROM to_device_recent_transaction");
+        _purgeSends = statements.Prepare("""
+            DELETE FROM to_device_transaction WHERE (device, key) IN (
+                SELECT device, key FROM to_device_transaction WHERE device >= 0 AND last_used < ?1 ORDER BY last_used LIMIT ?2)
+            """);
+        _purgeEdus = statements.Prepare("""
+            DELETE FROM to_device_transaction WHERE (device, key) IN (
+                SELECT device, key FROM to_device_transaction WHERE device < 0 AND last_used < ?1 ORDER BY last_used LIMIT ?2)
+            """);
+        _deleteOfDevice = statements.Prepare("""
+            DELETE FROM to_device_transaction WHERE device = ?1 AND key IN (
+                SELECT key FROM to_device_transaction WHERE device = ?1 LIMIT ?2)
+            """);
+        try
+        {
+            ReadRecent(statements.Prepare("SELECT id, device, key, last_used FROM to_device_recent_transaction"));
+        }
+        catch
+        {
+            statements.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Adds a record; false when there is one, which counts as used now.</summary>
+    public bool Add(long device, UInt128 key, long now)
+    {
+        if (_recent.TryGetValue((device, key), out var id))
+        {
+            _useRecent.Bind(id).Bind(now).Execute();
+            return false;
+        }
+
+        Span<byte> bytes = stackalloc byte[KeyBytes];
+        BinaryPrimitives.WriteUInt128BigEndian(bytes, key);
+        if (_use.Bind(device).Bind(bytes).Bind(now).Execute() > 0) return false;
+
+        if (_recent.Count >= MaxRecent) MoveRecent();
+        _addRecent.Bind(++_lastId).Bind(device).Bind(bytes).Bind(now).Execute();
+        _recent.Add((device, key), _lastId);
+        _oldest = Math.Min(_oldest, now);
+        return true;
+    }
+
+    public int Purge(string endpoint, DateTimeOffset lastUsedBefore, int atMost)
+    {
+        var before = lastUsedBefore.ToUnixTimeMilliseconds();
+        if (_oldest < before) MoveRecent();
+        return (endpoint == TransactionKey.DirectToDevice ? _purgeEdus : _purgeSends).Bind(before).Bind(atMost).Execute();
+    }
+
+    /// <summary>Deletes records of a device; the result is how many.</summary>
+    public int Delete(long device, int atMost)
+    {
+        if (_recent.Count > 0) MoveRecent();
+        return _deleteOfDevice.Bind(device).Bind(atMost).Execute();
+    }
+
+    private void MoveRecent()
+    {
+        _moveRecent.Execute();
+        _clearRecent.Execute();
+        _recent.Clear();
+        (_lastId, _oldest) = (0, long.MaxValue);
+    }
+
+    private void ReadRecent(Statement all)
+    {
+        while (all.Step())
+        {
+            _lastId = Math.Max(_lastId, all.Int64(0));
+            _recent.Add((all.Int64(1), BinaryPrimitives.ReadUInt128BigEndian(all.Blob(2))), all.Int64(0));
+            _oldest = Math.Min(_oldest, all.Int64(3));
+        }
+
+        all.Reset();
+    }
+}
