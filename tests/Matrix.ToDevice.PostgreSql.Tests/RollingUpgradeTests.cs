@@ -63,6 +63,7 @@ public class RollingUpgradeTests(int version)
     [Test]
     public async Task Tables_that_somebody_holds_are_waited_for_in_peace_and_then_the_start_says_so()
     {
+        Assume.That(version, Is.EqualTo(2), "from version 3 on, no table is changed");
         var time = new HurryingTime();
         await using var old = new OldHost(_database, version);
         await using (var connection = _view.Open())
