@@ -15,7 +15,7 @@ internal sealed class DatabaseCpu
     private readonly string _main;
 
     public DatabaseCpu(PostgreSqlCluster cluster) =>
-        _main = StatOf(((int)cluster.Query("SELECT pg_backend_pid()")!).ToString(CultureInfo.InvariantCulture))[Parent];
+        _main = StatOf(((int)cluster.Query("SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'")!).ToString(CultureInfo.InvariantCulture))[Parent];
 
     public TimeSpan Used
     {

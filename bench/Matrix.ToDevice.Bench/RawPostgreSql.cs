@@ -30,7 +30,7 @@ internal static class RawPostgreSql
             var connection = await dataSource.OpenConnectionAsync();
             var command = new NpgsqlCommand(
                 kind == RawPostgreSqlKind.OneByOne
-                    ? $"SELECT to_device.to_device_commit({string.Join(", ", Enumerable.Range(1, 24).Select(n => $"${n}"))})"
+                    ? $"SELECT to_device.to_device_commit({string.Join(", ", Enumerable.Range(1, 23).Select(n => $"${n}"))})"
                     : """
                       INSERT INTO to_device.to_device_message (user_id, device_id, sequence, send_id, sender, event_type, content)
                       SELECT unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7)
@@ -78,23 +78,22 @@ internal static class RawPostgreSql
         Add(command, NpgsqlDbType.Text, devices.Select(device => device.DeviceId));
         Add(command, NpgsqlDbType.Bigint, devices.Select((_, i) => i == 0 ? 0L : 1L));
         Add(command, NpgsqlDbType.Bigint, devices.Select(_ => long.MaxValue));
-        Add(command, NpgsqlDbType.Text, [sending.UserId]);
-        Add(command, NpgsqlDbType.Text, [sending.DeviceId]);
+        Add(command, NpgsqlDbType.Integer, [1]);
         Add(command, NpgsqlDbType.Uuid, [Guid.NewGuid()]);
         Add(command, NpgsqlDbType.Bigint, [1L]);
+        Add(command, NpgsqlDbType.Bigint, [(long)number]);
+        Add(command, NpgsqlDbType.Text, [sending.UserId]);
+        Add(command, NpgsqlDbType.Text, ["m.room.encrypted"]);
+        Add(command, NpgsqlDbType.Integer, targets.Select(_ => 1));
         Add(command, NpgsqlDbType.Integer, targets.Select(target => Array.IndexOf(devices, target) + 1));
         Add(command, NpgsqlDbType.Integer, targets.Select(_ => 0));
-        Add(command, NpgsqlDbType.Text, targets.Select(target => target.UserId));
-        Add(command, NpgsqlDbType.Text, targets.Select(target => target.DeviceId));
-        Add(command, NpgsqlDbType.Bigint, targets.Select(_ => (long)number));
-        Add(command, NpgsqlDbType.Text, targets.Select(_ => sending.UserId));
-        Add(command, NpgsqlDbType.Text, targets.Select(_ => "m.room.encrypted"));
-        Add(command, NpgsqlDbType.Bytea, targets.Select(_ => body.Content));
+        Add(command, NpgsqlDbType.Integer, targets.Select((_, i) => i * body.Content.Length + 1));
+        Add(command, NpgsqlDbType.Integer, targets.Select(_ => body.Content.Length));
+        command.Parameters.Add(new NpgsqlParameter<byte[]> { TypedValue = [.. targets.SelectMany(_ => body.Content)], NpgsqlDbType = NpgsqlDbType.Bytea });
         Add(command, NpgsqlDbType.Text, Array.Empty<string>());
         Add(command, NpgsqlDbType.Bigint, Array.Empty<long>());
         Add(command, NpgsqlDbType.Integer, Array.Empty<int>());
         Add(command, NpgsqlDbType.Integer, Array.Empty<int>());
-        Add(command, NpgsqlDbType.Text, Array.Empty<string>());
         Add(command, NpgsqlDbType.Text, Array.Empty<string>());
         Add(command, NpgsqlDbType.Bytea, Array.Empty<byte[]>());
     }

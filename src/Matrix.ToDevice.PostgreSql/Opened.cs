@@ -20,7 +20,7 @@ internal sealed class Opened : IAsyncDisposable
         if (notifies)
         {
             var channel = $"to_device {options.Schema}";
-            Notifier = new PostgreSqlNotifier(database, channel, knownRemovals, logger);
+            Notifier = new PostgreSqlNotifier(database, channel, knownRemovals, time, logger);
             _listener = new PostgreSqlListener(
                 database, channel, Notifier, $"SELECT last FROM {PostgreSqlSchema.Quote(options.Schema)}.to_device_removals",
                 knownRemovals, signals, time, logger);

@@ -8,6 +8,7 @@ namespace Matrix.ToDevice;
 internal sealed class PostgreSqlDatabase : IAsyncDisposable
 {
     private const int MaxAttempts = 6;
+    private const int LargeBuffer = 64 << 10;
     private static readonly TimeSpan s_longestPause = TimeSpan.FromMilliseconds(500);
 
     private readonly PostgreSqlStoreOptions _options;
@@ -187,6 +188,10 @@ internal sealed class PostgreSqlDatabase : IAsyncDisposable
             var builder = new NpgsqlDataSourceBuilder(connectionString);
             // Nothing is left behind in a session, and clearing it costs the server more than a small commit's own statement.
             builder.ConnectionStringBuilder.NoResetOnClose = true;
+            // Batches and pages are large: in small pieces, each piece would wake whoever it is for.
+            var settings = builder.ConnectionStringBuilder;
+            settings.WriteBufferSize = Math.Max(settings.WriteBufferSize, LargeBuffer);
+            settings.ReadBufferSize = Math.Max(settings.ReadBufferSize, LargeBuffer);
             return builder.Build();
         }
         catch (Exception exception) when (exception is ArgumentException or FormatException or InvalidOperationException or NotSupportedException)

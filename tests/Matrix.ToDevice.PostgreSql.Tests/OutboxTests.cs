@@ -358,8 +358,8 @@ public class OutboxTests : TwoHostsTests
     /// <summary>What a commit does, and stops in the middle of.</summary>
     private static void Commit(NpgsqlConnection connection, string destination, string messageId) => Execute(connection, $$"""
         SELECT to_device.to_device_commit(
-            now(), '{@u:hs1}', '{D}', '{0}', '{0}', '{@u:hs1}', '{D}', ARRAY[gen_random_uuid()], '{1}',
-            '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{{{destination}}}', '{1}', '{1}', '{0}', '{{{destination}}}', '{{{messageId}}}', '{"{}"}')
+            now(), '{@u:hs1}', '{D}', '{0}', '{0}', '{1}', ARRAY[gen_random_uuid()], '{1}', '{}', '{}', '{}',
+            '{}', '{}', '{}', '{}', '{}', '', '{{{destination}}}', '{1}', '{1}', '{0}', '{{{messageId}}}', '{"{}"}')
         """);
 
     private static void Execute(NpgsqlConnection connection, string sql)

@@ -96,8 +96,8 @@ public class PageCostTests
             _view, PageStatement("_small"), "text, text, bigint, bigint, bigint", $"'{s_device.UserId}', '{s_device.DeviceId}', 0, 101, {MaxBytes / 101}");
 
         long Acknowledge(int upTo) => StatementPlans.Buffers(
-            _view, StatementPlans.Source("Writing/PostgreSqlCleaner.cs", @"_acknowledge = \$""(.*?)"";"), "text, text, bigint, bigint",
-            $"'{s_device.UserId}', '{s_device.DeviceId}', {upTo}, {upTo}");
+            _view, StatementPlans.Source("Writing/PostgreSqlCleaner.cs", @"_acknowledge = \$""(.*?)"";"), "text, text, bigint, bigint, bigint",
+            $"'{s_device.UserId}', '{s_device.DeviceId}', {upTo}, {upTo}, 1000");
     }
 
     private static string PageStatement(string name) =>

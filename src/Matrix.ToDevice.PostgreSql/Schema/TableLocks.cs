@@ -10,7 +10,7 @@ internal static class TableLocks
     // would end the one or the other, so this wait is over before it looks.
     private static readonly string[][] s_tables =
     [
-        [], ["device", "transaction", "destination", "edu"], ["device", "destination", "lease"],
+        [], ["device", "transaction", "destination", "edu"], ["device", "destination", "lease"], [],
     ];
 
     private const string ShorterThanDeadlocks = """
@@ -21,7 +21,7 @@ internal static class TableLocks
     /// <exception cref="PostgresException">Somebody had one for too long; see <see cref="WasNotFree"/>.</exception>
     public static async Task TakeAsync(NpgsqlConnection connection, string schema, int version, CancellationToken cancellationToken)
     {
-        if (version == 0) return;
+        if (s_tables[version].Length == 0) return;
 
         var tables = string.Join(", ", s_tables[version].Select(table => $"{PostgreSqlSchema.Quote(schema)}.to_device_{table}"));
         // The first one stops a vacuum, which gives way to those who wait for long enough, and keeps others from beginning. Hosts

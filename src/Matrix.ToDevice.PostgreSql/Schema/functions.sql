@@ -2,34 +2,41 @@
 -- now: one that takes other parameters than before is another one, and hosts of an earlier version go on with theirs.
 
 -- Whoever has run this file has run all of them.
-INSERT INTO to_device_schema (version) VALUES (3);
+INSERT INTO to_device_schema (version) VALUES (4);
 
 -- Commits a batch of sends, or does nothing and returns false: when one of them is recorded already, or a device was
 -- removed after the removal that a send which names it knows of. The caller then finds out which, and comes again with the
 -- others.
 --
 -- lock_*: every sending device and every recipient, once, sorted, with the number of messages that it gets and the smallest
--- number of a removal that a send which names it knows of.
--- message_device: the place of its recipient among these, from 1. message_later: how many messages of this batch come
--- behind it in the same inbox. The same for EDUs and their destinations.
+-- number of a removal that a send which names it knows of. Whatever else names a device, or what messages have in common, has
+-- its place there, from 1: text that repeats for each message costs more than the message's own row.
+-- message_later: how many messages of this batch come behind it in the same inbox. Contents lie one behind the other in one
+-- value, which is taken over once; an array of them would be copied three times. The same for EDUs and their destinations.
 CREATE OR REPLACE FUNCTION to_device_commit(
     used_at timestamptz,
     lock_user_ids text[], lock_device_ids text[], lock_counts bigint[], lock_known bigint[],
-    sender_user_ids text[], sender_device_ids text[], sender_keys uuid[], sender_commit_ids bigint[],
-    message_device integer[], message_later integer[], message_user_ids text[], message_device_ids text[],
-    message_send_ids bigint[], message_senders text[], message_event_types text[], message_contents bytea[],
+    sender_devices integer[], sender_keys uuid[], sender_commit_ids bigint[],
+    kind_send_ids bigint[], kind_senders text[], kind_event_types text[],
+    message_kinds integer[], message_devices integer[], message_later integer[],
+    message_starts integer[], message_lengths integer[], message_contents bytea,
     destinations text[], destination_counts bigint[],
-    edu_destination integer[], edu_later integer[], edu_destinations text[], edu_message_ids text[], edu_contents bytea[]
+    edu_destination integer[], edu_later integer[], edu_message_ids text[], edu_contents bytea[]
 ) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path FROM CURRENT
 SET jit = off
 SET plan_cache_mode = force_generic_plan
+-- The rows of devices are found by the index, one after the other in the order of lock_*, whatever a plan that does not know how
+-- few they are would prefer.
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
 AS $$
 DECLARE
     lasts bigint[];
-    removals bigint[];
-    recorded bigint;
+    was_removed boolean;
+    violated text;
     first_position bigint := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
 BEGIN
     -- What was answered 200 is on the disk, whatever the default of this database.
@@ -37,99 +44,142 @@ BEGIN
         PERFORM set_config('synchronous_commit', 'on', true);
     END IF;
 
-    -- Locks until the end of the transaction. Everybody does it in the same order, and first: no deadlock. What comes back is
-    -- as it is behind the locks: whoever had one of them before has left the number of a removal.
-    WITH locked AS (
-        INSERT INTO to_device_device AS device (user_id, device_id, last_sequence)
-        SELECT unnest(lock_user_ids), unnest(lock_device_ids), unnest(lock_counts)
-        -- A removal by a host of an earlier version, while the tables were brought up, leaves acknowledged as it was.
-        ON CONFLICT (user_id, device_id) DO UPDATE SET last_sequence = device.last_sequence + excluded.last_sequence,
-            acknowledged = least(device.acknowledged, device.last_sequence)
-        RETURNING device.last_sequence AS last, device.removal)
-    SELECT array_agg(locked.last), array_agg(locked.removal) INTO lasts, removals FROM locked;
+    -- A device that is new has no row yet. That is seldom: then everything is undone, so that nothing is locked, and begins again
+    -- with making the rows.
+    FOR attempt IN 1..2 LOOP
+        BEGIN
+            IF attempt = 2 THEN
+                INSERT INTO to_device_device AS device (user_id, device_id, last_sequence)
+                SELECT unnest(lock_user_ids), unnest(lock_device_ids), 0
+                ON CONFLICT (user_id, device_id) DO UPDATE SET last_sequence = device.last_sequence;
+            END IF;
 
-    IF EXISTS (SELECT FROM unnest(removals, lock_known) AS device (removal, known) WHERE device.removal > device.known) THEN
-        RAISE SQLSTATE 'TD001';
-    END IF;
+            -- Locks until the end of the transaction. Everybody does it in the same order, and first: no deadlock. What comes back
+            -- is as it is behind the locks: whoever had one of them before has left the number of a removal.
+            WITH locked AS (
+                UPDATE to_device_device AS device SET last_sequence = device.last_sequence + l.count,
+                    -- A removal by a host of an earlier version, while the tables were brought up, leaves acknowledged as it was.
+                    acknowledged = least(device.acknowledged, device.last_sequence)
+                FROM (SELECT unnest(lock_user_ids) AS user_id, unnest(lock_device_ids) AS device_id, unnest(lock_counts) AS count,
+                             unnest(lock_known) AS known, generate_subscripts(lock_counts, 1) AS place) l
+                WHERE device.user_id = l.user_id AND device.device_id = l.device_id
+                RETURNING l.place, device.last_sequence AS last, device.removal > l.known AS was_removed)
+            SELECT array_agg(locked.last ORDER BY locked.place), bool_or(locked.was_removed) INTO lasts, was_removed FROM locked;
 
-    INSERT INTO to_device_transaction (user_id, device_id, key, commit_id, last_used)
-    SELECT unnest(sender_user_ids), unnest(sender_device_ids), unnest(sender_keys), unnest(sender_commit_ids), used_at
-    ON CONFLICT (user_id, device_id, key) DO NOTHING;
-    GET DIAGNOSTICS recorded = ROW_COUNT;
-    IF recorded < cardinality(sender_keys) THEN
-        RAISE SQLSTATE 'TD001';
-    END IF;
+            IF coalesce(cardinality(lasts), 0) < cardinality(lock_counts) THEN
+                RAISE SQLSTATE 'TD002';
+            END IF;
+            IF was_removed THEN
+                RAISE SQLSTATE 'TD001';
+            END IF;
 
-    INSERT INTO to_device_message (user_id, device_id, sequence, send_id, sender, event_type, content)
-    SELECT m.user_id, m.device_id, lasts[m.device] - m.later, m.send_id, m.sender, m.event_type, m.content
-    FROM (SELECT unnest(message_device) AS device, unnest(message_later) AS later,
-                 unnest(message_user_ids) AS user_id, unnest(message_device_ids) AS device_id,
-                 unnest(message_send_ids) AS send_id, unnest(message_senders) AS sender,
-                 unnest(message_event_types) AS event_type, unnest(message_contents) AS content) m;
+            -- Without ON CONFLICT, which would look each of them up first.
+            INSERT INTO to_device_transaction (user_id, device_id, key, commit_id, last_used)
+            SELECT lock_user_ids[s.device], lock_device_ids[s.device], s.key, s.commit_id, used_at
+            FROM (SELECT unnest(sender_devices) AS device, unnest(sender_keys) AS key, unnest(sender_commit_ids) AS commit_id) s;
 
-    IF cardinality(destinations) > 0 THEN
-        -- A destination that was forgotten goes on counting, because its numbers follow the clock.
-        WITH locked AS (
-            INSERT INTO to_device_destination AS d (destination, last_position)
-            SELECT unnest(destinations), first_position + unnest(destination_counts)
-            ON CONFLICT (destination) DO UPDATE SET last_position = d.last_position + excluded.last_position - first_position
-            RETURNING d.last_position AS last)
-        SELECT array_agg(locked.last) INTO lasts FROM locked;
+            INSERT INTO to_device_message (user_id, device_id, sequence, send_id, sender, event_type, content)
+            SELECT lock_user_ids[m.device], lock_device_ids[m.device], lasts[m.device] - m.later,
+                kind_send_ids[m.kind], kind_senders[m.kind], kind_event_types[m.kind], substring(message_contents, m.start, m.length)
+            FROM (SELECT unnest(message_kinds) AS kind, unnest(message_devices) AS device, unnest(message_later) AS later,
+                         unnest(message_starts) AS start, unnest(message_lengths) AS length) m;
 
-        INSERT INTO to_device_edu (destination, position, message_id, content, committed_at)
-        SELECT e.destination, lasts[e.place] - e.later, e.message_id, e.content, used_at
-        FROM (SELECT unnest(edu_destination) AS place, unnest(edu_later) AS later, unnest(edu_destinations) AS destination,
-                     unnest(edu_message_ids) AS message_id, unnest(edu_contents) AS content) e;
+            IF cardinality(destinations) > 0 THEN
+                -- A destination that was forgotten goes on counting, because its numbers follow the clock.
+                WITH locked AS (
+                    INSERT INTO to_device_destination AS d (destination, last_position)
+                    SELECT unnest(destinations), first_position + unnest(destination_counts)
+                    ON CONFLICT (destination) DO UPDATE SET last_position = d.last_position + excluded.last_position - first_position
+                    RETURNING d.last_position AS last)
+                SELECT array_agg(locked.last) INTO lasts FROM locked;
 
-        -- Only where nothing was waiting: a commit holds no row that a sender looks for. The locks on the counters keep out
-        -- whoever else would change is_waiting. A counter that is new has no lease, whatever an older snapshot shows. A subquery of
-        -- its own: a join would be planned without knowing how few they are, and read the whole table.
-        INSERT INTO to_device_lease AS l (destination, is_waiting, taken_until, due_at)
-        SELECT d.destination, true, moment.now, moment.now
-        FROM (SELECT clock_timestamp() AS now) moment,
-            (SELECT unnest(destinations) AS destination, unnest(lasts) AS last, unnest(destination_counts) AS count) d
-        WHERE d.last = first_position + d.count
-            OR (SELECT w.is_waiting FROM to_device_lease w WHERE w.destination = d.destination) IS NOT TRUE
-        ON CONFLICT (destination) DO UPDATE SET
-            is_waiting = true, taken_until = greatest(l.taken_until, excluded.taken_until), due_at = greatest(l.due_at, excluded.due_at);
-    END IF;
+                INSERT INTO to_device_edu (destination, position, message_id, content, committed_at)
+                SELECT destinations[e.place], lasts[e.place] - e.later, e.message_id, e.content, used_at
+                FROM (SELECT unnest(edu_destination) AS place, unnest(edu_later) AS later,
+                             unnest(edu_message_ids) AS message_id, unnest(edu_contents) AS content) e;
 
-    RETURN true;
-EXCEPTION WHEN SQLSTATE 'TD001' THEN
-    -- Everything above is undone.
-    RETURN false;
+                -- Only where nothing was waiting: a commit holds no row that a sender looks for. The locks on the counters keep out
+                -- whoever else would change is_waiting. A counter that is new has no lease, whatever an older snapshot shows. A
+                -- subquery of its own: a join would be planned without knowing how few they are, and read the whole table.
+                INSERT INTO to_device_lease AS l (destination, is_waiting, taken_until, due_at)
+                SELECT d.destination, true, moment.now, moment.now
+                FROM (SELECT clock_timestamp() AS now) moment,
+                    (SELECT unnest(destinations) AS destination, unnest(lasts) AS last, unnest(destination_counts) AS count) d
+                WHERE d.last = first_position + d.count
+                    OR (SELECT w.is_waiting FROM to_device_lease w WHERE w.destination = d.destination) IS NOT TRUE
+                ON CONFLICT (destination) DO UPDATE SET
+                    is_waiting = true, taken_until = greatest(l.taken_until, excluded.taken_until), due_at = greatest(l.due_at, excluded.due_at);
+            END IF;
+
+            RETURN true;
+        EXCEPTION
+            -- Everything above is undone.
+            WHEN SQLSTATE 'TD001' THEN
+                RETURN false;
+            WHEN SQLSTATE 'TD002' THEN
+                NULL;
+            WHEN unique_violation THEN
+                GET STACKED DIAGNOSTICS violated = TABLE_NAME;
+                IF violated <> 'to_device_transaction' THEN
+                    RAISE;
+                END IF;
+                RETURN false;
+        END;
+    END LOOP;
+
+    RAISE 'A device was removed, and its row with it, while a send to it was committed.' USING ERRCODE = 'serialization_failure';
 END
 $$;
 
--- Deletes the messages of an inbox up to one, if that one is there; returns how many. It begins behind what was acknowledged
--- before, not at the dead rows of it, which stay until a vacuum, and longer under an old snapshot. Where that is, is noted now
--- and then: each note is a new version of the device's row. Whoever notes it locks the row before any message, as commits and
--- removals do.
-CREATE OR REPLACE FUNCTION to_device_acknowledge(of_user_id text, of_device_id text, up_to bigint, of_send_id bigint) RETURNS bigint
+-- Deletes the oldest messages of an inbox, up to one, if that one is there, and so many at most: how many, and whether there is
+-- nothing more to delete. However long an inbox is, whoever else needs its device's row waits for one portion only; the message
+-- that is named goes with the last one, so that a call that broke off is made again.
+-- It begins behind what was acknowledged before, not at the dead rows of it, which stay until a vacuum, and longer under an old
+-- snapshot. Where that is, is noted now and then: each note is a new version of the device's row. Whoever notes it locks the row
+-- before any message, as commits and removals do.
+CREATE OR REPLACE FUNCTION to_device_acknowledge(
+    of_user_id text, of_device_id text, up_to bigint, of_send_id bigint, most bigint, OUT deleted bigint, OUT is_over boolean
+)
 LANGUAGE plpgsql
 SET search_path FROM CURRENT
 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-    behind bigint := coalesce((SELECT d.acknowledged FROM to_device_device d WHERE d.user_id = of_user_id AND d.device_id = of_device_id), 0);
-    is_noted boolean := up_to - behind >= 500;
-    deleted bigint;
+    behind bigint;
+    portion_end bigint;
 BEGIN
-    IF is_noted THEN
+    deleted := 0;
+    is_over := true;
+    -- Most calls name what was acknowledged before: they end here.
+    IF NOT EXISTS (
+        SELECT FROM to_device_message m
+        WHERE m.user_id = of_user_id AND m.device_id = of_device_id AND m.sequence = up_to AND m.send_id = of_send_id) THEN
+        RETURN;
+    END IF;
+
+    behind := coalesce((SELECT d.acknowledged FROM to_device_device d WHERE d.user_id = of_user_id AND d.device_id = of_device_id), 0);
+    portion_end := up_to;
+    IF up_to - behind >= 500 THEN
         PERFORM FROM to_device_device d WHERE d.user_id = of_user_id AND d.device_id = of_device_id FOR NO KEY UPDATE;
+        SELECT least(up_to, m.sequence - 1 + most) INTO portion_end FROM to_device_message m
+        WHERE m.user_id = of_user_id AND m.device_id = of_device_id AND m.sequence > behind ORDER BY m.sequence LIMIT 1;
+        -- Somebody else has deleted them meanwhile.
+        IF NOT FOUND THEN
+            RETURN;
+        END IF;
     END IF;
 
     DELETE FROM to_device_message m
-    WHERE m.user_id = of_user_id AND m.device_id = of_device_id AND m.sequence > behind AND m.sequence <= up_to
+    WHERE m.user_id = of_user_id AND m.device_id = of_device_id AND m.sequence > behind AND m.sequence <= portion_end
         AND EXISTS (
             SELECT FROM to_device_message last
             WHERE last.user_id = of_user_id AND last.device_id = of_device_id AND last.sequence = up_to AND last.send_id = of_send_id);
     GET DIAGNOSTICS deleted = ROW_COUNT;
-    IF is_noted AND deleted > 0 THEN
-        UPDATE to_device_device d SET acknowledged = up_to WHERE d.user_id = of_user_id AND d.device_id = of_device_id;
+    IF up_to - behind >= 500 AND deleted > 0 THEN
+        UPDATE to_device_device d SET acknowledged = portion_end WHERE d.user_id = of_user_id AND d.device_id = of_device_id;
     END IF;
 
-    RETURN deleted;
+    is_over := portion_end >= up_to;
 END
 $$;
 

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 using System.Text.Json;
 
@@ -14,36 +15,71 @@ namespace Matrix.ToDevice;
 /// <param name="Ping">The sender's own question whether notifications come through.</param>
 /// <param name="Presence">How the sender says that it listens.</param>
 internal sealed record Notification(
-    string From, long Removals, IReadOnlyList<DeviceAddress> Arrived, IReadOnlyList<DeviceAddress> Removed,
+    string From, long Removals, IReadOnlyCollection<DeviceAddress> Arrived, IReadOnlyCollection<DeviceAddress> Removed,
     string? Ping = null, Presence Presence = Presence.None)
 {
     /// <summary>PostgreSQL's bound is 8000 bytes.</summary>
     private const int MaxPayloadBytes = 7900;
 
-    // Characters of six bytes at most, around them the fixed parts.
-    private static int JsonBytes(DeviceAddress device) => 6 + JsonEncodedText.Encode(device.UserId).EncodedUtf8Bytes.Length
-        + JsonEncodedText.Encode(device.DeviceId).EncodedUtf8Bytes.Length;
-
     /// <summary>As few payloads as it takes. A device whose ID does not fit into any is left out: its syncs look by themselves.</summary>
-    public IEnumerable<string> ToPayloads()
+    public List<string> ToPayloads()
     {
-        List<DeviceAddress> arrived = [], removed = [];
-        var bytes = 0;
-        foreach (var (device, isRemoved) in Removed.Select(device => (device, true)).Concat(Arrived.Select(device => (device, false))))
-        {
-            var size = JsonBytes(device);
-            if (size > MaxPayloadBytes - 200) continue;
-            if (bytes + size > MaxPayloadBytes - 200)
-            {
-                yield return ToPayload(arrived, removed);
-                (arrived, removed, bytes) = ([], [], 0);
-            }
+        var payloads = new List<string>();
+        var buffer = new ArrayBufferWriter<byte>(MaxPayloadBytes);
+        using var json = new Utf8JsonWriter(buffer);
+        var emptyBytes = Begin();
+        Write("removed", Removed);
+        Write("arrived", Arrived);
+        if (Bytes() > emptyBytes || payloads.Count == 0 && (Ping is not null || Presence != Presence.None)) End();
+        return payloads;
 
-            (isRemoved ? removed : arrived).Add(device);
-            bytes += size;
+        long Bytes() => json.BytesCommitted + json.BytesPending;
+
+        long Begin()
+        {
+            json.WriteStartObject();
+            json.WriteString("from", From);
+            json.WriteNumber("removals", Removals);
+            if (Ping is not null) json.WriteString("ping", Ping);
+            if (Presence != Presence.None) json.WriteNumber("presence", (int)Presence);
+            return Bytes();
         }
 
-        if (bytes > 0 || Ping is not null || Presence != Presence.None) yield return ToPayload(arrived, removed);
+        void End()
+        {
+            json.WriteEndObject();
+            json.Flush();
+            payloads.Add(Encoding.UTF8.GetString(buffer.WrittenSpan));
+            buffer.ResetWrittenCount();
+            json.Reset();
+        }
+
+        void Write(string name, IReadOnlyCollection<DeviceAddress> devices)
+        {
+            var isOpen = false;
+            foreach (var device in devices)
+            {
+                var size = MostBytes(device);
+                if (Bytes() + size > MaxPayloadBytes) size = JsonBytes(device);
+                if (emptyBytes + name.Length + size > MaxPayloadBytes) continue;
+                if (Bytes() + name.Length + size > MaxPayloadBytes)
+                {
+                    if (isOpen) json.WriteEndArray();
+                    isOpen = false;
+                    End();
+                    Begin();
+                }
+
+                if (!isOpen) json.WriteStartArray(name);
+                isOpen = true;
+                json.WriteStartArray();
+                json.WriteStringValue(device.UserId);
+                json.WriteStringValue(device.DeviceId);
+                json.WriteEndArray();
+            }
+
+            if (isOpen) json.WriteEndArray();
+        }
     }
 
     /// <exception cref="JsonException">It is none of ours.</exception>
@@ -72,38 +108,14 @@ internal sealed record Notification(
         }
     }
 
-    private string ToPayload(List<DeviceAddress> arrived, List<DeviceAddress> removed)
-    {
-        using var stream = new MemoryStream();
-        using (var json = new Utf8JsonWriter(stream))
-        {
-            json.WriteStartObject();
-            json.WriteString("from", From);
-            json.WriteNumber("removals", Removals);
-            Write("arrived", arrived);
-            Write("removed", removed);
-            if (Ping is not null) json.WriteString("ping", Ping);
-            if (Presence != Presence.None) json.WriteNumber("presence", (int)Presence);
-            json.WriteEndObject();
+    // Around each device, and around all of them with their name, beside the name itself.
+    private const int FixedBytes = 16;
 
-            void Write(string name, List<DeviceAddress> devices)
-            {
-                if (devices.Count == 0) return;
-                json.WriteStartArray(name);
-                foreach (var device in devices)
-                {
-                    json.WriteStartArray();
-                    json.WriteStringValue(device.UserId);
-                    json.WriteStringValue(device.DeviceId);
-                    json.WriteEndArray();
-                }
+    // A character has six bytes at most.
+    private static int MostBytes(DeviceAddress device) => FixedBytes + 6 * (device.UserId.Length + device.DeviceId.Length);
 
-                json.WriteEndArray();
-            }
-        }
-
-        return Encoding.UTF8.GetString(stream.GetBuffer(), 0, (int)stream.Length);
-    }
+    private static int JsonBytes(DeviceAddress device) => FixedBytes + JsonEncodedText.Encode(device.UserId).EncodedUtf8Bytes.Length
+        + JsonEncodedText.Encode(device.DeviceId).EncodedUtf8Bytes.Length;
 }
 
 /// <summary>How stores that listen learn of each other.</summary>

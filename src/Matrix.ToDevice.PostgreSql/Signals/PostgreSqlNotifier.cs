@@ -7,25 +7,32 @@ namespace Matrix.ToDevice;
 
 /// <summary>
 /// Tells other hosts what this one has committed: after the commit and outside of it, because a NOTIFY locks the whole
-/// database at its commit, on a connection of its own. What comes while one is under way goes together into the next.
+/// database at its commit, on a connection of its own. What comes while one is under way, or shortly behind it, goes together
+/// into the next: each one costs every host that listens, and a host that commits a thousand batches a second need not wake the
+/// others a thousand times.
 /// </summary>
 internal sealed class PostgreSqlNotifier : IAsyncDisposable
 {
+    /// <summary>Nobody waits longer for a wake-up. The first one after a while goes at once.</summary>
+    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(5);
+
     private readonly PostgreSqlDatabase _database;
+    private readonly TimeProvider _time;
     private readonly KnownRemovals _knownRemovals;
     private readonly ILogger _logger;
     private readonly string _channel;
     private readonly Lock _lock = new();
     private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private readonly Task _loop;
-    private HashSet<DeviceAddress> _arrived = [], _removed = [];
+    private readonly CancellationTokenSource _stop = new();
+    private HashSet<DeviceAddress> _arrived = [], _removed = [], _arrivedBefore = [], _removedBefore = [];
     private Presence _presence;
     private volatile Audience _audience;
     private NpgsqlConnection? _connection;
 
-    public PostgreSqlNotifier(PostgreSqlDatabase database, string channel, KnownRemovals knownRemovals, ILogger logger)
+    public PostgreSqlNotifier(PostgreSqlDatabase database, string channel, KnownRemovals knownRemovals, TimeProvider time, ILogger logger)
     {
-        (_database, _channel, _knownRemovals, _logger) = (database, channel, knownRemovals, logger);
+        (_database, _channel, _knownRemovals, _time, _logger) = (database, channel, knownRemovals, time, logger);
         _loop = Task.Run(RunAsync);
     }
 
@@ -73,7 +80,9 @@ internal sealed class PostgreSqlNotifier : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _wake.Writer.TryComplete();
+        await _stop.CancelAsync();
         await _loop;
+        _stop.Dispose();
         if (_connection is not null) await _connection.DisposeAsync();
     }
 
@@ -82,24 +91,28 @@ internal sealed class PostgreSqlNotifier : IAsyncDisposable
         while (await _wake.Reader.WaitToReadAsync())
         {
             _wake.Reader.TryRead(out _);
-            HashSet<DeviceAddress> arrived, removed;
             Presence presence;
             lock (_lock)
             {
-                (arrived, removed, presence) = (_arrived, _removed, _presence);
-                if (arrived.Count + removed.Count == 0 && presence == Presence.None) continue;
-                (_arrived, _removed, _presence) = ([], [], Presence.None);
+                if (_arrived.Count + _removed.Count == 0 && _presence == Presence.None) continue;
+                (_arrived, _arrivedBefore) = (_arrivedBefore, _arrived);
+                (_removed, _removedBefore) = (_removedBefore, _removed);
+                (presence, _presence) = (_presence, Presence.None);
             }
 
             try
             {
-                await NotifyAsync(new Notification(Name, _knownRemovals.Last, [.. arrived], [.. removed], Presence: presence));
+                await NotifyAsync(new Notification(Name, _knownRemovals.Last, _arrivedBefore, _removedBefore, Presence: presence));
             }
             catch (Exception exception)
             {
                 // They are hints; whoever waits looks by itself now and then.
                 Log.NotNotified(_logger, exception);
             }
+
+            _arrivedBefore.Clear();
+            _removedBefore.Clear();
+            await Task.Delay(s_pause, _time, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

@@ -1,5 +1,3 @@
-using System.Data;
-using System.Runtime.InteropServices;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -7,72 +5,75 @@ namespace Matrix.ToDevice;
 
 /// <summary>
 /// A batch of sends as the parameters of <c>to_device_commit</c>: one array for each column, so that the batch is one
-/// statement and one round trip. The contents stay where they are.
+/// statement and one round trip. Text that messages share goes once, and the contents stay where they are. It is filled again
+/// for each batch of a loop, so that a message costs no memory here.
 /// </summary>
-internal static class CommitArrays
+internal sealed class CommitArrays
 {
-    public static void Add(NpgsqlParameterCollection parameters, List<CommitItem> batch, DateTimeOffset now)
+    private readonly NpgsqlParameter<DateTime> _now = new() { NpgsqlDbType = NpgsqlDbType.TimestampTz };
+    private readonly Places<DeviceAddress> _devices = new(Compare);
+    private readonly Places<string> _destinations = new(string.CompareOrdinal);
+    private readonly List<string> _lockUserIds = [], _lockDeviceIds = [], _kindSenders = [], _kindEventTypes = [], _eduMessageIds = [];
+    private readonly List<int> _senderDevices = [], _messageKinds = [], _messageDevices = [], _messageStarts = [], _messageLengths = [], _eduDestinations = [];
+    private readonly List<long> _senderCommitIds = [], _kindSendIds = [];
+    private readonly List<Guid> _senderKeys = [];
+    private readonly List<ReadOnlyMemory<byte>> _contents = [], _eduContents = [];
+    private readonly NpgsqlParameter<Stream> _contentStream = new() { NpgsqlDbType = NpgsqlDbType.Bytea };
+
+    public CommitArrays() => Parameters =
+    [
+        _now,
+        Of(NpgsqlDbType.Text, _lockUserIds), Of(NpgsqlDbType.Text, _lockDeviceIds), Of(NpgsqlDbType.Bigint, _devices.Counts), Of(NpgsqlDbType.Bigint, _devices.Known),
+        Of(NpgsqlDbType.Integer, _senderDevices), Of(NpgsqlDbType.Uuid, _senderKeys), Of(NpgsqlDbType.Bigint, _senderCommitIds),
+        Of(NpgsqlDbType.Bigint, _kindSendIds), Of(NpgsqlDbType.Text, _kindSenders), Of(NpgsqlDbType.Text, _kindEventTypes),
+        Of(NpgsqlDbType.Integer, _messageKinds), Of(NpgsqlDbType.Integer, _messageDevices), Of(NpgsqlDbType.Integer, _devices.Later),
+        Of(NpgsqlDbType.Integer, _messageStarts), Of(NpgsqlDbType.Integer, _messageLengths),
+        _contentStream,
+        Of(NpgsqlDbType.Text, _destinations.Sorted), Of(NpgsqlDbType.Bigint, _destinations.Counts),
+        Of(NpgsqlDbType.Integer, _eduDestinations), Of(NpgsqlDbType.Integer, _destinations.Later), Of(NpgsqlDbType.Text, _eduMessageIds), Of(NpgsqlDbType.Bytea, _eduContents),
+    ];
+
+    /// <summary>The parameters, in their order. They belong to the last batch.</summary>
+    public IReadOnlyList<NpgsqlParameter> Parameters { get; }
+
+    public void Fill(List<CommitItem> batch, DateTimeOffset now)
     {
-        int messageCount = 0, eduCount = 0;
+        Clear();
+        _now.TypedValue = now.UtcDateTime;
         foreach (var item in batch)
         {
-            foreach (var messages in item.Transaction.Messages) messageCount += messages.Count;
-            foreach (var edus in item.Transaction.Edus) eduCount += edus.Count;
+            var transaction = item.Transaction;
+            _senderDevices.Add(_devices.Lock(Sender(transaction.Key), transaction.KnownRemovals));
+            _senderKeys.Add(transaction.Fingerprint);
+            _senderCommitIds.Add(transaction.CommitId);
+            foreach (var messages in transaction.Messages) Add(messages, transaction.KnownRemovals);
+            foreach (var edus in transaction.Edus) Add(edus);
         }
 
-        parameters.Add(new NpgsqlParameter<DateTime> { TypedValue = now.UtcDateTime, NpgsqlDbType = NpgsqlDbType.TimestampTz });
-
-        var locks = new Places<DeviceAddress>();
-        var senders = new DeviceAddress[batch.Count];
-        var keys = new Guid[batch.Count];
-        var commitIds = new long[batch.Count];
-        var messageDevice = new int[messageCount];
-        var recipients = new DeviceAddress[messageCount];
-        var sendIds = new long[messageCount];
-        var senderNames = new string[messageCount];
-        var eventTypes = new string[messageCount];
-        var contents = new ReadOnlyMemory<byte>[messageCount];
-        var next = 0;
-        for (var n = 0; n < batch.Count; n++)
+        _devices.Sort(_messageDevices);
+        _devices.ToSorted(_senderDevices);
+        foreach (var device in _devices.Sorted)
         {
-            var transaction = batch[n].Transaction;
-            senders[n] = Sender(transaction.Key);
-            keys[n] = transaction.Fingerprint;
-            commitIds[n] = transaction.CommitId;
-            locks.Lock(senders[n], transaction.KnownRemovals);
-            foreach (var messages in transaction.Messages)
-            {
-                for (var i = 0; i < messages.Count; i++, next++)
-                {
-                    var message = messages[i];
-                    recipients[next] = Recipient(message);
-                    messageDevice[next] = locks.Count(recipients[next], transaction.KnownRemovals);
-                    sendIds[next] = message.SendId;
-                    senderNames[next] = PostgreSqlText.Escape(message.Sender);
-                    eventTypes[next] = PostgreSqlText.Escape(message.EventType);
-                    contents[next] = message.Content;
-                }
-            }
+            _lockUserIds.Add(device.UserId);
+            _lockDeviceIds.Add(device.DeviceId);
         }
 
-        var devices = locks.Sort(Compare, messageDevice, out var messageLater, out var counts, out var known);
-        Add(parameters, NpgsqlDbType.Text, Array.ConvertAll(devices, device => device.UserId));
-        Add(parameters, NpgsqlDbType.Text, Array.ConvertAll(devices, device => device.DeviceId));
-        Add(parameters, NpgsqlDbType.Bigint, counts);
-        Add(parameters, NpgsqlDbType.Bigint, known);
-        Add(parameters, NpgsqlDbType.Text, Array.ConvertAll(senders, device => device.UserId));
-        Add(parameters, NpgsqlDbType.Text, Array.ConvertAll(senders, device => device.DeviceId));
-        Add(parameters, NpgsqlDbType.Uuid, keys);
-        Add(parameters, NpgsqlDbType.Bigint, commitIds);
-        Add(parameters, NpgsqlDbType.Integer, messageDevice);
-        Add(parameters, NpgsqlDbType.Integer, messageLater);
-        Add(parameters, NpgsqlDbType.Text, Array.ConvertAll(recipients, device => device.UserId));
-        Add(parameters, NpgsqlDbType.Text, Array.ConvertAll(recipients, device => device.DeviceId));
-        Add(parameters, NpgsqlDbType.Bigint, sendIds);
-        Add(parameters, NpgsqlDbType.Text, senderNames);
-        Add(parameters, NpgsqlDbType.Text, eventTypes);
-        Add(parameters, NpgsqlDbType.Bytea, contents);
-        AddEdus(parameters, batch, eduCount);
+        _destinations.Sort(_eduDestinations);
+        _contentStream.TypedValue = new ContentStream(_contents);
+    }
+
+    /// <summary>Lets go of what the requests own.</summary>
+    public void Clear()
+    {
+        _devices.Clear();
+        _destinations.Clear();
+        _contents.Clear();
+        _eduContents.Clear();
+        _senderKeys.Clear();
+        foreach (var texts in (ReadOnlySpan<List<string>>)[_lockUserIds, _lockDeviceIds, _kindSenders, _kindEventTypes, _eduMessageIds]) texts.Clear();
+        foreach (var numbers in (ReadOnlySpan<List<int>>)[_senderDevices, _messageKinds, _messageDevices, _messageStarts, _messageLengths, _eduDestinations])
+            numbers.Clear();
+        foreach (var numbers in (ReadOnlySpan<List<long>>)[_senderCommitIds, _kindSendIds]) numbers.Clear();
     }
 
     /// <summary>The sending device as it is locked; a requester without a device, and another server, have places of their own.</summary>
@@ -89,39 +90,44 @@ internal static class CommitArrays
     public static void Add<T>(NpgsqlParameterCollection parameters, NpgsqlDbType type, T[] values) =>
         parameters.Add(new NpgsqlParameter<T[]> { TypedValue = values, NpgsqlDbType = NpgsqlDbType.Array | type });
 
+    private static NpgsqlParameter<List<T>> Of<T>(NpgsqlDbType type, List<T> values) =>
+        new() { TypedValue = values, NpgsqlDbType = NpgsqlDbType.Array | type };
+
     private static DeviceAddress Recipient(ToDeviceMessage message) =>
         new(PostgreSqlText.Key(message.Recipient.UserId), PostgreSqlText.Key(message.Recipient.DeviceId));
 
-    private static void AddEdus(NpgsqlParameterCollection parameters, List<CommitItem> batch, int eduCount)
+    private void Add(IReadOnlyList<ToDeviceMessage> messages, long known)
     {
-        var locks = new Places<string>();
-        var eduDestination = new int[eduCount];
-        var destinations = new string[eduCount];
-        var messageIds = new string[eduCount];
-        var contents = new ReadOnlyMemory<byte>[eduCount];
-        var next = 0;
-        foreach (var item in batch)
+        var (last, start) = (default(ToDeviceMessage), _contents.Count == 0 ? 1 : _messageStarts[^1] + _messageLengths[^1]);
+        for (var i = 0; i < messages.Count; i++)
         {
-            foreach (var edus in item.Transaction.Edus)
+            var message = messages[i];
+            // They are the same for all messages of a send.
+            if (i == 0 || message.SendId != last.SendId || message.Sender != last.Sender || message.EventType != last.EventType)
             {
-                for (var i = 0; i < edus.Count; i++, next++)
-                {
-                    destinations[next] = edus[i].Destination;
-                    eduDestination[next] = locks.Count(edus[i].Destination);
-                    messageIds[next] = edus[i].MessageId;
-                    contents[next] = edus[i].Content;
-                }
+                _kindSendIds.Add(message.SendId);
+                _kindSenders.Add(PostgreSqlText.Escape(message.Sender));
+                _kindEventTypes.Add(PostgreSqlText.Escape(message.EventType));
+                last = message;
             }
-        }
 
-        var sorted = locks.Sort(string.CompareOrdinal, eduDestination, out var eduLater, out var counts, out _);
-        Add(parameters, NpgsqlDbType.Text, sorted);
-        Add(parameters, NpgsqlDbType.Bigint, counts);
-        Add(parameters, NpgsqlDbType.Integer, eduDestination);
-        Add(parameters, NpgsqlDbType.Integer, eduLater);
-        Add(parameters, NpgsqlDbType.Text, destinations);
-        Add(parameters, NpgsqlDbType.Text, messageIds);
-        Add(parameters, NpgsqlDbType.Bytea, contents);
+            _messageKinds.Add(_kindSendIds.Count);
+            _messageDevices.Add(_devices.Lock(Recipient(message), known));
+            _messageStarts.Add(start);
+            _messageLengths.Add(message.Content.Length);
+            _contents.Add(message.Content);
+            start += message.Content.Length;
+        }
+    }
+
+    private void Add(IReadOnlyList<OutboundEdu> edus)
+    {
+        for (var i = 0; i < edus.Count; i++)
+        {
+            _eduDestinations.Add(_destinations.Lock(edus[i].Destination));
+            _eduMessageIds.Add(edus[i].MessageId);
+            _eduContents.Add(edus[i].Content);
+        }
     }
 
     // Any order does, as long as all hosts have the same.
@@ -129,64 +135,5 @@ internal static class CommitArrays
     {
         var users = string.CompareOrdinal(one.UserId, other.UserId);
         return users != 0 ? users : string.CompareOrdinal(one.DeviceId, other.DeviceId);
-    }
-
-    /// <summary>The counter rows that a batch locks: each once, in one order, with what it counts and what is known of it.</summary>
-    private sealed class Places<TKey> where TKey : notnull
-    {
-        private readonly Dictionary<TKey, int> _places = [];
-        private readonly List<TKey> _keys = [];
-        private readonly List<long> _counts = [], _known = [];
-
-        /// <summary>Adds a row, if it is not among them; the result is its place in the order of coming.</summary>
-        public int Lock(TKey key, long known = 0)
-        {
-            ref var place = ref CollectionsMarshal.GetValueRefOrAddDefault(_places, key, out var exists);
-            if (exists)
-            {
-                _known[place] = Math.Min(_known[place], known);
-                return place;
-            }
-
-            place = _keys.Count;
-            _keys.Add(key);
-            _counts.Add(0);
-            _known.Add(known);
-            return place;
-        }
-
-        public int Count(TKey key, long known = 0)
-        {
-            var place = Lock(key, known);
-            _counts[place]++;
-            return place;
-        }
-
-        /// <summary>Sorts the rows, and makes each of <paramref name="places"/> a place from 1 in the sorted order.</summary>
-        /// <param name="comparison">The order.</param>
-        /// <param name="places">For each thing that is counted, its row's place in the order of coming.</param>
-        /// <param name="later">For each thing that is counted, how many come behind it in the same row.</param>
-        /// <param name="counts">For each row, in the sorted order, how many things are counted.</param>
-        /// <param name="known">For each row, in the sorted order, the smallest number that it came with.</param>
-        public TKey[] Sort(Comparison<TKey> comparison, int[] places, out int[] later, out long[] counts, out long[] known)
-        {
-            var order = new int[_keys.Count];
-            for (var i = 0; i < order.Length; i++) order[i] = i;
-            Array.Sort(order, (one, other) => comparison(_keys[one], _keys[other]));
-            var sorted = new int[order.Length];
-            for (var i = 0; i < order.Length; i++) sorted[order[i]] = i;
-
-            counts = new long[order.Length];
-            later = new int[places.Length];
-            for (var i = places.Length - 1; i >= 0; i--)
-            {
-                var place = sorted[places[i]];
-                later[i] = (int)counts[place]++;
-                places[i] = place + 1;
-            }
-
-            known = Array.ConvertAll(order, place => _known[place]);
-            return Array.ConvertAll(order, place => _keys[place]);
-        }
     }
 }

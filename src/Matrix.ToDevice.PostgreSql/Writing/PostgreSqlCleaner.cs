@@ -6,7 +6,10 @@ namespace Matrix.ToDevice;
 /// <summary>Everything that is deleted: what a device has, what nobody asks for any more, removed devices.</summary>
 internal sealed class PostgreSqlCleaner(PostgreSqlDatabase database, PostgreSqlStoreOptions options, TimeProvider time)
 {
-    private readonly string _acknowledge = $"SELECT {PostgreSqlSchema.Quote(options.Schema)}.to_device_acknowledge($1, $2, $3, $4)";
+    // So many are deleted while others wait for the device's row, some milliseconds.
+    private const long MostAtOnce = 1000;
+
+    private readonly string _acknowledge = $"SELECT deleted, is_over FROM {PostgreSqlSchema.Quote(options.Schema)}.to_device_acknowledge($1, $2, $3, $4, $5)";
 
     private readonly string _remove = $"SELECT {PostgreSqlSchema.Quote(options.Schema)}.to_device_remove($1, $2, $3)";
 
@@ -25,22 +28,17 @@ internal sealed class PostgreSqlCleaner(PostgreSqlDatabase database, PostgreSqlS
         """;
 
     /// <inheritdoc cref="IDeviceInbox.AcknowledgeAsync"/>
-    public ValueTask<int> AcknowledgeAsync(DeviceAddress device, InboxPosition upTo, CancellationToken cancellationToken) =>
-        database.RunAsync(async (connection, cancellation) =>
+    public async ValueTask<int> AcknowledgeAsync(DeviceAddress device, InboxPosition upTo, CancellationToken cancellationToken)
+    {
+        for (var deleted = 0; ;)
         {
-            await using var command = new NpgsqlCommand(_acknowledge, connection)
-            {
-                Parameters =
-                {
-                    Text(PostgreSqlText.Key(device.UserId)),
-                    Text(PostgreSqlText.Key(device.DeviceId)),
-                    new NpgsqlParameter<long> { TypedValue = upTo.Sequence },
-                    new NpgsqlParameter<long> { TypedValue = upTo.SendId },
-                },
-            };
-            await database.PrepareAsync(command, cancellation);
-            return (int)(long)(await command.ExecuteScalarAsync(cancellation))!;
-        }, cancellationToken);
+            // Each one is a transaction of its own: the counter of a long inbox is free in between.
+            var portion = await database.RunAsync(
+                (connection, cancellation) => AcknowledgePortionAsync(connection, device, upTo, cancellation), cancellationToken);
+            deleted += portion.Deleted;
+            if (portion.IsOver) return deleted;
+        }
+    }
 
     /// <summary>Ends a device; the result is the number of the removal.</summary>
     public ValueTask<long> RemoveDeviceAsync(DeviceAddress device, CancellationToken cancellationToken) =>
@@ -70,6 +68,26 @@ internal sealed class PostgreSqlCleaner(PostgreSqlDatabase database, PostgreSqlS
         var purgeRecords = endpoint == TransactionKey.DirectToDevice ? _purgeEdus : _purgeSends;
         await ExecuteAsync(_purgeRemovals, cancellationToken, Time(lastUsedBefore), new NpgsqlParameter<long> { TypedValue = atMost });
         return await ExecuteAsync(purgeRecords, cancellationToken, Time(lastUsedBefore), new NpgsqlParameter<long> { TypedValue = atMost });
+    }
+
+    private async ValueTask<(int Deleted, bool IsOver)> AcknowledgePortionAsync(
+        NpgsqlConnection connection, DeviceAddress device, InboxPosition upTo, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand(_acknowledge, connection)
+        {
+            Parameters =
+            {
+                Text(PostgreSqlText.Key(device.UserId)),
+                Text(PostgreSqlText.Key(device.DeviceId)),
+                new NpgsqlParameter<long> { TypedValue = upTo.Sequence },
+                new NpgsqlParameter<long> { TypedValue = upTo.SendId },
+                new NpgsqlParameter<long> { TypedValue = MostAtOnce },
+            },
+        };
+        await database.PrepareAsync(command, cancellationToken);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        await reader.ReadAsync(cancellationToken);
+        return ((int)reader.GetInt64(0), reader.GetBoolean(1));
     }
 
     private async ValueTask<long> RemoveDeviceAsync(NpgsqlConnection connection, DeviceAddress device, CancellationToken cancellationToken)

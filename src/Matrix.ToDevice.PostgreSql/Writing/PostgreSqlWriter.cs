@@ -34,7 +34,7 @@ internal sealed class PostgreSqlWriter : IAsyncDisposable
         (_database, _time, _knownRemovals, _committed) = (database, time, knownRemovals, committed);
         var schema = PostgreSqlSchema.Quote(options.Schema);
         _commit = $"SELECT {schema}.to_device_commit("
-            + string.Join(", ", Enumerable.Range(1, 24).Select(n => FormattableString.Invariant($"${n}"))) + ")";
+            + string.Join(", ", new CommitArrays().Parameters.Select((_, i) => FormattableString.Invariant($"${i + 1}"))) + ")";
         // Sorted locks here too: two hosts may look up the same records. And the answer to a retry says what the first answer
         // would have said, so it waits for the disk and the standby as the commit did, whatever the default of this database:
         // the update's own commit comes behind it.
@@ -82,30 +82,31 @@ internal sealed class PostgreSqlWriter : IAsyncDisposable
 
     private async Task RunAsync()
     {
+        var loop = new Loop();
         while (await _waiting.Reader.WaitToReadAsync())
         {
-            var batch = new List<CommitItem>();
             var bytes = 0;
-            while (batch.Count < MaxBatchItems && bytes < MaxBatchBytes && _waiting.Reader.TryRead(out var item))
+            while (loop.Batch.Count < MaxBatchItems && bytes < MaxBatchBytes && _waiting.Reader.TryRead(out var item))
             {
-                batch.Add(item);
+                loop.Batch.Add(item);
                 bytes += item.Transaction.Bytes;
             }
 
-            if (batch.Count > 0) await CommitAsync(batch);
+            if (loop.Batch.Count > 0) await CommitAsync(loop, loop.Batch);
+            loop.Batch.Clear();
         }
     }
 
-    private async Task CommitAsync(List<CommitItem> batch)
+    private async Task CommitAsync(Loop loop, List<CommitItem> batch)
     {
         while (batch.Count > 0)
         {
             // Those whose key is in the batch already come next; by then their key is recorded.
-            var firsts = batch.DistinctBy(item => item.Transaction.Fingerprint).ToList();
+            var firsts = loop.HasKeyTwice(batch) ? batch.DistinctBy(item => item.Transaction.Fingerprint).ToList() : batch;
             var rest = firsts.Count == batch.Count ? [] : batch.Except(firsts).ToList();
             try
             {
-                if (await _database.RunAsync((connection, _) => TryCommitAsync(connection, firsts), CancellationToken.None))
+                if (await _database.RunAsync((connection, _) => TryCommitAsync(connection, loop, firsts), CancellationToken.None))
                 {
                     _committed(firsts);
                     foreach (var item in firsts) item.Succeed(CommitResult.Committed);
@@ -120,7 +121,7 @@ internal sealed class PostgreSqlWriter : IAsyncDisposable
             catch (Exception exception) when (firsts.Count > 1 && IsOfOneSend(exception))
             {
                 // What the database cannot take from one must not keep it from the others.
-                foreach (var item in firsts) await CommitAsync([item]);
+                foreach (var item in firsts) await CommitAsync(loop, [item]);
             }
             catch (Exception exception)
             {
@@ -135,12 +136,27 @@ internal sealed class PostgreSqlWriter : IAsyncDisposable
     /// Commits all, or nothing when one of them is recorded or names a removed device. May be repeated when the answer was
     /// lost: then they are recorded, by their own commit IDs.
     /// </summary>
-    private async ValueTask<bool> TryCommitAsync(NpgsqlConnection connection, List<CommitItem> batch)
+    private async ValueTask<bool> TryCommitAsync(NpgsqlConnection connection, Loop loop, List<CommitItem> batch)
     {
         await using var command = new NpgsqlCommand(_commit, connection);
-        CommitArrays.Add(command.Parameters, batch, _time.GetUtcNow());
-        await _database.PrepareAsync(command, CancellationToken.None);
-        return (bool)(await command.ExecuteScalarAsync(CancellationToken.None))!;
+        try
+        {
+            loop.Arrays.Fill(batch, _time.GetUtcNow());
+            foreach (var parameter in loop.Arrays.Parameters) command.Parameters.Add(parameter);
+            await _database.PrepareAsync(command, CancellationToken.None);
+            return (bool)(await command.ExecuteScalarAsync(CancellationToken.None))!;
+        }
+        catch
+        {
+            // Parameters that were not written to the end remember what they were to write.
+            loop.Arrays = new CommitArrays();
+            throw;
+        }
+        finally
+        {
+            command.Parameters.Clear();
+            loop.Arrays.Clear();
+        }
     }
 
     /// <summary>Finds out why a batch was not committed.</summary>
@@ -211,6 +227,23 @@ internal sealed class PostgreSqlWriter : IAsyncDisposable
         while (await reader.ReadAsync(CancellationToken.None))
             removals.Add(new DeviceAddress(reader.GetString(0), reader.GetString(1)), reader.GetInt64(2));
         return removals;
+    }
+
+    /// <summary>What a loop uses again for each batch.</summary>
+    private sealed class Loop
+    {
+        private readonly HashSet<Guid> _keys = [];
+
+        public List<CommitItem> Batch { get; } = [];
+
+        public CommitArrays Arrays { get; set; } = new();
+
+        public bool HasKeyTwice(List<CommitItem> batch)
+        {
+            _keys.Clear();
+            foreach (var item in batch) _keys.Add(item.Transaction.Fingerprint);
+            return _keys.Count < batch.Count;
+        }
     }
 
     /// <param name="Recorded">The commit IDs of the keys that are recorded.</param>

@@ -6,10 +6,10 @@ using NpgsqlTypes;
 namespace Matrix.ToDevice.Tests;
 
 /// <summary>
-/// A host of version 2, as far as the database sees it: its statements, prepared, on several connections at once, each again and
+/// A host of version 2 or 3, as far as the database sees it: its statements, prepared, on several connections at once, each again and
 /// again. None of them may fail.
 /// </summary>
-internal sealed class OldHost(string connectionString) : IAsyncDisposable
+internal sealed class OldHost(string connectionString, int version) : IAsyncDisposable
 {
     private const int Senders = 4;
 
@@ -70,12 +70,15 @@ internal sealed class OldHost(string connectionString) : IAsyncDisposable
         string[] users = ["@alice:hs1", .. recipients.Select(_ => "@bob:hs1")], locked = [$"Old{sender}", .. recipients];
         var committed = await ScalarAsync(
             $"SELECT to_device.to_device_commit({string.Join(", ", Enumerable.Range(1, 24).Select(p => $"${p}"))})",
-            Of(long.MaxValue), Now(), Of(users), Of(locked), Of([0L, .. recipients.Select(_ => 1L)]),
-            Of(["@alice:hs1"]), Of([$"Old{sender}"]), Of([Guid.NewGuid()]), Of([1L]),
-            Of(recipients.Select((_, i) => i + 2)), Of(recipients.Select(_ => 0)), Of(recipients.Select(_ => "@bob:hs1")), Of(recipients),
-            Of(recipients.Select(_ => (long)n)), Of(recipients.Select(_ => "@alice:hs1")), Of(recipients.Select(_ => "m.test")),
-            Of(recipients.Select(_ => Encoding.UTF8.GetBytes(content))),
-            Of([destination]), Of([1L]), Of([1]), Of([0]), Of([destination]), Of([content]), Of([Encoding.UTF8.GetBytes("{}")]));
+            [
+                .. version == 2 ? [Of(long.MaxValue), Now()] : (NpgsqlParameter[])[Now()],
+                Of(users), Of(locked), Of([0L, .. recipients.Select(_ => 1L)]), .. version == 2 ? [] : (NpgsqlParameter[])[Of(users.Select(_ => long.MaxValue))],
+                Of(["@alice:hs1"]), Of([$"Old{sender}"]), Of([Guid.NewGuid()]), Of([1L]),
+                Of(recipients.Select((_, i) => i + 2)), Of(recipients.Select(_ => 0)), Of(recipients.Select(_ => "@bob:hs1")), Of(recipients),
+                Of(recipients.Select(_ => (long)n)), Of(recipients.Select(_ => "@alice:hs1")), Of(recipients.Select(_ => "m.test")),
+                Of(recipients.Select(_ => Encoding.UTF8.GetBytes(content))),
+                Of([destination]), Of([1L]), Of([1]), Of([0]), Of([destination]), Of([content]), Of([Encoding.UTF8.GetBytes("{}")]),
+            ]);
         Assert.That(committed, Is.True);
         foreach (var device in recipients) Accepted.Enqueue((device, content));
         AcceptedEdus.Enqueue(content);
@@ -90,7 +93,7 @@ internal sealed class OldHost(string connectionString) : IAsyncDisposable
             WHERE user_id = $1 AND device_id = $2 AND sequence > $3 ORDER BY sequence LIMIT $4
             """, row => (Sequence: row.GetInt64(0), SendId: row.GetInt64(1), Content: row.GetString(2)), Of("@bob:hs1"), Of(device), Of(0L), Of(101L));
         if (page.Count == 0) return;
-        var deleted = await ScalarAsync(
+        var deleted = await ScalarAsync(version > 2 ? "SELECT to_device.to_device_acknowledge($1, $2, $3, $4)" :
             """
             WITH gone AS (
                 DELETE FROM to_device.to_device_message WHERE user_id = $1 AND device_id = $2 AND sequence <= $3 AND EXISTS (

@@ -17,7 +17,7 @@ internal sealed class TestProxy : IDisposable
     private readonly TaskCompletionSource _arrived = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile string? _cutting, _muting, _holding;
     private int _lostAnswers;
-    private long _answered;
+    private long _answered, _roundTrips;
 
     public TestProxy(int serverPort)
     {
@@ -35,6 +35,9 @@ internal sealed class TestProxy : IDisposable
 
     /// <summary>How many bytes the server has said so far, on all connections.</summary>
     public long Answered => Volatile.Read(ref _answered);
+
+    /// <summary>How often the server has said that it is ready for the next thing, on all connections.</summary>
+    public long RoundTrips => Volatile.Read(ref _roundTrips);
 
     /// <summary>Cuts the connections that have said this, now and as soon as one says it.</summary>
     public void Cut(string words)
@@ -126,6 +129,7 @@ internal sealed class TestProxy : IDisposable
     private Fate Answer(ReadOnlyMemory<byte> bytes, Said says)
     {
         Interlocked.Add(ref _answered, bytes.Length);
+        Interlocked.Add(ref _roundTrips, says.Ready.Count(bytes.Span));
         if (says.IsHeld) _arrived.TrySetResult();
         if (_muting is { } muting && says.Contains(muting)) return Fate.Swallow;
         if (says.IsLosingAnswer)
@@ -171,6 +175,8 @@ internal sealed class TestProxy : IDisposable
         private readonly StringBuilder _text = new();
 
         public volatile bool IsLosingAnswer, IsHeld;
+
+        public ReadyCounter Ready { get; } = new();
 
         public void Add(string text)
         {
