@@ -62,7 +62,17 @@ internal sealed class ToDeviceSyncHandler(
             return;
         }
 
-        using var batch = await NextAsync(device, since, wait, ending?.Token ?? context.RequestAborted, context.RequestAborted);
+        ToDeviceBatch? next = null;
+        try
+        {
+            next = await toDevice.NextAsync(device, since, wait, ending?.Token ?? context.RequestAborted);
+        }
+        catch (OperationCanceledException) when (host.ApplicationStopping.IsCancellationRequested && !context.RequestAborted.IsCancellationRequested)
+        {
+            // The host is about to stop: answered now, the client goes on with the next one where this one ended.
+        }
+
+        using var batch = next ?? await toDevice.NextAsync(device, since, TimeSpan.Zero, context.RequestAborted);
 
         // The device may have been logged out while it waited, and another one may have its ID by now (D6, D17).
         if (wait > TimeSpan.Zero && DeviceOf(await AuthenticateAsync(context)) != device)
@@ -78,20 +88,6 @@ internal sealed class ToDeviceSyncHandler(
 
     private static DeviceAddress? DeviceOf(Requester requester) =>
         requester.DeviceId is null ? null : new DeviceAddress(requester.UserId, requester.DeviceId);
-
-    private async ValueTask<ToDeviceBatch> NextAsync(
-        DeviceAddress device, string? since, TimeSpan wait, CancellationToken ending, CancellationToken aborted)
-    {
-        try
-        {
-            return await toDevice.NextAsync(device, since, wait, ending);
-        }
-        catch (OperationCanceledException) when (ending.IsCancellationRequested && !aborted.IsCancellationRequested)
-        {
-            // The host is about to stop: answered now, the client goes on with the next one where this one ended.
-            return await toDevice.NextAsync(device, since, TimeSpan.Zero, aborted);
-        }
-    }
 
     private TimeSpan ParseTimeout(string? timeout)
     {
