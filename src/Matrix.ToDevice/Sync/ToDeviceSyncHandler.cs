@@ -24,6 +24,10 @@ internal sealed class ToDeviceSyncHandler(
     // Most pages fit, and the array is given back at once.
     private const int FirstBytes = 64 * 1024;
 
+    // One for each thread: nobody waits for anything between its first character and its last.
+    [ThreadStatic]
+    private static Utf8JsonWriter? s_json;
+
     public async Task HandleAsync(HttpContext context, string? since, string? timeout)
     {
         try
@@ -103,9 +107,9 @@ internal sealed class ToDeviceSyncHandler(
     {
         if (batch is null || batch.IsEmpty)
         {
-            var body = new ArrayBufferWriter<byte>(128);
+            using var body = new RentedBuffer(128);
             Write(body, nextBatch, null);
-            await MatrixResponse.WriteAsync(context, StatusCodes.Status200OK, body.WrittenMemory);
+            await MatrixResponse.WriteAsync(context, StatusCodes.Status200OK, body.Written);
             return;
         }
 
@@ -124,12 +128,13 @@ internal sealed class ToDeviceSyncHandler(
         // own memory has in one piece.
         using var page = new RentedBuffer(FirstBytes);
         Write(page, nextBatch, batch);
-        body.Write(page.Written);
+        body.Write(page.Written.Span);
     }
 
     private static void Write(IBufferWriter<byte> body, string nextBatch, ToDeviceBatch? batch)
     {
-        using var json = new Utf8JsonWriter(body);
+        var json = s_json ??= new Utf8JsonWriter(body);
+        json.Reset(body);
         json.WriteStartObject();
         json.WriteString("next_batch"u8, nextBatch);
         if (batch is not null)
@@ -139,5 +144,6 @@ internal sealed class ToDeviceSyncHandler(
         }
 
         json.WriteEndObject();
+        json.Flush();
     }
 }
