@@ -1,5 +1,8 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
 using System.Globalization;
 using System.Text;
+using System.Text.Json;
 using Microsoft.Extensions.Options;
 
 namespace Matrix.ToDevice.Bench;
@@ -23,8 +26,15 @@ internal static class BenchServer
         }
 
         await using var app = builder.Build();
+        using var listener = new MeterListener { InstrumentPublished = (instrument, listening) =>
+        {
+            if (instrument.Name == "matrix.to_device.waiting_syncs") listening.EnableMeasurementEvents(instrument);
+        } };
+        listener.SetMeasurementEventCallback<long>((_, change, _, _) => Interlocked.Add(ref s_waitingSyncs, change));
+        listener.Start();
         if (kind == "bare")
         {
+            app.MapPut("/_matrix/client/v3/sendToDevice/m.dummy/{txnId}", WakeAsync);
             app.MapPut("/_matrix/client/v3/sendToDevice/{eventType}/{txnId}", ReadAndAnswerAsync);
             app.MapGet("/_matrix/client/v3/sync", AnswerAsync);
         }
@@ -35,14 +45,22 @@ internal static class BenchServer
         }
 
         app.MapPost("/drain", () => kind == "bare" ? Task.CompletedTask : DrainAsync(app.Services.GetRequiredService<ToDeviceSync>()));
+        app.MapGet("/memory", Memory);
+        app.MapGet("/waiting", () => (kind == "bare" ? s_waiting.Count : Volatile.Read(ref s_waitingSyncs)).ToString(CultureInfo.InvariantCulture));
         app.MapGet("/allocated", () => GC.GetTotalAllocatedBytes().ToString(CultureInfo.InvariantCulture));
         await app.StartAsync();
         Console.WriteLine(app.Urls.Single());
         await app.WaitForShutdownAsync();
     }
 
+    private const int MostUsers = 20_000;
+
+    // Who waits at the bare endpoint.
+    private static readonly ConcurrentDictionary<int, TaskCompletionSource> s_waiting = new();
+    private static long s_waitingSyncs;
+
     private static readonly AuthResult[] s_requesters =
-        [.. Enumerable.Range(0, Body.Recipients).Select(i => AuthResult.Success(Body.UserId(i), Body.DeviceId))];
+        [.. Enumerable.Range(0, MostUsers).Select(i => AuthResult.Success(Body.UserId(i), Body.DeviceId))];
 
     private static readonly byte[] s_answer = "{}"u8.ToArray();
     private static readonly byte[] s_empty = Encoding.ASCII.GetBytes($$"""{"next_batch":"{{new string('t', 33)}}"}""");
@@ -59,11 +77,44 @@ internal static class BenchServer
     /// <summary>What a sync answers, from memory: the page in chunks, as the module writes it.</summary>
     private static async Task AnswerAsync(HttpContext context)
     {
+        if (context.Request.Query.TryGetValue("timeout", out var timeout) && timeout != "0") await WaitAsync(context);
         var isPage = !context.Request.Query.ContainsKey("since");
         context.Response.ContentType = "application/json";
         if (isPage) await context.Response.StartAsync();
         else context.Response.ContentLength = s_empty.Length;
         await context.Response.BodyWriter.WriteAsync(isPage ? s_page : s_empty);
+    }
+
+    private static async Task WaitAsync(HttpContext context)
+    {
+        var user = int.Parse(MatrixAccessToken.Read(context)!, CultureInfo.InvariantCulture);
+        var waiting = s_waiting[user] = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await waiting.Task;
+    }
+
+    /// <summary>Answers whoever waits of those that a send names.</summary>
+    private static async Task WakeAsync(string txnId, HttpContext context)
+    {
+        using var body = await JsonDocument.ParseAsync(context.Request.Body);
+        foreach (var named in body.RootElement.GetProperty("messages").EnumerateObject())
+        {
+            var user = int.Parse(named.Name.AsSpan(5, named.Name.IndexOf(':', StringComparison.Ordinal) - 5), CultureInfo.InvariantCulture);
+            if (s_waiting.TryRemove(user, out var waiting)) waiting.SetResult();
+        }
+
+        await context.Response.WriteAsync("{}");
+    }
+
+    /// <summary>The managed heap after a collection, and what the process has of the machine's memory then.</summary>
+    private static string Memory()
+    {
+        for (var n = 0; n < 2; n++)
+        {
+            GC.Collect(2, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+            GC.WaitForPendingFinalizers();
+        }
+
+        return string.Create(CultureInfo.InvariantCulture, $"{GC.GetTotalMemory(false)} {Environment.WorkingSet}");
     }
 
     private static async Task ReadAndAnswerAsync(string eventType, string txnId, HttpContext context)

@@ -47,6 +47,9 @@ internal static class Program
                         int.Parse(recipients, null), bool.Parse(notifications)),
                     int.Parse(firstSender, null));
                 return 0;
+            case ["idle", .. var rest]:
+                await IdleBench.RunAsync(rest is [var connections] ? int.Parse(connections, null) : 10_000);
+                return 0;
             case ["memory"]:
                 await MemoryBench.RunAsync();
                 return 0;
@@ -71,7 +74,7 @@ internal static class Program
             default:
                 await Console.Error.WriteLineAsync(
                     "usage: http [ROUNDS [PICTURE [EARLIER_CHECKOUT]]] | http-one REQUEST [sample-]STORE [ROUNDS [EARLIER_CHECKOUT]] | sqlite|slow-disk|postgresql [ROUNDS [BODY [SENDERS]]] | postgresql-budgets [ROUNDS] | "
-                    + "postgresql-removals [ROUNDS] | inbox [MESSAGES] | outbox-drain [EDUS] | memory | growth memory|sqlite|postgresql [MESSAGES] | sync sqlite|postgresql | dead-servers sqlite|postgresql [SECONDS]");
+                    + "postgresql-removals [ROUNDS] | inbox [MESSAGES] | outbox-drain [EDUS] | memory | idle [CONNECTIONS] | growth memory|sqlite|postgresql [MESSAGES] | sync sqlite|postgresql | dead-servers sqlite|postgresql [SECONDS]");
                 return 2;
         }
     }

@@ -56,6 +56,8 @@ internal sealed class ToDeviceMetrics
     /// <summary>A send was answered.</summary>
     public void Sent(TimeSpan duration, SendOutcome outcome, string? eventType)
     {
+        if (!_sendDuration.Enabled) return;
+
         var tags = new TagList
         {
             { "outcome", outcome switch

@@ -8,7 +8,7 @@ internal sealed class RentedBuffer(int capacity) : IBufferWriter<byte>, IDisposa
     private byte[] _buffer = ArrayPool<byte>.Shared.Rent(capacity);
     private int _length;
 
-    public ReadOnlySpan<byte> Written => _buffer.AsSpan(0, _length);
+    public ReadOnlyMemory<byte> Written => _buffer.AsMemory(0, _length);
 
     public void Advance(int count) => _length += count;
 

@@ -24,6 +24,10 @@ internal sealed class ToDeviceSyncHandler(
     // Most pages fit, and the array is given back at once.
     private const int FirstBytes = 64 * 1024;
 
+    // One for each thread: nobody waits for anything between its first character and its last.
+    [ThreadStatic]
+    private static Utf8JsonWriter? s_json;
+
     public async Task HandleAsync(HttpContext context, string? since, string? timeout)
     {
         try
@@ -62,7 +66,17 @@ internal sealed class ToDeviceSyncHandler(
             return;
         }
 
-        using var batch = await NextAsync(device, since, wait, ending?.Token ?? context.RequestAborted, context.RequestAborted);
+        ToDeviceBatch? next = null;
+        try
+        {
+            next = await toDevice.NextAsync(device, since, wait, ending?.Token ?? context.RequestAborted);
+        }
+        catch (OperationCanceledException) when (host.ApplicationStopping.IsCancellationRequested && !context.RequestAborted.IsCancellationRequested)
+        {
+            // The host is about to stop: answered now, the client goes on with the next one where this one ended.
+        }
+
+        using var batch = next ?? await toDevice.NextAsync(device, since, TimeSpan.Zero, context.RequestAborted);
 
         // The device may have been logged out while it waited, and another one may have its ID by now (D6, D17).
         if (wait > TimeSpan.Zero && DeviceOf(await AuthenticateAsync(context)) != device)
@@ -79,20 +93,6 @@ internal sealed class ToDeviceSyncHandler(
     private static DeviceAddress? DeviceOf(Requester requester) =>
         requester.DeviceId is null ? null : new DeviceAddress(requester.UserId, requester.DeviceId);
 
-    private async ValueTask<ToDeviceBatch> NextAsync(
-        DeviceAddress device, string? since, TimeSpan wait, CancellationToken ending, CancellationToken aborted)
-    {
-        try
-        {
-            return await toDevice.NextAsync(device, since, wait, ending);
-        }
-        catch (OperationCanceledException) when (ending.IsCancellationRequested && !aborted.IsCancellationRequested)
-        {
-            // The host is about to stop: answered now, the client goes on with the next one where this one ended.
-            return await toDevice.NextAsync(device, since, TimeSpan.Zero, aborted);
-        }
-    }
-
     private TimeSpan ParseTimeout(string? timeout)
     {
         if (string.IsNullOrEmpty(timeout)) return TimeSpan.Zero;
@@ -107,9 +107,9 @@ internal sealed class ToDeviceSyncHandler(
     {
         if (batch is null || batch.IsEmpty)
         {
-            var body = new ArrayBufferWriter<byte>(128);
+            using var body = new RentedBuffer(128);
             Write(body, nextBatch, null);
-            await MatrixResponse.WriteAsync(context, StatusCodes.Status200OK, body.WrittenMemory);
+            await MatrixResponse.WriteAsync(context, StatusCodes.Status200OK, body.Written);
             return;
         }
 
@@ -128,12 +128,13 @@ internal sealed class ToDeviceSyncHandler(
         // own memory has in one piece.
         using var page = new RentedBuffer(FirstBytes);
         Write(page, nextBatch, batch);
-        body.Write(page.Written);
+        body.Write(page.Written.Span);
     }
 
     private static void Write(IBufferWriter<byte> body, string nextBatch, ToDeviceBatch? batch)
     {
-        using var json = new Utf8JsonWriter(body);
+        var json = s_json ??= new Utf8JsonWriter(body);
+        json.Reset(body);
         json.WriteStartObject();
         json.WriteString("next_batch"u8, nextBatch);
         if (batch is not null)
@@ -143,5 +144,6 @@ internal sealed class ToDeviceSyncHandler(
         }
 
         json.WriteEndObject();
+        json.Flush();
     }
 }
