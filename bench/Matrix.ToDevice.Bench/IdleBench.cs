@@ -24,7 +24,7 @@ internal static class IdleBench
 
     private static async Task RunAsync(string kind, int connections)
     {
-        using var server = new ServerProcess(kind);
+        using var server = new ServerProcess(new HttpTarget(kind));
         using var http = new HttpClient();
         var polls = Enumerable.Range(0, connections).Select(user => new Poll(kind, user, server.Address)).ToList();
         // Everything has been compiled, and the pools have what they keep.

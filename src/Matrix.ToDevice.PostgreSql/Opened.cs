@@ -30,7 +30,7 @@ internal sealed class Opened : IAsyncDisposable
         Outbox = new PostgreSqlOutbox(database, options);
         Leases = new PostgreSqlLeases(database, options);
         Cleaner = new PostgreSqlCleaner(database, options, time);
-        Writer = new PostgreSqlWriter(database, options, time, knownRemovals, batch => Notifier?.MessagesArrived(batch));
+        Writer = new PostgreSqlWriter(database, options, time, knownRemovals, batch => MessagesArrived(batch, signals));
     }
 
     public PostgreSqlWriter Writer { get; }
@@ -92,5 +92,17 @@ internal sealed class Opened : IAsyncDisposable
         if (Notifier is not null) await Notifier.DisposeAsync();
         if (_listener is not null) await _listener.DisposeAsync();
         await _database.DisposeAsync();
+    }
+
+    // Here, whoever has made the commits, the module's endpoint or somebody else, and on the other hosts (D25).
+    private void MessagesArrived(List<CommitItem> batch, IInboxSignals? signals)
+    {
+        if (signals is not null)
+        {
+            foreach (var item in batch)
+                foreach (var messages in item.Transaction.Messages) signals.MessagesArrived(messages);
+        }
+
+        Notifier?.MessagesArrived(batch);
     }
 }

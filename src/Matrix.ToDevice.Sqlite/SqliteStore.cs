@@ -3,7 +3,7 @@ using Microsoft.Extensions.Options;
 namespace Matrix.ToDevice;
 
 /// <summary>Keeps every promise of the seams in one SQLite file.</summary>
-internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProvider time)
+internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProvider time, IInboxSignals? signals = null)
     : ITransactionStore, IDeviceInbox, IFederationOutbox, IDisposable
 {
     // Enough that deleting them together changes few pages, and few enough that no commit takes long.
@@ -20,6 +20,9 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
 
     // No other process can open the file.
     public bool SignalsEveryCommit => true;
+
+    /// <summary>Wakes the syncs of this host.</summary>
+    public IInboxSignals? Signals => signals;
 
     private SqliteWriter Writer => Open().Writer;
     private SqliteReaders Readers => Open().Readers;

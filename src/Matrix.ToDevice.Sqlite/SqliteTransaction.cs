@@ -66,5 +66,12 @@ internal sealed class SqliteTransaction(SqliteStore store, TransactionKey key, l
         return ValueTask.CompletedTask;
     }
 
+    public override void Succeed()
+    {
+        // Whoever has made it, the module's endpoint or somebody else (D25).
+        if (Result == CommitResult.Committed) store.Signals?.MessagesArrived(Messages);
+        base.Succeed();
+    }
+
     protected override CommitResult Write(WriteConnection connection) => connection.Commit(this);
 }

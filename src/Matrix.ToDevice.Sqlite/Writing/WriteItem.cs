@@ -24,12 +24,15 @@ internal abstract class WriteItem<T> : WriteItem, IValueTaskSource<T>
     private ManualResetValueTaskSourceCore<T> _done = new() { RunContinuationsAsynchronously = true };
     private T? _result;
 
+    /// <summary>What it has come to; nobody else knows of it yet.</summary>
+    protected T? Result => _result;
+
     /// <summary>Completes with <see cref="WriteItem.Succeed"/> or <see cref="WriteItem.Fail"/>. To be awaited once.</summary>
     public ValueTask<T> Done => new(this, _done.Version);
 
     public sealed override void Execute(WriteConnection connection) => _result = Write(connection);
 
-    public sealed override void Succeed() => _done.SetResult(_result!);
+    public override void Succeed() => _done.SetResult(_result!);
 
     public sealed override void Fail(Exception exception) => _done.SetException(exception);
 

@@ -19,13 +19,14 @@ internal sealed class InMemoryStore : ITransactionStore, IDeviceInbox, IFederati
     private readonly InMemoryTransactions _transactions;
     private readonly InMemoryOutbox _outbox;
     private readonly TimeProvider _time;
+    private readonly IInboxSignals? _signals;
 
     // Nobody else can reach it.
     public bool SignalsEveryCommit => true;
 
-    public InMemoryStore(TimeProvider time, IOptions<InMemoryOptions> options)
+    public InMemoryStore(TimeProvider time, IOptions<InMemoryOptions> options, IInboxSignals? signals = null)
     {
-        _time = time;
+        (_time, _signals) = (time, signals);
         _capacity = new InMemoryCapacity(options.Value.CapacityBytes);
         _inboxes = new InMemoryInboxes(_capacity);
         _transactions = new InMemoryTransactions(_capacity);
@@ -225,6 +226,12 @@ internal sealed class InMemoryStore : ITransactionStore, IDeviceInbox, IFederati
         }
 
         ReturnArrays(transaction);
+        if (result == CommitResult.Committed && _signals is not null)
+        {
+            // Whoever has made it, the module's endpoint or somebody else (D25).
+            for (var part = transaction.FirstPart; part is not null; part = part.Next) _signals.MessagesArrived(part.Messages);
+        }
+
         return result ?? throw _capacity.Exceeded();
     }
 

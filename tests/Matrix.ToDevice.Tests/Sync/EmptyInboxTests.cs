@@ -23,6 +23,7 @@ public class EmptyInboxTests
         _isSignalled = true;
         _server = await TestHomeserver.StartAsync(builder =>
         {
+            builder.UseStoreOfAnotherHost();
             HookedStore.Add(builder);
             builder.Services.AddSingleton<TimeProvider>(_time);
             builder.Services.AddSingleton(provider => new HookedInbox(provider.GetRequiredService<HookedStore>()) { IsSignalled = () => _isSignalled });
@@ -160,6 +161,26 @@ public class EmptyInboxTests
         Assert.That((await _bob.SyncAsync(_since)).Events, Has.Count.EqualTo(1));
     }
 
+    /// <summary>Here the store is this host's own: it tells by itself.</summary>
+    [Test]
+    public async Task D25_what_a_host_commits_through_the_seams_is_found_at_once([Values] bool isWaiting)
+    {
+        await using var server = await TestHomeserver.StartAsync();
+        var sync = server.ToDevice;
+        using var empty = await sync.NextAsync(s_bobsPhone, null, TimeSpan.Zero, default);
+        var poll = isWaiting ? sync.NextAsync(s_bobsPhone, null, TimeSpan.FromMinutes(1), default).AsTask() : null;
+        var (transactions, inbox) = (server.Services.GetRequiredService<ITransactionStore>(), server.Services.GetRequiredService<IDeviceInbox>());
+
+        await using (var transaction = (await transactions.BeginAsync(NewKey(), transactions.KnownRemovals, default))!)
+        {
+            await inbox.AppendAsync(transaction, [NewMessage()], default);
+            await transaction.CommitAsync(default);
+        }
+
+        using var batch = await (poll ?? sync.NextAsync(s_bobsPhone, null, TimeSpan.Zero, default).AsTask()).WaitAsync(TimeLimit.OfOneWait);
+        Assert.That(batch.Events, Has.Count.EqualTo(1));
+    }
+
     [TestCase(nameof(IInboxSignals.MessagesArrived))]
     [TestCase(nameof(IInboxSignals.Missed))]
     [TestCase(nameof(IInboxSignals.DeviceRemoved))]
@@ -242,9 +263,12 @@ public class EmptyInboxTests
     /// <summary>As another host does it that cannot tell.</summary>
     private async Task CommitUnnoticedAsync()
     {
-        var key = new TransactionKey("@alice:hs1", "A1", TransactionKey.SendToDevice, "m.test", "unnoticed");
-        await using var transaction = (await _store.BeginAsync(key, _store.KnownRemovals, default))!;
-        await _store.AppendAsync(transaction, [new ToDeviceMessage(s_bobsPhone, "@alice:hs1", "m.test", "{}"u8.ToArray(), 1)], default);
+        await using var transaction = (await _store.BeginAsync(NewKey(), _store.KnownRemovals, default))!;
+        await _store.AppendAsync(transaction, [NewMessage()], default);
         Assert.That(await transaction.CommitAsync(default), Is.EqualTo(CommitResult.Committed));
     }
+
+    private static TransactionKey NewKey() => new("@alice:hs1", "A1", TransactionKey.SendToDevice, "m.test", "unnoticed");
+
+    private static ToDeviceMessage NewMessage() => new(s_bobsPhone, "@alice:hs1", "m.test", "{}"u8.ToArray(), 1);
 }

@@ -18,6 +18,7 @@ public class WakeUpTests
     {
         _server = await TestHomeserver.StartAsync(builder =>
         {
+            builder.UseStoreOfAnotherHost();
             HookedInbox.Add(builder);
             builder.Services.Configure<SendToDeviceOptions>(options => options.SyncPollInterval = TimeSpan.FromDays(1));
         });
