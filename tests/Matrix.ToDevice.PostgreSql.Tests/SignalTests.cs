@@ -56,7 +56,8 @@ public class SignalTests
 
         Assert.That(heard.Devices.Take(devices.Length), Is.EquivalentTo(devices.Select(Host.Bob)));
         Assert.That(heard.Removed, Is.EqualTo(new[] { Host.Bob("B1") }));
-        Assert.That(own.Devices.Concat(elsewhere.Devices), Is.Empty);
+        Assert.That(own.Devices.Take(devices.Length), Is.EquivalentTo(devices.Select(Host.Bob)), "a store tells its own host too");
+        Assert.That(elsewhere.Devices, Is.Empty);
     }
 
     [Test]

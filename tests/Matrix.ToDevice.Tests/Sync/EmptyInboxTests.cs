@@ -23,7 +23,7 @@ public class EmptyInboxTests
         _isSignalled = true;
         _server = await TestHomeserver.StartAsync(builder =>
         {
-            builder.UseStoreOfAnotherHost();
+            OtherHost.UseStore(builder);
             HookedStore.Add(builder);
             builder.Services.AddSingleton<TimeProvider>(_time);
             builder.Services.AddSingleton(provider => new HookedInbox(provider.GetRequiredService<HookedStore>()) { IsSignalled = () => _isSignalled });

@@ -18,7 +18,7 @@ public class WakeUpTests
     {
         _server = await TestHomeserver.StartAsync(builder =>
         {
-            builder.UseStoreOfAnotherHost();
+            OtherHost.UseStore(builder);
             HookedInbox.Add(builder);
             builder.Services.Configure<SendToDeviceOptions>(options => options.SyncPollInterval = TimeSpan.FromDays(1));
         });
