@@ -123,6 +123,21 @@ public class FaultTests
         Assert.That(await host.ReadAsync("B1"), Has.Count.EqualTo(51));
     }
 
+    /// <summary>Only a record that is there already means that a send was committed; by hand somebody may have made a mess.</summary>
+    [Test]
+    public async Task D3_a_position_that_is_taken_fails_the_send_and_is_no_duplicate()
+    {
+        var database = TestCluster.NewDatabase();
+        await using var host = new Host(database);
+        await host.SendAsync("t1", "1", "B1");
+        new DatabaseView(database).Execute("UPDATE to_device.to_device_message SET sequence = 2");
+
+        Assert.That(
+            async () => await host.SendAsync("t2", "2", "B1").WaitAsync(TimeLimit.OfOneWait),
+            Throws.TypeOf<PostgreSqlStoreException>().With.InnerException.Property("SqlState").EqualTo("23505"));
+        Assert.That(await host.SendAsync("t3", "3", "B2"), Is.EqualTo(CommitResult.Committed));
+    }
+
     [TestCase("hs\0", "m1")]
     [TestCase("hs2", "m\0")]
     [TestCase("long", "m1")]

@@ -7,6 +7,7 @@ namespace Matrix.ToDevice;
 internal sealed class PostgreSqlReader(PostgreSqlDatabase database, PostgreSqlStoreOptions options)
 {
     private const int SmallestContent = 2; // {}
+    private const int UsualPage = 128;
 
     private readonly string _small = $"""
         SELECT sequence, send_id, sender, event_type, CASE WHEN octet_length(content) <= $5 THEN content END
@@ -73,11 +74,13 @@ internal sealed class PostgreSqlReader(PostgreSqlDatabase database, PostgreSqlSt
         var memory = new PageMemory();
         try
         {
-            var found = new List<(InboxPosition Position, string Sender, string EventType, int Start, int Length)>();
+            // Most pages are empty.
+            List<(InboxPosition Position, string Sender, string EventType, int Start, int Length)>? found = null;
             var hasMore = false;
             var bytes = 0L;
             while (await reader.ReadAsync(cancellationToken))
             {
+                found ??= new(Math.Min(limit, UsualPage));
                 var isLeftOut = reader.IsDBNull(4);
                 hasMore = found.Count == limit || (isLeftOut && isCut);
                 if (hasMore) break;
@@ -89,17 +92,17 @@ internal sealed class PostgreSqlReader(PostgreSqlDatabase database, PostgreSqlSt
                 }
 
                 var (sender, eventType) = (PostgreSqlText.Unescape(reader.GetString(2)), PostgreSqlText.Unescape(reader.GetString(3)));
-                bytes += reader.GetBytes(4, 0, null, 0, 0) + Encoding.UTF8.GetByteCount(eventType) + Encoding.UTF8.GetByteCount(sender);
+                var length = (int)reader.GetBytes(4, 0, null, 0, 0);
+                bytes += length + Encoding.UTF8.GetByteCount(eventType) + Encoding.UTF8.GetByteCount(sender);
                 hasMore = found.Count > 0 && bytes > maxBytes;
                 if (hasMore) break;
 
-                var length = (int)reader.GetBytes(4, 0, null, 0, 0);
                 var start = memory.Add(length);
                 reader.GetBytes(4, 0, memory.Buffer, start, length);
                 found.Add((new InboxPosition(reader.GetInt64(0), reader.GetInt64(1)), sender, eventType, start, length));
             }
 
-            if (found.Count == 0) return InboxPage.Empty;
+            if (found is null) return InboxPage.Empty;
             return new InboxPage(
                 found.ConvertAll(message => new InboxMessage(
                     message.Position, message.Sender, message.EventType, memory.Slice(message.Start, message.Length))),

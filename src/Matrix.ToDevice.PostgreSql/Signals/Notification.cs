@@ -82,6 +82,19 @@ internal sealed record Notification(
         }
     }
 
+    /// <summary>
+    /// Whether it is one of this store that says nothing but which devices it has touched, which it knows: they come back to whoever
+    /// has sent them.
+    /// </summary>
+    public static bool IsOwnNews(string payload, string own)
+    {
+        var rest = payload.AsSpan();
+        if (!rest.StartsWith("{\"from\":\"") || !rest[9..].StartsWith(own)) return false;
+        rest = rest[(9 + own.Length)..];
+        return rest.StartsWith("\",\"removals\":") && rest[13..] is var tail
+            && tail[(tail.IndexOf(',') + 1)..] is var next && (next.StartsWith("\"arrived\"") || next.StartsWith("\"removed\""));
+    }
+
     /// <exception cref="JsonException">It is none of ours.</exception>
     public static Notification Parse(string payload)
     {

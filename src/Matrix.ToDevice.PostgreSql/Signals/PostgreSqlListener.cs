@@ -150,8 +150,10 @@ internal sealed class PostgreSqlListener(
     {
         try
         {
-            var notification = Notification.Parse(payload);
+            var isOwnNews = Notification.IsOwnNews(payload, notifier.Name);
+            var notification = isOwnNews ? null : Notification.Parse(payload);
             Volatile.Write(ref _lastHeard, time.GetTimestamp());
+            if (notification is null) return;
             if (notification.From == notifier.Name)
             {
                 if (notification.Presence.HasFlag(Presence.Asks) && notifier.Audience == Audience.Unknown) notifier.Audience = Audience.Nobody;

@@ -13,8 +13,8 @@ namespace Matrix.ToDevice;
 /// </summary>
 internal sealed class PostgreSqlNotifier : IAsyncDisposable
 {
-    /// <summary>Nobody waits longer for a wake-up. The first one after a while goes at once.</summary>
-    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(5);
+    // The first one after a while goes at once. Under load a wake-up waits for half of this on average.
+    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(8);
 
     private readonly PostgreSqlDatabase _database;
     private readonly TimeProvider _time;
