@@ -46,6 +46,39 @@ public class AcknowledgementTests
         }
     }
 
+    /// <summary>All have looked before any is written: a client asked again, and an older request of it is still under way.</summary>
+    [Test]
+    public async Task R52_acknowledgements_that_come_together_count_each_message_once_and_take_nothing_back()
+    {
+        using var disk = new FaultyDisk();
+        await using var store = disk.Open(_path);
+        for (var n = 1; n <= 3; n++) await store.SendAsync($"t{n}", $"{n}", "B1");
+        using var page = await store.Inbox.ReadAsync(s_bob, InboxPosition.Start, 2, int.MaxValue, default);
+        var asked = disk.BeforeSyncAsync(() => ((int[])[1, 1, 0]).Select(n => AcknowledgeAsync(store, page.Messages[n].Position)).ToList());
+        await store.SendAsync("t4", "4", "B1");
+
+        Assert.That(await Task.WhenAll(await asked), Is.EqualTo(new[] { 2, 0, 0 }));
+        Assert.That((await store.SyncAsync("B1")).Contents, Is.EqualTo(new[] { "3", "4" }));
+    }
+
+    /// <summary>After an error, the writer has a new connection, which learns from the file what is acknowledged and not deleted yet.</summary>
+    [Test]
+    public async Task R52_what_was_acknowledged_before_a_commit_that_failed_is_not_counted_again()
+    {
+        using var disk = new FaultyDisk();
+        await using var store = disk.Open(_path);
+        for (var n = 1; n <= 5; n++) await store.SendAsync($"t{n}", $"{n}", "B1");
+        using var page = await store.Inbox.ReadAsync(s_bob, InboxPosition.Start, 10, int.MaxValue, default);
+        Assert.That(await AcknowledgeAsync(store, page.Messages[1].Position), Is.EqualTo(2));
+        disk.Fail(DiskFault.Write);
+        Assert.That(async () => await AcknowledgeAsync(store, page.Messages[3].Position), Throws.TypeOf<SqliteStoreException>());
+        disk.Mend();
+
+        Assert.That(await AcknowledgeAsync(store, page.Messages[3].Position), Is.EqualTo(2));
+        await store.SendAsync("t6", "6", "B1");
+        Assert.That((await store.SyncAsync("B1")).Contents, Is.EqualTo(new[] { "5", "6" }));
+    }
+
     /// <summary>What is emptied goes on counting: the numbers of what was deleted are in the device's row.</summary>
     [Test]
     public async Task D11_an_inbox_that_was_emptied_and_cleaned_up_goes_on_counting()
