@@ -26,12 +26,7 @@ internal static class BenchServer
         }
 
         await using var app = builder.Build();
-        using var listener = new MeterListener { InstrumentPublished = (instrument, listening) =>
-        {
-            if (instrument.Name == "matrix.to_device.waiting_syncs") listening.EnableMeasurementEvents(instrument);
-        } };
-        listener.SetMeasurementEventCallback<long>((_, change, _, _) => Interlocked.Add(ref s_waitingSyncs, change));
-        listener.Start();
+        using var listener = CountWaiting();
         if (kind == "bare")
         {
             app.MapPut("/_matrix/client/v3/sendToDevice/m.dummy/{txnId}", WakeAsync);
@@ -90,6 +85,20 @@ internal static class BenchServer
         var user = int.Parse(MatrixAccessToken.Read(context)!, CultureInfo.InvariantCulture);
         var waiting = s_waiting[user] = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await waiting.Task;
+    }
+
+    private static MeterListener CountWaiting()
+    {
+        var listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, listening) =>
+            {
+                if (instrument.Name == "matrix.to_device.waiting_syncs") listening.EnableMeasurementEvents(instrument);
+            },
+        };
+        listener.SetMeasurementEventCallback<long>((_, change, _, _) => Interlocked.Add(ref s_waitingSyncs, change));
+        listener.Start();
+        return listener;
     }
 
     /// <summary>Answers whoever waits of those that a send names.</summary>
