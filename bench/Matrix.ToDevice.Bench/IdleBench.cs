@@ -12,7 +12,7 @@ namespace Matrix.ToDevice.Bench;
 internal static class IdleBench
 {
     private const int Wakes = 500;
-    private static readonly TimeSpan s_idle = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan s_idle = TimeSpan.FromSeconds(30), s_rest = TimeSpan.FromSeconds(20);
 
     public static async Task RunAsync(int connections)
     {
@@ -31,11 +31,12 @@ internal static class IdleBench
         foreach (var some in polls.Chunk(500)) await Task.WhenAll(some.Select(poll => poll.AnswerOnceAsync()));
         foreach (var poll in polls) poll.Dispose();
 
+        await Task.Delay(s_rest);
         var (managed, resident) = await MemoryAsync();
         foreach (var some in polls.Chunk(100)) await Task.WhenAll(some.Select(poll => poll.BeginAsync()));
         await SettleAsync();
         // What ran for the first time is still being compiled, and what the server keeps for requests that come goes by and by.
-        await Task.Delay(TimeSpan.FromSeconds(20));
+        await Task.Delay(s_rest);
         var (managedThen, residentThen) = await MemoryAsync();
         var cpu = server.Cpu;
         await Task.Delay(s_idle);
