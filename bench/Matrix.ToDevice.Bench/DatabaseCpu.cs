@@ -24,7 +24,17 @@ internal sealed class DatabaseCpu
             var main = StatOf(_main);
             var ticks = Ticks(main) + long.Parse(main[EndedUser], CultureInfo.InvariantCulture) + long.Parse(main[EndedSystem], CultureInfo.InvariantCulture);
             foreach (var child in File.ReadAllText($"/proc/{_main}/task/{_main}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries))
-                ticks += Ticks(StatOf(child));
+            {
+                try
+                {
+                    ticks += Ticks(StatOf(child));
+                }
+                catch (IOException)
+                {
+                    // It has ended meanwhile: its time is the main process's from now on.
+                }
+            }
+
             return TimeSpan.FromSeconds(ticks / TicksPerSecond);
         }
     }
