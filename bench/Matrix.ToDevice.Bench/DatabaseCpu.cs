@@ -29,9 +29,9 @@ internal sealed class DatabaseCpu
                 {
                     ticks += Ticks(StatOf(child));
                 }
-                catch (Exception exception) when (exception is DirectoryNotFoundException or FileNotFoundException)
+                catch (IOException)
                 {
-                    // It has ended since.
+                    // It has ended meanwhile: its time is the main process's from now on.
                 }
             }
 

@@ -85,7 +85,7 @@ public class CommitCostTests
                 '{}', '{}', '{}', '{}', '{}', '', '{}', '{}', '{}', '{}', '{}', '{}')
             """;
 
-        Assert.That(StatementPlans.Buffers(view, "auto", Commit, 1), Is.LessThan(50 * 15));
+        Assert.That(StatementPlans.Buffers(view, "auto", Commit, 1), Is.LessThan(500));
     }
 
     private async Task<long> RoundTripsAsync(Func<Task> work)

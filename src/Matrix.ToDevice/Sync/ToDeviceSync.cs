@@ -79,7 +79,8 @@ public class ToDeviceSync
             MessageTrace.HandedOut(_logger, page.Messages);
         }
 
-        return new ToDeviceBatch(page, SyncToken.Format(device, position));
+        // A device that has got nothing goes on where it was.
+        return new ToDeviceBatch(page, page.Messages.Count == 0 && !string.IsNullOrEmpty(since) ? since : SyncToken.Format(device, position));
     }
 
     /// <summary>
