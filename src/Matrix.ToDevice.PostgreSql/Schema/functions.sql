@@ -131,41 +131,39 @@ BEGIN
 END
 $$;
 
--- Deletes the oldest messages of an inbox, up to one, if that one is there, and so many at most: how many, and whether there is
--- nothing more to delete. However long an inbox is, whoever else needs its device's row waits for one portion only; the message
+-- Deletes the oldest messages of an inbox, up to one, if that one is there, and so many at most: returns how many, n, or -1 - n when
+-- there are more. (A row of two columns would cost more than the look-up.) However long an inbox is, whoever else needs its device's row waits for one portion only; the message
 -- that is named goes with the last one, so that a call that broke off is made again.
 -- It begins behind what was acknowledged before, not at the dead rows of it, which stay until a vacuum, and longer under an old
 -- snapshot. Where that is, is noted now and then: each note is a new version of the device's row. Whoever notes it locks the row
 -- before any message, as commits and removals do.
 CREATE OR REPLACE FUNCTION to_device_acknowledge(
-    of_user_id text, of_device_id text, up_to bigint, of_send_id bigint, most bigint, OUT deleted bigint, OUT is_over boolean
-)
+    of_user_id text, of_device_id text, up_to bigint, of_send_id bigint, most bigint
+) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path FROM CURRENT
 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     behind bigint;
-    portion_end bigint;
+    portion_end bigint := up_to;
+    deleted bigint;
 BEGIN
-    deleted := 0;
-    is_over := true;
     -- Most calls name what was acknowledged before: they end here.
     IF NOT EXISTS (
         SELECT FROM to_device_message m
         WHERE m.user_id = of_user_id AND m.device_id = of_device_id AND m.sequence = up_to AND m.send_id = of_send_id) THEN
-        RETURN;
+        RETURN 0;
     END IF;
 
     behind := coalesce((SELECT d.acknowledged FROM to_device_device d WHERE d.user_id = of_user_id AND d.device_id = of_device_id), 0);
-    portion_end := up_to;
     IF up_to - behind >= 500 THEN
         PERFORM FROM to_device_device d WHERE d.user_id = of_user_id AND d.device_id = of_device_id FOR NO KEY UPDATE;
         SELECT least(up_to, m.sequence - 1 + most) INTO portion_end FROM to_device_message m
         WHERE m.user_id = of_user_id AND m.device_id = of_device_id AND m.sequence > behind ORDER BY m.sequence LIMIT 1;
         -- Somebody else has deleted them meanwhile.
         IF NOT FOUND THEN
-            RETURN;
+            RETURN 0;
         END IF;
     END IF;
 
@@ -179,7 +177,7 @@ BEGIN
         UPDATE to_device_device d SET acknowledged = portion_end WHERE d.user_id = of_user_id AND d.device_id = of_device_id;
     END IF;
 
-    is_over := portion_end >= up_to;
+    RETURN CASE WHEN portion_end < up_to THEN -1 - deleted ELSE deleted END;
 END
 $$;
 

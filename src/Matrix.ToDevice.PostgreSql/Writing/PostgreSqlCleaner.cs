@@ -9,7 +9,7 @@ internal sealed class PostgreSqlCleaner(PostgreSqlDatabase database, PostgreSqlS
     // So many are deleted while others wait for the device's row, some milliseconds.
     private const long MostAtOnce = 1000;
 
-    private readonly string _acknowledge = $"SELECT deleted, is_over FROM {PostgreSqlSchema.Quote(options.Schema)}.to_device_acknowledge($1, $2, $3, $4, $5)";
+    private readonly string _acknowledge = $"SELECT {PostgreSqlSchema.Quote(options.Schema)}.to_device_acknowledge($1, $2, $3, $4, $5)";
 
     private readonly string _remove = $"SELECT {PostgreSqlSchema.Quote(options.Schema)}.to_device_remove($1, $2, $3)";
 
@@ -35,8 +35,8 @@ internal sealed class PostgreSqlCleaner(PostgreSqlDatabase database, PostgreSqlS
             // Each one is a transaction of its own: the counter of a long inbox is free in between.
             var portion = await database.RunAsync(
                 (connection, cancellation) => AcknowledgePortionAsync(connection, device, upTo, cancellation), cancellationToken);
-            deleted += portion.Deleted;
-            if (portion.IsOver) return deleted;
+            if (portion >= 0) return deleted + (int)portion;
+            deleted += (int)(-1 - portion);
         }
     }
 
@@ -70,7 +70,7 @@ internal sealed class PostgreSqlCleaner(PostgreSqlDatabase database, PostgreSqlS
         return await ExecuteAsync(purgeRecords, cancellationToken, Time(lastUsedBefore), new NpgsqlParameter<long> { TypedValue = atMost });
     }
 
-    private async ValueTask<(int Deleted, bool IsOver)> AcknowledgePortionAsync(
+    private async ValueTask<long> AcknowledgePortionAsync(
         NpgsqlConnection connection, DeviceAddress device, InboxPosition upTo, CancellationToken cancellationToken)
     {
         await using var command = new NpgsqlCommand(_acknowledge, connection)
@@ -85,9 +85,7 @@ internal sealed class PostgreSqlCleaner(PostgreSqlDatabase database, PostgreSqlS
             },
         };
         await database.PrepareAsync(command, cancellationToken);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        await reader.ReadAsync(cancellationToken);
-        return ((int)reader.GetInt64(0), reader.GetBoolean(1));
+        return (long)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
     private async ValueTask<long> RemoveDeviceAsync(NpgsqlConnection connection, DeviceAddress device, CancellationToken cancellationToken)
