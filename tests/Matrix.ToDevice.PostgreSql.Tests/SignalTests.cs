@@ -287,6 +287,26 @@ public class SignalTests
         Assert.That(signals.Devices, Is.EqualTo(new[] { Host.Bob("B1") }));
     }
 
+    /// <summary>The host that has committed it died before it told the others. The client tries again, at another one.</summary>
+    [Test]
+    public async Task D13_a_retry_of_a_commit_that_nobody_was_told_of_tells_everybody()
+    {
+        var database = TestCluster.NewDatabase();
+        var signals = new HeardSignals();
+        await using var dead = new Host(database, options => options.Notifications = false);
+        await using var one = new Host(database);
+        await one.ReadAsync("B1");
+        await using var two = new Host(database, services: signals.Add);
+        await two.ReadAsync("B1");
+        await signals.MissedAsync();
+        await dead.SendAsync("t1", "1", "B1");
+
+        Assert.That(await one.SendAsync("t1", "1", "B1"), Is.EqualTo(CommitResult.AlreadyCommitted));
+
+        await signals.ReachesAsync(1);
+        Assert.That(signals.Devices, Is.EqualTo(new[] { Host.Bob("B1") }));
+    }
+
     private static async Task SignalsAsync(Host host, bool expected)
     {
         while (host.Inbox.SignalsEveryCommit != expected) await TimeLimit.OneMoreTurnAsync();
