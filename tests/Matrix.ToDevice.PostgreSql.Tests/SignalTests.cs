@@ -60,6 +60,25 @@ public class SignalTests
         Assert.That(elsewhere.Devices, Is.Empty);
     }
 
+    /// <summary>In JSON, such an ID can take six times its length, which would be about as much as a notification holds.</summary>
+    [Test]
+    public async Task D13_a_device_is_notified_of_however_long_its_ID_is_up_to_what_fits()
+    {
+        var database = TestCluster.NewDatabase();
+        var heard = new HeardSignals();
+        await using var one = new Host(database);
+        await one.ReadAsync("B1");
+        await using var two = new Host(database, services: heard.Add);
+        await two.ReadAsync("B1");
+        await heard.MissedAsync();
+
+        for (var length = 1285; length <= 1305; length++)
+        {
+            await one.SendAsync($"t{length}", "x", new string('d', length));
+            await heard.ReachesAsync(length - 1284);
+        }
+    }
+
     [Test]
     public async Task Without_notifications_the_health_check_says_so_until_they_are_back()
     {
