@@ -100,6 +100,20 @@ public class PageCostTests
             $"'{s_device.UserId}', '{s_device.DeviceId}', {upTo}, {upTo}, 1000");
     }
 
+    /// <summary>A session plans a function once. By then, the database had counted one message.</summary>
+    [Test]
+    public void An_acknowledgement_that_was_planned_for_few_messages_goes_along_the_index()
+    {
+        _view.Execute("ANALYZE to_device.to_device_message");
+        var sendId = _view.Count("SELECT send_id FROM to_device.to_device_message");
+
+        var buffers = StatementPlans.Buffers(
+            _view, "auto", FormattableString.Invariant($"SELECT * FROM to_device.to_device_acknowledge('@bob:hs1', 'other', 1, {sendId}, 1000)"), 1,
+            () => Fill(20_000, "300"));
+
+        Assert.That(buffers, Is.LessThan(100));
+    }
+
     private static string PageStatement(string name) =>
         StatementPlans.Source("Reading/PostgreSqlReader.cs", $@"{name} = \$""""""(.*?)""""""").Replace(
             "{Oldest(options)}", StatementPlans.Source("Reading/PostgreSqlReader.cs", @"Oldest\(PostgreSqlStoreOptions options\) => \$""""""(.*?)"""""""),

@@ -60,6 +60,25 @@ public class SignalTests
         Assert.That(elsewhere.Devices, Is.Empty);
     }
 
+    /// <summary>In JSON, such an ID can take six times its length, which would be about as much as a notification holds.</summary>
+    [Test]
+    public async Task D13_a_device_is_notified_of_however_long_its_ID_is_up_to_what_fits()
+    {
+        var database = TestCluster.NewDatabase();
+        var heard = new HeardSignals();
+        await using var one = new Host(database);
+        await one.ReadAsync("B1");
+        await using var two = new Host(database, services: heard.Add);
+        await two.ReadAsync("B1");
+        await heard.MissedAsync();
+
+        for (var length = 1285; length <= 1305; length++)
+        {
+            await one.SendAsync($"t{length}", "x", new string('d', length));
+            await heard.ReachesAsync(length - 1284);
+        }
+    }
+
     [Test]
     public async Task Without_notifications_the_health_check_says_so_until_they_are_back()
     {
@@ -283,6 +302,26 @@ public class SignalTests
         Assert.That(await one.SendAsync("t1", "1", "B1"), Is.EqualTo(CommitResult.Committed));
 
         Assert.That(proxy.LostAnswers, Is.EqualTo(1));
+        await signals.ReachesAsync(1);
+        Assert.That(signals.Devices, Is.EqualTo(new[] { Host.Bob("B1") }));
+    }
+
+    /// <summary>The host that has committed it died before it told the others. The client tries again, at another one.</summary>
+    [Test]
+    public async Task D13_a_retry_of_a_commit_that_nobody_was_told_of_tells_everybody()
+    {
+        var database = TestCluster.NewDatabase();
+        var signals = new HeardSignals();
+        await using var dead = new Host(database, options => options.Notifications = false);
+        await using var one = new Host(database);
+        await one.ReadAsync("B1");
+        await using var two = new Host(database, services: signals.Add);
+        await two.ReadAsync("B1");
+        await signals.MissedAsync();
+        await dead.SendAsync("t1", "1", "B1");
+
+        Assert.That(await one.SendAsync("t1", "1", "B1"), Is.EqualTo(CommitResult.AlreadyCommitted));
+
         await signals.ReachesAsync(1);
         Assert.That(signals.Devices, Is.EqualTo(new[] { Host.Bob("B1") }));
     }

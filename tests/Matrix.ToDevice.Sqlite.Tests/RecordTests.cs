@@ -1,9 +1,9 @@
 namespace Matrix.ToDevice.Tests;
 
-/// <summary>Transaction records are appended, and moved by thousands to where they are sorted by their keys: a retry finds them in both places.</summary>
+/// <summary>Transaction records are appended, and moved together to where they are sorted by their keys: a retry finds them in both places.</summary>
 public class RecordTests
 {
-    private const int Moved = 8192, Sends = Moved + 100;
+    private const int MostRecent = 8192, MovedAtOnce = 1024, Sends = MostRecent + 100;
 
     private string _path = null!;
 
@@ -16,7 +16,7 @@ public class RecordTests
         await using (var store = SqliteStores.Open(_path))
         {
             await SendAllAsync(store, Sends);
-            Assert.That((Rows("to_device_transaction"), Rows("to_device_recent_transaction")), Is.EqualTo((Moved, Sends - Moved)));
+            Assert.That((Rows("to_device_transaction"), Rows("to_device_recent_transaction")), Is.EqualTo((MovedAtOnce, Sends - MovedAtOnce)));
             await RetryAllAsync(store);
         }
 
@@ -26,6 +26,50 @@ public class RecordTests
             await store.SendAsync("new", "new", "B1");
             Assert.That((await store.SyncAsync("B1", limit: Sends * 2)).Contents, Has.Count.EqualTo(Sends + 1));
         }
+    }
+
+    /// <summary>Neighbours together, or each would change a page of its own; and few enough that nobody waits for a commit that moves them.</summary>
+    [Test]
+    public async Task Records_are_moved_in_the_order_of_their_keys_a_part_in_a_commit()
+    {
+        using var trace = new StatementTrace(_path);
+        await using var store = SqliteStores.Open(_path);
+        await SendAllAsync(store, MostRecent);
+        await store.SendAsync("next", "x", "B1");
+        Assert.That(Rows("to_device_transaction"), Is.EqualTo(MovedAtOnce));
+        Assert.That(
+            SqliteFileView.Count(_path, $"SELECT count(*) FROM to_device_recent_transaction WHERE id <= {MostRecent} AND key < (SELECT max(key) FROM to_device_transaction)"),
+            Is.Zero);
+
+        await Task.WhenAll(Enumerable.Range(0, MostRecent).Select(n => store.SendAsync($"more{n}", "x", "B1")));
+        var moved = new List<int> { 0 };
+        foreach (var statement in trace.Take())
+        {
+            if (statement.StartsWith("INSERT INTO to_device_transaction", StringComparison.Ordinal)) moved[^1]++;
+            if (statement == "COMMIT") moved.Add(0);
+        }
+
+        Assert.That(moved, Is.All.LessThanOrEqualTo(MovedAtOnce));
+        Assert.That(moved.Sum(), Is.EqualTo(MostRecent + MovedAtOnce).And.EqualTo(Rows("to_device_transaction")));
+    }
+
+    /// <summary>Whoever comes and goes again and again makes no work of everybody else's records.</summary>
+    [Test]
+    public async Task D6_a_removal_takes_its_own_records_along_and_moves_no_others()
+    {
+        await using var store = SqliteStores.Open(_path);
+        await SendAllAsync(store, 100);
+        await using (var transaction = (await store.Transactions.BeginAsync(
+            new TransactionKey("@carol:hs1", "C1", TransactionKey.SendToDevice, "m.test", "t1"), store.Transactions.KnownRemovals, default))!)
+        {
+            await transaction.CommitAsync(default);
+        }
+
+        await store.Inbox.RemoveDeviceAsync(new DeviceAddress("@carol:hs1", "C1"), default);
+
+        while (SqliteFileView.Count(_path, "SELECT count(*) FROM to_device_removed") > 0) await TimeLimit.OneMoreTurnAsync();
+        Assert.That((Rows("to_device_transaction"), Rows("to_device_recent_transaction")), Is.EqualTo((0, 100)));
+        Assert.That(await store.SendAsync("t0", "again", "B1"), Is.EqualTo(CommitResult.AlreadyCommitted));
     }
 
     [Test]

@@ -60,7 +60,7 @@ internal sealed record Notification(
             foreach (var device in devices)
             {
                 var size = MostBytes(device);
-                if (Bytes() + size > MaxPayloadBytes) size = JsonBytes(device);
+                if (Bytes() + name.Length + size > MaxPayloadBytes) size = JsonBytes(device);
                 if (emptyBytes + name.Length + size > MaxPayloadBytes) continue;
                 if (Bytes() + name.Length + size > MaxPayloadBytes)
                 {

@@ -188,6 +188,8 @@ internal sealed class PostgreSqlWriter : IAsyncDisposable
             }
             else if (isRecorded)
             {
+                // Whoever has committed it may have died before anybody was told.
+                _committed([item]);
                 item.Succeed(CommitResult.AlreadyCommitted);
             }
             else

@@ -45,7 +45,12 @@ internal static class StatementPlans
     }
 
     /// <summary>How many buffers a statement touches, with all that the functions in it do. What it changes is rolled back.</summary>
-    public static int Buffers(DatabaseView view, string planCacheMode, string sql, int rows)
+    /// <param name="view">The database.</param>
+    /// <param name="planCacheMode">How it is planned.</param>
+    /// <param name="sql">The statement.</param>
+    /// <param name="rows">How many rows it has somewhere.</param>
+    /// <param name="meanwhile">What is done when the session has run it once, and goes on with the plans that it has made for that.</param>
+    public static int Buffers(DatabaseView view, string planCacheMode, string sql, int rows, Action? meanwhile = null)
     {
         using var connection = view.Open();
         using var command = new NpgsqlCommand($"SET plan_cache_mode = {planCacheMode}; SET jit = off", connection);
@@ -63,6 +68,7 @@ internal static class StatementPlans
             }
 
             transaction.Rollback();
+            if (run == 0) meanwhile?.Invoke();
         }
 
         TestContext.Out.WriteLine(plan);
