@@ -213,9 +213,11 @@ public class ToDeviceSync
             // Ignored users have sent so much that it is not all looked at yet.
             if (page.HasMore) continue;
 
-            // A signal can be lost, when it comes from another host: then the look after the interval finds the message.
+            // A signal can be lost, when it comes from another host: then the look after the interval finds the message. Whoever wants
+            // none does not look.
             var isTold = _inbox.SignalsEveryCommit;
-            var untilLook = isTold ? LooksEvery - (_empty.EmptyFor(device) ?? TimeSpan.Zero) : _options.SyncPollInterval;
+            var untilLook = limit == NoMessages ? remaining
+                : isTold ? LooksEvery - (_empty.EmptyFor(device) ?? TimeSpan.Zero) : _options.SyncPollInterval;
             if (untilLook <= TimeSpan.Zero) continue;
 
             var isLast = remaining <= untilLook;

@@ -93,6 +93,32 @@ public class EmptyInboxTests
         Assert.That((_time.GetUtcNow() - started).TotalSeconds, Is.EqualTo(20).Within(5));
     }
 
+    /// <summary>
+    /// The connection of a sliding sync that wants rooms and no messages: with nothing to look for, it has to sleep all the same, or it
+    /// would keep its thread, and go on when its client has gone.
+    /// </summary>
+    [TestCase(61)]
+    [TestCase(45, Description = "the minute ends while it waits")]
+    public async Task R124_who_waits_for_no_messages_sleeps_however_long_ago_the_last_look_was(int seconds)
+    {
+        _time.Advance(TimeSpan.FromSeconds(seconds));
+        var reads = _inbox.Asked.Count;
+        using var gone = new CancellationTokenSource();
+        using var waiting = WaitingSyncs.Of(_server.Services);
+        var poll = Task.Run(async () => await _server.ToDevice.WaitAsync(s_bobsPhone, default(ToDeviceExtensionRequest), TimeSpan.FromMinutes(5), gone.Token));
+        await waiting.ReachesAsync(1);
+        _time.Advance(TimeSpan.FromSeconds(20));
+
+        await gone.CancelAsync();
+        await Task.WhenAny(poll, Task.Delay(TimeLimit.OfOneWait));
+
+        // It would not end before.
+        var hasEnded = poll.IsCompleted;
+        _time.Advance(TimeSpan.FromMinutes(10));
+        Assert.That(async () => await poll, Throws.InstanceOf<OperationCanceledException>());
+        Assert.That((hasEnded, _inbox.Asked.Count - reads), Is.EqualTo((true, 0)));
+    }
+
     [Test]
     public async Task D13_the_next_sync_finds_what_was_sent([Values] bool isWaiting)
     {
