@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Text;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -185,6 +186,42 @@ public class EmptyInboxTests
         await _alice.SendAsync("unnoticed", "@bob:hs1", "B1");
 
         Assert.That((await _bob.SyncAsync(_since)).Events, Has.Count.EqualTo(1));
+    }
+
+    /// <summary>
+    /// Another host has committed a message and handed it out, and the client, which has it, asks this one: where nothing is known of
+    /// it until it is told.
+    /// </summary>
+    [Test]
+    public async Task R52_what_a_device_says_it_has_does_not_come_again_when_this_host_is_told_of_it_late()
+    {
+        await CommitUnnoticedAsync();
+        _isSignalled = false;
+        var has = (await _bob.SyncAsync(_since)).NextBatch;
+        _isSignalled = true;
+        // Both wait when the calls return: there is nothing to ask.
+        var poll = _server.ToDevice.NextAsync(s_bobsPhone, has, TimeSpan.FromMinutes(5), default).AsTask();
+        var wait = _server.ToDevice.WaitAsync(s_bobsPhone, has, TimeSpan.FromMinutes(5), default).AsTask();
+
+        _server.Services.GetRequiredService<IInboxSignals>().MessagesArrived(s_bobsPhone);
+
+        await _alice.SendAsync("t1", "@bob:hs1", "B1", """{"n":1}""");
+        using var batch = await poll;
+        Assert.That(await wait, Is.True);
+        Assert.That(batch.Events.Select(message => Encoding.UTF8.GetString(message.Content.Span)), Is.EqualTo(new[] { """{"n":1}""" }));
+    }
+
+    [Test]
+    public async Task D25_a_wait_that_is_woken_does_not_acknowledge_what_was_acknowledged_before_it()
+    {
+        var acknowledged = _inbox.Acknowledged;
+        // It waits when the call returns: there is nothing to ask.
+        var poll = _server.ToDevice.NextAsync(s_bobsPhone, _since, TimeSpan.FromMinutes(5), default).AsTask();
+
+        await _alice.SendAsync("t1", "@bob:hs1", "B1");
+
+        using var batch = await poll;
+        Assert.That((batch.Events.Count, _inbox.Acknowledged), Is.EqualTo((1, acknowledged)));
     }
 
     /// <summary>Here the store is this host's own: it tells by itself.</summary>
