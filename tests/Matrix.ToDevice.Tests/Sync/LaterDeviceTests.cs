@@ -57,19 +57,15 @@ public class LaterDeviceTests
     [Test]
     public async Task D6_D13_a_removed_device_that_stops_waiting_takes_no_wake_up_from_a_later_one()
     {
-        var removing = false;
-        var (noticed, go, waits) = (new TaskCompletionSource(), new TaskCompletionSource(), new TaskCompletionSource());
+        var (reads, go, waits) = (new TaskCompletionSource(), new TaskCompletionSource(), new TaskCompletionSource());
         Inbox.AfterRead = async _ =>
         {
-            if (!removing) return;
-            if (noticed.TrySetResult()) await go.Task;
+            if (reads.TrySetResult()) await go.Task;
             else waits.TrySetResult();
         };
         var earlier = WaitAsync();
-        await _waiting.ReachesAsync(1);
-        removing = true;
+        await reads.Task;
         await _server.LogoutAsync("@bob:hs1", "B1");
-        await noticed.Task;
 
         var later = _server.Login("@bob:hs1", "B1").SyncAsync(timeout: LongTime);
         await waits.Task;
