@@ -213,10 +213,10 @@ public class ToDeviceSync
             if (page.HasMore) continue;
 
             // A signal can be lost, when it comes from another host: then the look after the interval finds the message. Whoever wants
-            // none does not look.
+            // none does not look: what was found once stays as old as it is.
             var isTold = _inbox.SignalsEveryCommit;
-            var untilLook = limit == NoMessages ? remaining
-                : isTold ? LooksEvery - (_empty.EmptyFor(device) ?? TimeSpan.Zero) : _options.SyncPollInterval;
+            var untilLook = !isTold ? _options.SyncPollInterval
+                : limit == NoMessages ? LooksEvery : LooksEvery - (_empty.EmptyFor(device) ?? TimeSpan.Zero);
             if (untilLook <= TimeSpan.Zero) continue;
 
             var isLast = remaining <= untilLook;
