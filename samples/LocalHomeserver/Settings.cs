@@ -1,4 +1,3 @@
-using System.Data.Common;
 using System.Globalization;
 using Matrix.ToDevice;
 using Microsoft.Extensions.Configuration.Memory;
@@ -131,7 +130,7 @@ internal sealed record Settings(
             // in a session that would have to be cleared.
             var text = new NpgsqlConnectionStringBuilder(PostgreSql) { TargetSessionAttributes = null, NoResetOnClose = true };
             // The server plans each statement once for each connection, unless the text says something else: a pooler may mix them up.
-            if (!new DbConnectionStringBuilder { ConnectionString = PostgreSql }.ContainsKey("Max Auto Prepare")) text.MaxAutoPrepare = 100;
+            if (!text.ShouldSerialize("Max Auto Prepare")) text.MaxAutoPrepare = 100;
             var dataSource = NpgsqlDataSource.Create(text);
             return dataSource is NpgsqlMultiHostDataSource several ? several.WithTargetSession(TargetSessionAttributes.Primary) : dataSource;
         }

@@ -13,8 +13,9 @@ public interface IDeviceInbox
     /// <summary>
     /// Whether, at this moment, this host learns of every commit to an inbox, whoever makes it: the store calls <see cref="IInboxSignals"/>
     /// for each, because it makes all of them itself, or a channel between the hosts is known to work. Then an inbox that was found empty
-    /// is not asked again until something has come, and a waiting sync sleeps until it is woken (D25). By default, false: every sync asks,
-    /// and a waiting one every so often (D13).
+    /// is not asked again until something has come, and a waiting sync sleeps until it is woken (D25). When it becomes true again, and a signal
+    /// may have been lost meanwhile, the store calls <see cref="IInboxSignals.Missed"/>. By default, false: every sync asks, and a waiting one
+    /// every so often (D13).
     /// </summary>
     bool SignalsEveryCommit => false;
 

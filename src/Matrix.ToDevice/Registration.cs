@@ -42,6 +42,25 @@ internal sealed class Registration(IServiceCollection services)
             .All(service => service.Lifetime == ServiceLifetime.Singleton || service == SendToDeviceServiceCollectionExtensions.Sync);
     }
 
+    /// <summary>
+    /// Whether the container agrees: a host that is put together of parts may have copied what was registered, and changed it in the copy.
+    /// </summary>
+    public static bool IsSameInEachScope(IServiceProvider provider)
+    {
+        var (one, other) = (provider.CreateAsyncScope(), provider.CreateAsyncScope());
+        try
+        {
+            return s_ofRequests.All(type => one.ServiceProvider.GetService(type) is var part
+                && (part?.GetType() == typeof(ToDeviceSync) || ReferenceEquals(part, other.ServiceProvider.GetService(type))));
+        }
+        finally
+        {
+            // There is something to dispose only when it does not, and only once.
+            one.DisposeAsync().AsTask().GetAwaiter().GetResult();
+            other.DisposeAsync().AsTask().GetAwaiter().GetResult();
+        }
+    }
+
     public static void Require<TService>(IServiceProvider provider, string caller, string call)
     {
         if (!provider.GetRequiredService<IServiceProviderIsService>().IsService(typeof(TService)))

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace Matrix.ToDevice.Tests;
@@ -326,6 +327,31 @@ public class SignalTests
         Assert.That(signals.Devices, Is.EqualTo(new[] { Host.Bob("B1") }));
     }
 
+    /// <summary>The other hosts hear, and know of nothing that they have not heard.</summary>
+    [Test]
+    public async Task D25_after_a_notification_that_failed_the_next_one_makes_everybody_look()
+    {
+        var database = TestCluster.NewDatabase();
+        using var proxy = new TestProxy(TestCluster.Cluster.Port);
+        var (log, signals) = (new CapturedLog(), new HeardSignals());
+        await using var one = new Host($"{database};Port={proxy.Port}", services: builder => log.AddTo(builder, LogLevel.Warning));
+        await one.ReadAsync("B1");
+        await using var two = new Host(database, services: signals.Add);
+        await two.ReadAsync("B1");
+        await signals.MissedAsync();
+        proxy.Cut("pg_notify");
+        await one.SendAsync("t1", "1", "B1");
+        while (!log.Entries.Any(entry => entry.Text.StartsWith("Other hosts were not notified", StringComparison.Ordinal))) await TimeLimit.OneMoreTurnAsync();
+        var before = signals.TimesMissed;
+
+        proxy.Mend();
+        await one.SendAsync("t2", "2", "B2");
+        await signals.ReachesAsync(1);
+
+        Assert.That(signals.Devices, Is.EqualTo(new[] { Host.Bob("B2") }));
+        Assert.That(signals.TimesMissed, Is.GreaterThan(before));
+    }
+
     private static async Task SignalsAsync(Host host, bool expected)
     {
         while (host.Inbox.SignalsEveryCommit != expected) await TimeLimit.OneMoreTurnAsync();
@@ -394,6 +420,7 @@ public class SignalTests
         private readonly List<DeviceAddress> _devices = [], _removed = [];
         private readonly TaskCompletionSource _missed = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private int _timesMissed;
 
         public IReadOnlyList<DeviceAddress> Devices { get { lock (_lock) return [.. _devices]; } }
         public IReadOnlyList<DeviceAddress> Removed { get { lock (_lock) return [.. _removed]; } }
@@ -421,7 +448,13 @@ public class SignalTests
 
         public void DeviceRemoved(DeviceAddress device) => Note(_removed, device);
 
-        public void Missed() => _missed.TrySetResult();
+        public int TimesMissed => Volatile.Read(ref _timesMissed);
+
+        public void Missed()
+        {
+            Interlocked.Increment(ref _timesMissed);
+            _missed.TrySetResult();
+        }
 
         private void Note(List<DeviceAddress> list, DeviceAddress device)
         {

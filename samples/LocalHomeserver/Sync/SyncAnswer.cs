@@ -31,8 +31,9 @@ internal sealed class SyncAnswer(
 
         using (news.Messages)
         {
-            // The device may have been logged out while it waited, and another one may have its ID by now (D6).
-            if (waits) await Caller.BindAsync(context);
+            // The device may have been logged out while it waited, or while its request's body came, as slowly as its sender liked; and
+            // another one may have its ID by now (D6).
+            if (waits || HttpMethods.IsPost(context.Request.Method)) await Caller.BindAsync(context);
             handOuts.Note(device, news.Messages);
             context.Response.ContentType = "application/json";
             await context.Response.StartAsync(aborted);

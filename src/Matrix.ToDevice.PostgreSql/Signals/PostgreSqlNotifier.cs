@@ -106,7 +106,8 @@ internal sealed class PostgreSqlNotifier : IAsyncDisposable
             }
             catch (Exception exception)
             {
-                // They are hints; whoever waits looks by itself now and then.
+                // Whoever hears the next one looks for what this one has not said (D25): until then, they look by themselves now and then.
+                lock (_lock) _presence |= presence | Presence.Answers;
                 Log.NotNotified(_logger, exception);
             }
 

@@ -37,19 +37,15 @@ internal sealed class EmptyInboxes(TimeProvider time)
     }
 
     /// <summary>To be called when the look has found nothing.</summary>
-    public void Remember(Look look) => look.FoundNothing(time.GetTimestamp());
+    /// <param name="look">The look.</param>
+    /// <param name="has">What was deleted before it, as the device has it.</param>
+    public void Remember(Look look, InboxPosition has) => look.FoundNothing(time.GetTimestamp(), has);
 
     /// <summary>How long ago the inbox was found empty; null when something may have come since, or nobody has looked lately.</summary>
-    public TimeSpan? EmptyFor(DeviceAddress device)
-    {
-        Look? look;
-        lock (_lock)
-        {
-            if (!_recent.TryGetValue(device, out look)) _older.TryGetValue(device, out look);
-        }
+    public TimeSpan? EmptyFor(DeviceAddress device) => Find(device) is { } look ? time.GetElapsedTime(look.At) : null;
 
-        return look is { HasFoundNothing: true } ? time.GetElapsedTime(look.At) : null;
-    }
+    /// <summary>Whether it was found empty when this had been deleted.</summary>
+    public bool WasEmptyWithout(DeviceAddress device, InboxPosition has) => Find(device)?.Has == has;
 
     /// <summary>Something has come.</summary>
     public void Forget(DeviceAddress device)
@@ -85,6 +81,17 @@ internal sealed class EmptyInboxes(TimeProvider time)
         }
     }
 
+    private Look? Find(DeviceAddress device)
+    {
+        Look? look;
+        lock (_lock)
+        {
+            if (!_recent.TryGetValue(device, out look)) _older.TryGetValue(device, out look);
+        }
+
+        return look is { HasFoundNothing: true } ? look : null;
+    }
+
     /// <summary>One read of an inbox.</summary>
     internal sealed class Look
     {
@@ -92,10 +99,11 @@ internal sealed class EmptyInboxes(TimeProvider time)
 
         public bool HasFoundNothing => _hasFoundNothing;
         public long At { get; private set; }
+        public InboxPosition Has { get; private set; }
 
-        public void FoundNothing(long at)
+        public void FoundNothing(long at, InboxPosition has)
         {
-            At = at;
+            (At, Has) = (at, has);
             _hasFoundNothing = true;
         }
     }

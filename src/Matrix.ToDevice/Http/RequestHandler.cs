@@ -11,7 +11,7 @@ namespace Matrix.ToDevice;
 internal sealed class RequestHandler<THandler>(IServiceProvider services)
     where THandler : class
 {
-    private readonly bool _isOneForAll = Registration.IsOneForAllRequests(services);
+    private volatile bool _isOneForAll = Registration.IsOneForAllRequests(services);
     private THandler? _shared;
 
     public THandler Of(HttpContext context)
@@ -21,6 +21,12 @@ internal sealed class RequestHandler<THandler>(IServiceProvider services)
             return context.RequestServices.GetRequiredService<THandler>();
 
         // Made at the first request, as it always was. Made twice at once, either serves.
-        return _shared ??= services.GetRequiredService<THandler>();
+        return _shared ?? Share(context);
+    }
+
+    private THandler Share(HttpContext context)
+    {
+        _isOneForAll = Registration.IsSameInEachScope(services);
+        return _isOneForAll ? _shared = services.GetRequiredService<THandler>() : context.RequestServices.GetRequiredService<THandler>();
     }
 }

@@ -70,8 +70,8 @@ public class ToDeviceSync
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
 
-        var position = await AcknowledgeAsync(device, since, cancellationToken);
-        var page = await ReadOrWaitAsync(device, limit, _options.SyncMaxBytes, timeout, cancellationToken);
+        var position = Parse(device, since);
+        var page = await ReadOrWaitAsync(device, position, limit, _options.SyncMaxBytes, timeout, cancellationToken);
         if (page.Messages.Count > 0)
         {
             position = page.Messages[^1].Position;
@@ -102,7 +102,7 @@ public class ToDeviceSync
             return await NextAsync(device, request.Since, Math.Min(request.Limit, _options.SyncLimit), timeout, cancellationToken);
 
         // A token that acknowledges nothing: a host that writes it all the same loses no message.
-        var page = await ReadOrWaitAsync(device, NoMessages, maxBytes: 1, timeout, cancellationToken);
+        var page = await ReadOrWaitAsync(device, InboxPosition.Start, NoMessages, maxBytes: 1, timeout, cancellationToken);
         return new ToDeviceBatch(page, SyncToken.Format(device, InboxPosition.Start));
     }
 
@@ -122,9 +122,8 @@ public class ToDeviceSync
     /// </exception>
     public virtual async ValueTask<bool> WaitAsync(DeviceAddress device, string? since, TimeSpan timeout, CancellationToken cancellationToken)
     {
-        await AcknowledgeAsync(device, since, cancellationToken);
         // Whether there is a message, not what it holds: no more of it is read than has to be.
-        using var page = await ReadOrWaitAsync(device, limit: 1, maxBytes: 1, timeout, cancellationToken);
+        using var page = await ReadOrWaitAsync(device, Parse(device, since), limit: 1, maxBytes: 1, timeout, cancellationToken);
         return page.Messages.Count > 0;
     }
 
@@ -144,7 +143,7 @@ public class ToDeviceSync
         if (request.IsEnabled) return await WaitAsync(device, request.Since, timeout, cancellationToken);
 
         // It takes its time: whoever waits for the first of several things would end at once, and be asked again at once.
-        using var page = await ReadOrWaitAsync(device, NoMessages, maxBytes: 1, timeout, cancellationToken);
+        using var page = await ReadOrWaitAsync(device, InboxPosition.Start, NoMessages, maxBytes: 1, timeout, cancellationToken);
         return false;
     }
 
@@ -175,32 +174,32 @@ public class ToDeviceSync
         foreach (var deviceId in deviceIds) await RemoveDeviceAsync(new DeviceAddress(userId, deviceId), cancellationToken);
     }
 
-    /// <summary>Deletes what the token says the device has; the result is the token's position.</summary>
-    private async ValueTask<InboxPosition> AcknowledgeAsync(DeviceAddress device, string? since, CancellationToken cancellationToken)
+    /// <summary>Up to where the device says that it has its messages.</summary>
+    private static InboxPosition Parse(DeviceAddress device, string? since)
     {
         if (string.IsNullOrEmpty(since)) return InboxPosition.Start;
-        if (!SyncToken.TryParse(since, device, out var position))
-            throw new ToDeviceErrorException(ToDeviceError.InvalidParam("since is not a token of this device"));
-        // Of an inbox that is empty, nothing is left to delete.
-        if (position.Sequence > 0 && EmptyFor(device) is null)
-            _metrics.Acknowledged(await _inbox.AcknowledgeAsync(device, position, cancellationToken));
-        return position;
+        return SyncToken.TryParse(since, device, out var position)
+            ? position
+            : throw new ToDeviceErrorException(ToDeviceError.InvalidParam("since is not a token of this device"));
     }
 
     private async ValueTask<InboxPage> ReadOrWaitAsync(
-        DeviceAddress device, int limit, int maxBytes, TimeSpan timeout, CancellationToken cancellationToken)
+        DeviceAddress device, InboxPosition has, int limit, int maxBytes, TimeSpan timeout, CancellationToken cancellationToken)
     {
-        if (timeout <= TimeSpan.Zero) return await ReadAsync(device, limit, maxBytes, cancellationToken);
+        if (timeout <= TimeSpan.Zero) return await ReadAsync(device, has, isDeleted: false, limit, maxBytes, cancellationToken) ?? InboxPage.Empty;
 
         if (timeout > _options.MaxSyncTimeout) timeout = _options.MaxSyncTimeout;
         var started = _time.GetTimestamp();
         using var subscription = _signals.Subscribe(device);
         using var waiting = _metrics.Waiting();
+        var isDeleted = false;
         while (!subscription.IsDeviceRemoved)
         {
             // The signal is taken before the read, so that a message that arrives between the two ends the wait (D13).
             var signal = subscription.NextSignal;
-            var page = await ReadAsync(device, limit, maxBytes, cancellationToken);
+            var found = await ReadAsync(device, has, isDeleted, limit, maxBytes, cancellationToken);
+            isDeleted = isDeleted || found is not null || _empty.WasEmptyWithout(device, has);
+            var page = found ?? InboxPage.Empty;
             if (subscription.IsDeviceRemoved)
             {
                 // What is there now is for a later device of this ID (D6).
@@ -214,9 +213,11 @@ public class ToDeviceSync
             // Ignored users have sent so much that it is not all looked at yet.
             if (page.HasMore) continue;
 
-            // A signal can be lost, when it comes from another host: then the look after the interval finds the message.
+            // A signal can be lost, when it comes from another host: then the look after the interval finds the message. Whoever wants
+            // none does not look: what was found once stays as old as it is.
             var isTold = _inbox.SignalsEveryCommit;
-            var untilLook = isTold ? LooksEvery - (_empty.EmptyFor(device) ?? TimeSpan.Zero) : _options.SyncPollInterval;
+            var untilLook = !isTold ? _options.SyncPollInterval
+                : limit == NoMessages ? LooksEvery : LooksEvery - (_empty.EmptyFor(device) ?? TimeSpan.Zero);
             if (untilLook <= TimeSpan.Zero) continue;
 
             var isLast = remaining <= untilLook;
@@ -232,16 +233,20 @@ public class ToDeviceSync
         return InboxPage.Empty;
     }
 
-    /// <summary>Reads what the device has not, unless it is known that there is nothing.</summary>
-    private async ValueTask<InboxPage> ReadAsync(DeviceAddress device, int limit, int maxBytes, CancellationToken cancellationToken)
+    /// <summary>Deletes what the device says it has, and reads what it has not; null, and neither, when it is known that there is nothing.</summary>
+    private async ValueTask<InboxPage?> ReadAsync(
+        DeviceAddress device, InboxPosition has, bool isDeleted, int limit, int maxBytes, CancellationToken cancellationToken)
     {
-        if (limit == NoMessages || EmptyFor(device) is not null) return InboxPage.Empty;
+        if (limit == NoMessages || EmptyFor(device) is not null) return null;
+
+        // Nothing is read without that: what this host is told of late, the device may have got from another one, and would get again.
+        if (has.Sequence > 0 && !isDeleted) _metrics.Acknowledged(await _inbox.AcknowledgeAsync(device, has, cancellationToken));
 
         var look = _inbox.SignalsEveryCommit ? _empty.Begin(device) : null;
         // Always from the start: what the device has is deleted, so the start is the first message that it has not. A
         // token that named a place to read from could skip messages when it lies ahead of the store (D11).
         var page = await _visible.ReadAsync(device, limit, maxBytes, cancellationToken);
-        if (look is not null && page.Messages.Count == 0 && !page.HasMore) _empty.Remember(look);
+        if (look is not null && page.Messages.Count == 0 && !page.HasMore) _empty.Remember(look, has);
         return page;
     }
 

@@ -2,6 +2,8 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
 
 namespace LocalHomeserver.Tests;
 
@@ -57,6 +59,19 @@ internal sealed class SettingsTests
     {
         using var app = Program.Build([]);
         Assert.That(app.Configuration["urls"], Is.EqualTo("http://localhost:8008"));
+    }
+
+    [TestCase("", 100)]
+    [TestCase(";Max Auto Prepare=0", 0)]
+    [TestCase(";MaxAutoPrepare=0", 0)]
+    [TestCase(";max auto prepare=7", 7)]
+    public void The_connection_string_says_however_it_is_spelled_whether_statements_are_prepared(string said, int expected)
+    {
+        using var app = Program.Build(["--Store", "postgresql", PostgreSql.Setting, "Host=127.0.0.1;Port=1" + said]);
+
+        var text = app.Services.GetRequiredService<NpgsqlDataSource>().ConnectionString;
+
+        Assert.That(new NpgsqlConnectionStringBuilder(text).MaxAutoPrepare, Is.EqualTo(expected));
     }
 
     [Test]

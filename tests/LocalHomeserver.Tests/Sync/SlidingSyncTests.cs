@@ -1,3 +1,5 @@
+using System.Net;
+using System.Text;
 using System.Text.Json;
 
 namespace LocalHomeserver.Tests;
@@ -191,6 +193,28 @@ internal sealed class SlidingSyncTests(string store) : HomeserverTests(store)
         (await poll).IsError(401, "M_UNKNOWN_TOKEN");
     }
 
+    /// <summary>The token was good when the request began; its body takes as long as its sender likes.</summary>
+    [TestCaseSource(nameof(Paths))]
+    public async Task D6_a_request_from_before_a_logout_gets_no_mail_of_a_later_device(SlidingPath path)
+    {
+        using var http = new HttpClient(new SocketsHttpHandler { Expect100ContinueTimeout = TimeSpan.FromMinutes(1) });
+        using var request = new HttpRequestMessage(HttpMethod.Post, Server.Url + path.Path);
+        request.Headers.Authorization = new("Bearer", _phone.Token);
+        request.Headers.ExpectContinue = true;
+        TestDevice later = null!;
+        request.Content = new LateContent($$"""{"extensions":{"{{path.ToDevice}}":{"enabled":true } } }""", async () =>
+        {
+            await _phone.LogoutAsync();
+            later = await Server.LoginAsync(_phone.UserId, "PHONE");
+            await _sender.SendAsync(later, "for the later one");
+        });
+
+        using var response = await http.SendAsync(request);
+
+        (await Reply.ReadAsync(response)).IsError(401, "M_UNKNOWN_TOKEN");
+        Assert.That((await later.SyncAsync()).Texts, Is.EqualTo(new[] { "for the later one" }));
+    }
+
     [TestCaseSource(nameof(Paths))]
     public async Task A_server_that_stops_ends_its_long_polls(SlidingPath path)
     {
@@ -367,5 +391,21 @@ internal sealed class SlidingSyncTests(string store) : HomeserverTests(store)
         (await Server.SendAsync("POST", path.Path.ToUpperInvariant(), "{}", _phone.Token)).IsError(404, "M_UNRECOGNIZED");
         Assert.That((await Server.SendAsync("OPTIONS", path.Path, "not JSON", "nonsense")).Status, Is.EqualTo(200));
         (await Server.SendAsync("POST", path.Path, $$"""{"a":"{{new string('x', 1024 * 1024)}}"}""", _phone.Token)).IsError(413, "M_TOO_LARGE");
+    }
+
+    /// <summary>A body that comes when something has been done, which is when the server has asked for it.</summary>
+    private sealed class LateContent(string text, Func<Task> before) : HttpContent
+    {
+        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
+        {
+            await before();
+            await stream.WriteAsync(Encoding.UTF8.GetBytes(text));
+        }
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = Encoding.UTF8.GetByteCount(text);
+            return true;
+        }
     }
 }

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Moq;
 
@@ -36,6 +37,28 @@ public class RequestServicesTests
         }
 
         Assert.That(server.Services.GetRequiredService<Made>().Count, Is.EqualTo(3));
+    }
+
+    /// <summary>A host that is put together of parts: the module was added to one of them, and the whole has registrations of its own.</summary>
+    [Test]
+    public async Task What_each_request_has_for_itself_is_made_for_each_also_when_it_was_registered_in_a_copy()
+    {
+        await using var server = await TestHomeserver.StartAsync(builder =>
+        {
+            var part = new ServiceCollection();
+            part.AddSendToDevice();
+            builder.Services.Replace(part.Single(service => service.ServiceType.Name == "Registration"));
+            builder.Services.AddScoped<RequestsOwn>().AddSingleton<Made>();
+            s_ofRequests["auth"](builder);
+        });
+        var alice = server.Login("@alice:hs1", "A1");
+        (await alice.SendAsync("t0", "@bob:hs1", "B1")).ShouldBeAccepted();
+        var made = server.Services.GetRequiredService<Made>();
+        var before = made.Count;
+
+        for (var n = 1; n <= 3; n++) (await alice.SendAsync($"t{n}", "@bob:hs1", "B1")).ShouldBeAccepted();
+
+        Assert.That(made.Count - before, Is.EqualTo(3));
     }
 
     /// <summary>As a server of several tenants does, each of which has services of its own.</summary>

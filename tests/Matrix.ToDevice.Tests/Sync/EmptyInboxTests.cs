@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Text;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -93,6 +94,32 @@ public class EmptyInboxTests
         Assert.That((_time.GetUtcNow() - started).TotalSeconds, Is.EqualTo(20).Within(5));
     }
 
+    /// <summary>
+    /// The connection of a sliding sync that wants rooms and no messages: with nothing to look for, it has to sleep all the same, or it
+    /// would keep its thread, and go on when its client has gone.
+    /// </summary>
+    [TestCase(61)]
+    [TestCase(45, Description = "the minute ends while it waits")]
+    public async Task R124_who_waits_for_no_messages_sleeps_however_long_ago_the_last_look_was(int seconds)
+    {
+        _time.Advance(TimeSpan.FromSeconds(seconds));
+        var reads = _inbox.Asked.Count;
+        using var gone = new CancellationTokenSource();
+        using var waiting = WaitingSyncs.Of(_server.Services);
+        var poll = Task.Run(async () => await _server.ToDevice.WaitAsync(s_bobsPhone, default(ToDeviceExtensionRequest), TimeSpan.FromMinutes(5), gone.Token));
+        await waiting.ReachesAsync(1);
+        _time.Advance(TimeSpan.FromSeconds(20));
+
+        await gone.CancelAsync();
+        await Task.WhenAny(poll, Task.Delay(TimeLimit.OfOneWait));
+
+        // It would not end before.
+        var hasEnded = poll.IsCompleted;
+        _time.Advance(TimeSpan.FromMinutes(10));
+        Assert.That(async () => await poll, Throws.InstanceOf<OperationCanceledException>());
+        Assert.That((hasEnded, _inbox.Asked.Count - reads), Is.EqualTo((true, 0)));
+    }
+
     [Test]
     public async Task D13_the_next_sync_finds_what_was_sent([Values] bool isWaiting)
     {
@@ -159,6 +186,42 @@ public class EmptyInboxTests
         await _alice.SendAsync("unnoticed", "@bob:hs1", "B1");
 
         Assert.That((await _bob.SyncAsync(_since)).Events, Has.Count.EqualTo(1));
+    }
+
+    /// <summary>
+    /// Another host has committed a message and handed it out, and the client, which has it, asks this one: where nothing is known of
+    /// it until it is told.
+    /// </summary>
+    [Test]
+    public async Task R52_what_a_device_says_it_has_does_not_come_again_when_this_host_is_told_of_it_late()
+    {
+        await CommitUnnoticedAsync();
+        _isSignalled = false;
+        var has = (await _bob.SyncAsync(_since)).NextBatch;
+        _isSignalled = true;
+        // Both wait when the calls return: there is nothing to ask.
+        var poll = _server.ToDevice.NextAsync(s_bobsPhone, has, TimeSpan.FromMinutes(5), default).AsTask();
+        var wait = _server.ToDevice.WaitAsync(s_bobsPhone, has, TimeSpan.FromMinutes(5), default).AsTask();
+
+        _server.Services.GetRequiredService<IInboxSignals>().MessagesArrived(s_bobsPhone);
+
+        await _alice.SendAsync("t1", "@bob:hs1", "B1", """{"n":1}""");
+        using var batch = await poll;
+        Assert.That(await wait, Is.True);
+        Assert.That(batch.Events.Select(message => Encoding.UTF8.GetString(message.Content.Span)), Is.EqualTo(new[] { """{"n":1}""" }));
+    }
+
+    [Test]
+    public async Task D25_a_wait_that_is_woken_does_not_acknowledge_what_was_acknowledged_before_it()
+    {
+        var acknowledged = _inbox.Acknowledged;
+        // It waits when the call returns: there is nothing to ask.
+        var poll = _server.ToDevice.NextAsync(s_bobsPhone, _since, TimeSpan.FromMinutes(5), default).AsTask();
+
+        await _alice.SendAsync("t1", "@bob:hs1", "B1");
+
+        using var batch = await poll;
+        Assert.That((batch.Events.Count, _inbox.Acknowledged), Is.EqualTo((1, acknowledged)));
     }
 
     /// <summary>Here the store is this host's own: it tells by itself.</summary>
