@@ -13,7 +13,7 @@ public class AllocationTests
 
     [TestCase(1, 610)]
     [TestCase(20, 780)]
-    [TestCase(250, 2900)]
+    [TestCase(250, 3600)]
     public async Task A_send_allocates_little_and_less_for_each_target(int targets, int bound)
     {
         await using var call = new EndpointCall(targets);
