@@ -7,7 +7,7 @@ namespace Matrix.ToDevice;
 /// </summary>
 /// <remarks>
 /// A signal is a hint and the store is the truth: one too many costs a read, one too few costs latency, never a message
-/// (D13). Returns at once, from any thread.
+/// (D13). Returns at once, from any thread, and throws nothing.
 /// </remarks>
 public interface IInboxSignals
 {

@@ -79,7 +79,8 @@ public sealed class SendToDeviceOptions
 
     /// <summary>
     /// How often a waiting sync looks into the store by itself: the bound on the delay of a message whose wake-up was
-    /// lost. Six times less often while <see cref="IDeviceInbox.SignalsEveryCommit"/> (D25). Default: 10 seconds (D13).
+    /// lost. Six times less often, up to a minute, while <see cref="IDeviceInbox.SignalsEveryCommit"/> (D25); then an inbox
+    /// that was found empty is not read for as long either. Default: 10 seconds (D13).
     /// </summary>
     public TimeSpan SyncPollInterval { get; set; } = TimeSpan.FromSeconds(10);
 

@@ -8,6 +8,7 @@ public class ToDeviceSync
 {
     // While every commit is signalled, a wait looks so many times less often: for what a host has committed just before it died.
     private const int RarelyLooks = 6;
+    private static readonly TimeSpan s_rarely = TimeSpan.FromMinutes(1);
 
     // The limit of a wait that no message ends, only its time or the end of the device.
     private const int NoMessages = 0;
@@ -254,5 +255,11 @@ public class ToDeviceSync
     private TimeSpan? EmptyFor(DeviceAddress device) =>
         _inbox.SignalsEveryCommit && _empty.EmptyFor(device) is { } age && age < LooksEvery ? age : null;
 
-    private TimeSpan LooksEvery => RarelyLooks * _options.SyncPollInterval;
+    // Not for longer than a minute, unless that is the interval: who has raised it has not asked for six times as much.
+    private TimeSpan LooksEvery => _options.SyncPollInterval switch
+    {
+        var interval when interval <= s_rarely / RarelyLooks => RarelyLooks * interval,
+        var interval when interval <= s_rarely => s_rarely,
+        var interval => interval,
+    };
 }

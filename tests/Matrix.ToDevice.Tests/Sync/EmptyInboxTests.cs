@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
 
 namespace Matrix.ToDevice.Tests;
 
@@ -118,6 +119,25 @@ public class EmptyInboxTests
         _time.Advance(TimeSpan.FromMinutes(10));
         Assert.That(async () => await poll, Throws.InstanceOf<OperationCanceledException>());
         Assert.That((hasEnded, _inbox.Asked.Count - reads), Is.EqualTo((true, 0)));
+    }
+
+    /// <summary>How long nobody looks is six times the interval, up to a minute, or the interval; however long that is.</summary>
+    [TestCase(5, 29, 31)]
+    [TestCase(30, 59, 61)]
+    [TestCase(300, 299, 301)]
+    [TestCase(922_337_203_685, 3600, null)]
+    public async Task D13_nobody_is_blind_for_longer_than_the_host_has_said(long interval, int known, int? read)
+    {
+        _server.Services.GetRequiredService<IOptions<SendToDeviceOptions>>().Value.SyncPollInterval = TimeSpan.FromSeconds(interval);
+        Forget();
+        await _bob.SyncAsync(_since);
+
+        _time.Advance(TimeSpan.FromSeconds(known));
+        Assert.That(await ReadsAsync(), Is.Zero);
+        if (read is null) return;
+
+        _time.Advance(TimeSpan.FromSeconds(read.Value - known));
+        Assert.That(await ReadsAsync(), Is.EqualTo(1));
     }
 
     [Test]
