@@ -17,7 +17,7 @@ internal static class HttpBench
         [("send a", 60_000), ("send b", 15_000), ("send c", 1_500), ("empty sync", 60_000), ("page of 100", 15_000)];
 
     // Of the sample, which does more for each of them.
-    private static readonly (string Name, int Requests)[] s_sampleRequests = [("send a", 20_000), ("empty sync", 20_000)];
+    private static readonly (string Name, int Requests)[] s_sampleRequests = [("send a", 20_000), ("send b", 5_000), ("send c", 500), ("empty sync", 20_000)];
 
     /// <param name="rounds">How often each server is measured.</param>
     /// <param name="picture">The SVG file to draw; null for none.</param>
