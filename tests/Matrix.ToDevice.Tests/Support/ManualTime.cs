@@ -16,6 +16,12 @@ internal sealed class ManualTime : TimeProvider
         }
     }
 
+    /// <summary>Whether something waits for so long from now, to the second.</summary>
+    public bool HasTimerIn(TimeSpan time)
+    {
+        lock (_lock) return _timers.Any(timer => Math.Abs((timer.Due - _now - time).TotalSeconds) < 1);
+    }
+
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
     public override DateTimeOffset GetUtcNow()
