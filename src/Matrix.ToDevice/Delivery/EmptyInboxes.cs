@@ -7,30 +7,30 @@ namespace Matrix.ToDevice;
 internal sealed class EmptyInboxes(TimeProvider time)
 {
     // What is kept of devices: as much as a few thousand idle connections take. Any text may be an ID (R71), and those of usual length are.
-    private const int MaxDevices = 50_000, MaxIdCharacters = 300;
+    private const int MaxDevices = 100_000, MaxIdCharacters = 300;
 
     private static readonly TimeSpan s_turn = TimeSpan.FromMinutes(1);
 
     private readonly Lock _lock = new();
-    private Dictionary<DeviceAddress, Look> _recent = [], _older = [];
+    private readonly Dictionary<DeviceAddress, Look> _looks = [];
     private long _turned = time.GetTimestamp();
 
     /// <summary>To be called before an inbox is read: what is signalled from here on makes the look void.</summary>
     public Look Begin(DeviceAddress device)
     {
-        var look = new Look();
+        var look = new Look(time.GetTimestamp());
         if (device.UserId.Length + device.DeviceId.Length > MaxIdCharacters) return look;
 
         lock (_lock)
         {
-            // Who has not come for some time is forgotten.
-            if (_recent.Count >= MaxDevices || time.GetElapsedTime(_turned) >= s_turn)
+            if (_looks.Count >= MaxDevices) _looks.Clear();
+            if (time.GetElapsedTime(_turned, look.BeganAt) >= s_turn)
             {
-                (_older, _recent) = (_recent, []);
-                _turned = time.GetTimestamp();
+                ForgetOlder();
+                _turned = look.BeganAt;
             }
 
-            _recent[device] = look;
+            _looks[device] = look;
         }
 
         return look;
@@ -52,8 +52,7 @@ internal sealed class EmptyInboxes(TimeProvider time)
     {
         lock (_lock)
         {
-            _recent.Remove(device);
-            _older.Remove(device);
+            _looks.Remove(device);
         }
     }
 
@@ -62,12 +61,8 @@ internal sealed class EmptyInboxes(TimeProvider time)
     {
         lock (_lock)
         {
-            if (_recent.Count + _older.Count == 0) return;
-            for (var i = 0; i < messages.Count; i++)
-            {
-                _recent.Remove(messages[i].Recipient);
-                _older.Remove(messages[i].Recipient);
-            }
+            if (_looks.Count == 0) return;
+            for (var i = 0; i < messages.Count; i++) _looks.Remove(messages[i].Recipient);
         }
     }
 
@@ -76,9 +71,15 @@ internal sealed class EmptyInboxes(TimeProvider time)
     {
         lock (_lock)
         {
-            _recent.Clear();
-            _older.Clear();
+            _looks.Clear();
         }
+    }
+
+    // Who has not come for some time.
+    private void ForgetOlder()
+    {
+        foreach (var (device, look) in _looks)
+            if (look.BeganAt < _turned) _looks.Remove(device);
     }
 
     private Look? Find(DeviceAddress device)
@@ -86,17 +87,18 @@ internal sealed class EmptyInboxes(TimeProvider time)
         Look? look;
         lock (_lock)
         {
-            if (!_recent.TryGetValue(device, out look)) _older.TryGetValue(device, out look);
+            _looks.TryGetValue(device, out look);
         }
 
         return look is { HasFoundNothing: true } ? look : null;
     }
 
     /// <summary>One read of an inbox.</summary>
-    internal sealed class Look
+    internal sealed class Look(long beganAt)
     {
         private volatile bool _hasFoundNothing;
 
+        public long BeganAt => beganAt;
         public bool HasFoundNothing => _hasFoundNothing;
         public long At { get; private set; }
         public InboxPosition Has { get; private set; }

@@ -21,12 +21,14 @@ public class InMemoryCapacityTests
         var before = MemoryInUse();
         var (taken, full) = await RunAsync((MemoryLoadKind)load);
 
-        // What others in this process have come to take meanwhile is there without the store too.
+        // What others in this process have come to take meanwhile is there without the store too; what of the store is collected late
+        // is so as well.
         var share = (full - Math.Max(before, MemoryInUse())) / (double)Capacity;
+        var most = (full - before) / (double)Capacity;
         TestContext.Out.WriteLine($"{load}: {taken} sends, {share:F2} of the capacity");
         Assert.That(taken, Is.Positive);
         Assert.That(share, Is.LessThan(1.2));
-        if (((MemoryLoadKind)load).Fills) Assert.That(share, Is.GreaterThan(0.6), "it is not full before it takes about that much");
+        if (((MemoryLoadKind)load).Fills) Assert.That(most, Is.GreaterThan(0.6), "it is not full before it takes about that much");
         else Assert.That(share, Is.LessThan(0.25), "what is not used any more goes");
     }
 
