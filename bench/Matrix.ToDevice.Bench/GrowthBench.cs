@@ -130,20 +130,11 @@ internal static class GrowthBench
 
     private static ValueTask<CommitResult> CommitAsync(
         ITransactionStore transactions, IDeviceInbox inbox, string txnId, IEnumerable<ToDeviceMessage> messages) =>
-        CommitAsync(transactions, txnId, transaction => inbox.AppendAsync(transaction, [.. messages], default));
+        StoreLoad.CommitAsync(transactions, txnId, transaction => inbox.AppendAsync(transaction, [.. messages], default));
 
     private static ValueTask<CommitResult> CommitAsync(
         ITransactionStore transactions, IFederationOutbox outbox, string txnId, IEnumerable<OutboundEdu> edus) =>
-        CommitAsync(transactions, txnId, transaction => outbox.AppendAsync(transaction, [.. edus], default));
-
-    private static async ValueTask<CommitResult> CommitAsync(ITransactionStore transactions, string txnId, Func<IToDeviceTransaction, ValueTask> append)
-    {
-        var key = new TransactionKey("@sender:example.org", "SENDER", TransactionKey.SendToDevice, "m.room.encrypted", txnId);
-        await using var transaction = (await transactions.BeginAsync(key, transactions.KnownRemovals, default))!;
-        await append(transaction);
-        var result = await transaction.CommitAsync(default);
-        return result == CommitResult.Committed ? result : throw new InvalidOperationException("It was not committed.");
-    }
+        StoreLoad.CommitAsync(transactions, txnId, transaction => outbox.AppendAsync(transaction, [.. edus], default));
 
     private static async Task<T> TimeAsync<T>(List<double> times, Func<ValueTask<T>> work)
     {

@@ -43,13 +43,9 @@ internal static class InboxBench
         var content = Body.All[0].Content;
         for (var n = 0; n < messages; n += PerSend)
         {
-            var key = new TransactionKey("@sender:example.org", "SENDER", TransactionKey.SendToDevice, "m.room.encrypted", $"t{n}");
-            await using var transaction = (await transactions.BeginAsync(key, transactions.KnownRemovals, default))!;
-            await inbox.AppendAsync(
-                transaction,
-                [.. Enumerable.Range(n, PerSend).Select(id => new ToDeviceMessage(s_device, "@sender:example.org", "m.room.encrypted", content, id))],
-                default);
-            if (await transaction.CommitAsync(default) != CommitResult.Committed) throw new InvalidOperationException("It was not committed.");
+            var ids = Enumerable.Range(n, PerSend);
+            await StoreLoad.CommitAsync(transactions, $"t{n}", transaction => inbox.AppendAsync(
+                transaction, [.. ids.Select(id => new ToDeviceMessage(s_device, "@sender:example.org", "m.room.encrypted", content, id))], default));
         }
     }
 

@@ -12,6 +12,16 @@ internal static class StoreLoad
         await provider.GetRequiredService<IDeviceInbox>().RemoveDeviceAsync(new DeviceAddress("@nobody:example.org", "x"), default);
     }
 
+    /// <summary>One send.</summary>
+    public static async ValueTask<CommitResult> CommitAsync(ITransactionStore transactions, string txnId, Func<IToDeviceTransaction, ValueTask> append)
+    {
+        var key = new TransactionKey("@sender:example.org", "SENDER", TransactionKey.SendToDevice, "m.room.encrypted", txnId);
+        await using var transaction = (await transactions.BeginAsync(key, transactions.KnownRemovals, default))!;
+        await append(transaction);
+        var result = await transaction.CommitAsync(default);
+        return result == CommitResult.Committed ? result : throw new InvalidOperationException("It was not committed.");
+    }
+
     /// <param name="hosts">The services of each host; senders are spread over them.</param>
     /// <param name="body">What is sent.</param>
     /// <param name="senders">How many at once, each from a device of its own.</param>

@@ -18,74 +18,8 @@ internal static class SyncBench
         {
             using var folder = new TemporaryFolder();
             var path = folder.File("sync.db");
-            await MeasureAsync(rows, toDevice => toDevice.UseSqlite($"Data Source={path}"), () => Fill(path, rows, PerDevice));
+            await MeasureAsync(rows, toDevice => toDevice.UseSqlite($"Data Source={path}"), () => Fill(path, rows));
         }
-
-        Figures.Print("\nOne inbox. A page is its first hundred; what it held is acknowledged at once. Milliseconds.\n");
-        Figures.Print("| messages in the inbox | first page | second | acknowledge all | longest send meanwhile | sends meanwhile |");
-        Figures.Print("|---|---|---|---|---|---|");
-        foreach (var rows in s_rows[..2])
-        {
-            using var folder = new TemporaryFolder();
-            await MeasureOneInboxAsync(folder.File("inbox.db"), rows);
-        }
-    }
-
-    private static async Task MeasureOneInboxAsync(string path, int rows)
-    {
-        var services = new ServiceCollection();
-        services.AddSendToDevice().UseSqlite($"Data Source={path}");
-        await StoreLoad.CreateTablesAsync(services);
-        Fill(path, rows, rows);
-
-        await using var provider = services.BuildServiceProvider();
-        var inbox = provider.GetRequiredService<IDeviceInbox>();
-        var transactions = provider.GetRequiredService<ITransactionStore>();
-        await SendAsync(0);
-        var device = new DeviceAddress(Body.UserId(0), Body.DeviceId);
-        // Compiled with an inbox that is empty.
-        using var none = await inbox.ReadAsync(new DeviceAddress("@nobody:example.org", "x"), InboxPosition.Start, 100, int.MaxValue, default);
-        List<double> times = [];
-        for (var i = 0; i < 2; i++)
-        {
-            var start = Stopwatch.GetTimestamp();
-            using var page = await inbox.ReadAsync(device, InboxPosition.Start, 100, int.MaxValue, default);
-            times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
-        }
-
-        // The last one's send ID is its number.
-        var began = Stopwatch.GetTimestamp();
-        var acknowledgement = Task.Run(async () =>
-        {
-            await inbox.AcknowledgeAsync(device, new InboxPosition(rows, rows - 1), default);
-            times.Add(Stopwatch.GetElapsedTime(began).TotalMilliseconds);
-        });
-        var (longest, sends) = (0.0, 1);
-        while (Rows(path) > 100 || !acknowledgement.IsCompleted)
-        {
-            var start = Stopwatch.GetTimestamp();
-            await SendAsync(sends++);
-            longest = Math.Max(longest, Stopwatch.GetElapsedTime(start).TotalMilliseconds);
-        }
-
-        await acknowledgement;
-        Figures.Print("| {0:N0} | {1:N1} | {2:N1} | {3:N1} | {4:N1} | {5:N0} |", rows, times[0], times[1], times[2], longest, sends);
-
-        async Task SendAsync(int number)
-        {
-            var key = new TransactionKey("@sender:example.org", "SENDER", TransactionKey.SendToDevice, "m.room.encrypted", $"t{number}");
-            await using var transaction = (await transactions.BeginAsync(key, transactions.KnownRemovals, default))!;
-            await transaction.CommitAsync(default);
-        }
-    }
-
-    private static long Rows(string path)
-    {
-        using var connection = new SqliteConnection($"Data Source={path};Pooling=False");
-        connection.Open();
-        using var command = connection.CreateCommand();
-        command.CommandText = "SELECT count(*) FROM (SELECT 1 FROM to_device_message LIMIT 101)";
-        return (long)command.ExecuteScalar()!;
     }
 
     public static async Task RunOnPostgreSqlAsync()
@@ -180,19 +114,18 @@ internal static class SyncBench
         """;
 
     /// <summary>As if everybody had got a message in turn.</summary>
-    private static void Fill(string path, int rows, int perDevice)
+    private static void Fill(string path, int rows)
     {
-        var devices = rows / perDevice;
         using var connection = new SqliteConnection($"Data Source={path};Pooling=False");
         connection.Open();
         using var command = connection.CreateCommand();
         command.CommandText = $"""
             PRAGMA synchronous = OFF;
-            WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {devices})
+            WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {rows / PerDevice})
             INSERT INTO to_device_device (id, user_id, device_id) SELECT i + 1, '@user' || i || ':example.org', '{Body.DeviceId}' FROM n;
             WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {rows})
             INSERT INTO to_device_message (device, sequence, send_id, sender, event_type, content)
-            SELECT i % {devices} + 1, i / {devices} + 1, i, '@sender:example.org', 'm.room.encrypted', randomblob(300) FROM n;
+            SELECT i % {rows / PerDevice} + 1, i / {rows / PerDevice} + 1, i, '@sender:example.org', 'm.room.encrypted', randomblob(300) FROM n;
             PRAGMA wal_checkpoint(TRUNCATE);
             """;
         command.CommandTimeout = 0;

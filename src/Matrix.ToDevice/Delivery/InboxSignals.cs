@@ -20,7 +20,7 @@ internal sealed class InboxSignals(EmptyInboxes empty) : IInboxSignals
         }
     }
 
-    /// <summary>Messages for these recipients have been committed.</summary>
+    /// <inheritdoc/>
     public void MessagesArrived(IReadOnlyList<ToDeviceMessage> messages)
     {
         // Before anybody is woken, who would find it empty still.
