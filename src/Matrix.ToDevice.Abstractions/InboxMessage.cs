@@ -6,4 +6,8 @@ namespace Matrix.ToDevice;
 /// <param name="EventType">The event type.</param>
 /// <param name="Content">The content as it was sent (D9), UTF-8 JSON; valid until the <see cref="InboxPage"/> is disposed.</param>
 public readonly record struct InboxMessage(
-    InboxPosition Position, string Sender, string EventType, ReadOnlyMemory<byte> Content);
+    InboxPosition Position, string Sender, string EventType, ReadOnlyMemory<byte> Content)
+{
+    /// <summary>When its send was committed, by the store's clock; null when the store does not tell. See <see cref="IStoreUpkeep"/>.</summary>
+    public DateTimeOffset? CommittedAt { get; init; }
+}

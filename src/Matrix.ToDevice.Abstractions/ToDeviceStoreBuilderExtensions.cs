@@ -9,7 +9,8 @@ public static class ToDeviceStoreBuilderExtensions
 {
     /// <summary>
     /// Uses a store. It must be one class: what it appends to inboxes is committed with its transactions. When it is an
-    /// <see cref="IFederationOutbox"/> too, messages to users of other servers go there.
+    /// <see cref="IFederationOutbox"/> too, messages to users of other servers go there; when it is an <see cref="IStoreUpkeep"/>, inboxes
+    /// can have a quota and messages an expiry.
     /// </summary>
     /// <param name="builder">The module's builder.</param>
     /// <param name="lifetime">
@@ -34,6 +35,8 @@ public static class ToDeviceStoreBuilderExtensions
         Forward<IDeviceInbox>();
         if (typeof(TStore).IsAssignableTo(typeof(IFederationOutbox))) Forward<IFederationOutbox>();
         else services.RemoveAll<IFederationOutbox>();
+        if (typeof(TStore).IsAssignableTo(typeof(IStoreUpkeep))) Forward<IStoreUpkeep>();
+        else services.RemoveAll<IStoreUpkeep>();
         return builder;
 
         void Forward<TSeam>() where TSeam : class => services.Replace(ServiceDescriptor.Describe(
