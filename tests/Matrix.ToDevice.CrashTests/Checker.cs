@@ -9,11 +9,14 @@ internal sealed record Checker(int Lost, int Duplicated, int OutOfOrder, int Une
     public bool IsClean => this is { Lost: 0, Duplicated: 0, OutOfOrder: 0, Unexpected: 0 };
 
     /// <summary>Checks a run at whose end every send has been answered and every device has emptied its inbox.</summary>
-    public static Checker Check(History history)
+    public static Checker Check(History history) => Check(history, _ => true);
+
+    /// <summary>The same for some of the senders.</summary>
+    public static Checker Check(History history, Func<int, bool> isOf)
     {
         int lost = 0, duplicated = 0, outOfOrder = 0, unexpected = 0;
         var expected = new Dictionary<string, HashSet<History.Message>>();
-        foreach (var send in history.Sends.Where(send => send.Outcome == History.Outcome.Accepted))
+        foreach (var send in history.Sends.Where(send => isOf(send.Sender) && send.Outcome == History.Outcome.Accepted))
         {
             foreach (var deviceId in send.DeviceIds)
             {
@@ -27,7 +30,7 @@ internal sealed record Checker(int Lost, int Duplicated, int OutOfOrder, int Une
             var outstanding = expected.GetValueOrDefault(deviceId)?.ToHashSet() ?? [];
             var seen = new HashSet<History.Message>();
             var last = new Dictionary<int, int>();
-            foreach (var message in history.Received.GetValueOrDefault(deviceId) ?? [])
+            foreach (var message in (history.Received.GetValueOrDefault(deviceId) ?? []).Where(message => isOf(message.Sender)))
             {
                 if (!seen.Add(message))
                 {

@@ -60,7 +60,7 @@ internal sealed class CrashRun(ICrashTarget target, int seed)
     private List<TransactionKey> Unanswered(Account[] senders) => [.. _history.Unanswered().Select(send => new TransactionKey(
         senders[send.Sender].UserId, senders[send.Sender].DeviceId, TransactionKey.SendToDevice, "m.test", send.TxnId))];
 
-    private static async Task<Account[]> RegisterAsync(Func<Uri> server, int count, Func<int, string> name, Func<int, string> deviceId)
+    internal static async Task<Account[]> RegisterAsync(Func<Uri> server, int count, Func<int, string> name, Func<int, string> deviceId)
     {
         using var http = new HttpClient();
         var accounts = new Account[count];

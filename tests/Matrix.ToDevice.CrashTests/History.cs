@@ -53,6 +53,12 @@ internal sealed class History
         }
     }
 
+    /// <summary>The sends that have been accepted by now.</summary>
+    public List<Send> Accepted()
+    {
+        lock (_lock) return [.. _sends.Values.Where(send => send.Outcome == Outcome.Accepted)];
+    }
+
     /// <summary>How many sends were accepted that a device to which all of them go has not received.</summary>
     public int Backlog(string deviceId)
     {

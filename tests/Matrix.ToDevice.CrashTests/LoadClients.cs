@@ -22,9 +22,12 @@ internal sealed class LoadClients(Func<Uri> sendTo, Func<Uri> syncFrom, History 
     /// <summary>How many sends that are accepted and not yet received make the senders wait.</summary>
     public int MaxBacklog { get; init; } = int.MaxValue;
 
+    /// <summary>The number of the first sender, when others have sent before.</summary>
+    public int FirstSender { get; init; }
+
     /// <summary>Sends until it is told to stop, or each sender has sent so many; every send ends with its answer.</summary>
     public Task SendAsync(int atMost, CancellationToken stop) =>
-        Task.WhenAll(senders.Select((account, sender) => Task.Run(() => SendAsync(account, sender, atMost, stop), CancellationToken.None)));
+        Task.WhenAll(senders.Select((account, sender) => Task.Run(() => SendAsync(account, FirstSender + sender, atMost, stop), CancellationToken.None)));
 
     /// <summary>Syncs until it is told to stop, and from then on until every inbox is empty.</summary>
     public Task ReceiveAsync(CancellationToken stop) =>
@@ -44,7 +47,7 @@ internal sealed class LoadClients(Func<Uri> sendTo, Func<Uri> syncFrom, History 
             history.Sending(sender, number, deviceIds);
 
             // However few there are, one is bad.
-            var isBad = random.Next(BadOneIn) == 0 || (sender, number) == (0, 1);
+            var isBad = random.Next(BadOneIn) == 0 || (sender, number) == (FirstSender, 1);
             var padding = isBad ? s_tooLarge : new string('p', random.Next(600));
             var content = $$"""{"sender":{{sender}},"number":{{number}},"padding":"{{padding}}"}""";
             var devices = all ? $"\"*\":{content}" : string.Join(',', deviceIds.Select(deviceId => $"\"{deviceId}\":{content}"));
