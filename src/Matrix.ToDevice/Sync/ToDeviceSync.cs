@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
 
 namespace Matrix.ToDevice;
 
@@ -18,7 +17,7 @@ public class ToDeviceSync
     private readonly InboxSignals _signals = null!;
     private readonly EmptyInboxes _empty = null!;
     private readonly ToDeviceMetrics _metrics = null!;
-    private readonly SendToDeviceOptions _options = null!;
+    private readonly CurrentOptions _current = null!;
     private readonly TimeProvider _time = null!;
     private readonly QuietLogger<ToDeviceSync> _logger = null!;
 
@@ -28,23 +27,25 @@ public class ToDeviceSync
     }
 
     internal ToDeviceSync(
-        IDeviceInbox inbox, IgnoredSenders ignored, InboxSignals signals, EmptyInboxes empty, ToDeviceMetrics metrics,
-        IOptions<SendToDeviceOptions> options, TimeProvider time, QuietLogger<ToDeviceSync> logger)
+        IDeviceInbox inbox, HiddenMessages hidden, InboxSignals signals, EmptyInboxes empty, ToDeviceMetrics metrics,
+        CurrentOptions options, TimeProvider time, QuietLogger<ToDeviceSync> logger)
     {
         _inbox = inbox;
         _signals = signals;
         _empty = empty;
         _metrics = metrics;
-        _options = options.Value;
-        _visible = new VisibleInbox(inbox, ignored, _options);
+        _current = options;
+        _visible = new VisibleInbox(inbox, hidden, options);
         _time = time;
         _logger = logger;
     }
 
+    private SendToDeviceOptions Options => _current.Value;
+
     /// <inheritdoc cref="NextAsync(DeviceAddress, string?, int, TimeSpan, CancellationToken)"/>
     public virtual ValueTask<ToDeviceBatch> NextAsync(
         DeviceAddress device, string? since, TimeSpan timeout, CancellationToken cancellationToken) =>
-        NextAsync(device, since, _options.SyncLimit, timeout, cancellationToken);
+        NextAsync(device, since, Options.SyncLimit, timeout, cancellationToken);
 
     /// <summary>
     /// Deletes what the device says it has, and returns the messages that it has not, waiting for one if there is none.
@@ -72,7 +73,7 @@ public class ToDeviceSync
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
 
         var position = Parse(device, since);
-        var page = await ReadOrWaitAsync(device, position, limit, _options.SyncMaxBytes, timeout, cancellationToken);
+        var page = await ReadOrWaitAsync(device, position, limit, Options.SyncMaxBytes, timeout, cancellationToken);
         if (page.Messages.Count > 0)
         {
             position = page.Messages[^1].Position;
@@ -100,7 +101,7 @@ public class ToDeviceSync
         DeviceAddress device, ToDeviceExtensionRequest request, TimeSpan timeout, CancellationToken cancellationToken)
     {
         if (request.IsEnabled)
-            return await NextAsync(device, request.Since, Math.Min(request.Limit, _options.SyncLimit), timeout, cancellationToken);
+            return await NextAsync(device, request.Since, Math.Min(request.Limit, Options.SyncLimit), timeout, cancellationToken);
 
         // A token that acknowledges nothing: a host that writes it all the same loses no message.
         var page = await ReadOrWaitAsync(device, InboxPosition.Start, NoMessages, maxBytes: 1, timeout, cancellationToken);
@@ -189,7 +190,7 @@ public class ToDeviceSync
     {
         if (timeout <= TimeSpan.Zero) return await ReadAsync(device, has, isDeleted: false, limit, maxBytes, cancellationToken) ?? InboxPage.Empty;
 
-        if (timeout > _options.MaxSyncTimeout) timeout = _options.MaxSyncTimeout;
+        if (timeout > Options.MaxSyncTimeout) timeout = Options.MaxSyncTimeout;
         var started = _time.GetTimestamp();
         using var subscription = _signals.Subscribe(device);
         using var waiting = _metrics.Waiting();
@@ -217,7 +218,7 @@ public class ToDeviceSync
             // A signal can be lost, when it comes from another host: then the look after the interval finds the message. Whoever wants
             // none does not look: what was found once stays as old as it is.
             var isTold = _inbox.SignalsEveryCommit;
-            var untilLook = !isTold ? _options.SyncPollInterval
+            var untilLook = !isTold ? Options.SyncPollInterval
                 : limit == NoMessages ? LooksEvery : LooksEvery - (_empty.EmptyFor(device) ?? TimeSpan.Zero);
             if (untilLook <= TimeSpan.Zero) continue;
 
@@ -256,7 +257,7 @@ public class ToDeviceSync
         _inbox.SignalsEveryCommit && _empty.EmptyFor(device) is { } age && age < LooksEvery ? age : null;
 
     // Not for longer than a minute, unless that is the interval: who has raised it has not asked for six times as much.
-    private TimeSpan LooksEvery => _options.SyncPollInterval switch
+    private TimeSpan LooksEvery => Options.SyncPollInterval switch
     {
         var interval when interval <= s_rarely / RarelyLooks => RarelyLooks * interval,
         var interval when interval <= s_rarely => s_rarely,
