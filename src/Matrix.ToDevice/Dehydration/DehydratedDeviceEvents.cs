@@ -65,7 +65,6 @@ public class DehydratedDeviceEvents
         var (page, position) = await ReadVisibleAsync(device, PositionOf(device, from), cancellationToken);
         if (page.Messages.Count > 0)
         {
-            position = page.Messages[^1].Position;
             _metrics.HandedOut(page.Messages.Count);
             MessageTrace.HandedOut(_logger, page.Messages);
         }
@@ -84,22 +83,20 @@ public class DehydratedDeviceEvents
     private SendToDeviceOptions Options => _current.Value;
 
     // A page of hidden messages alone is passed over. Not deleted, as nothing is here; but behind it.
-    private async ValueTask<(InboxPage Page, InboxPosition From)> ReadVisibleAsync(
+    private async ValueTask<(InboxPage Page, InboxPosition UpTo)> ReadVisibleAsync(
         DeviceAddress device, InboxPosition from, CancellationToken cancellationToken)
     {
         IReadOnlySet<string>? list = null;
         for (var pages = 1; ; pages++)
         {
             (var page, from) = await ReadAsync(device, from, cancellationToken);
-            if (!_hidden.Concern(device, page)) return (page, from);
+            if (!_hidden.Concern(device, page)) return (page, page.Messages.Count > 0 ? page.Messages[^1].Position : from);
 
             try
             {
                 list = await _hidden.FindIgnoredAsync(device, page, list, cancellationToken);
-                var last = page.Messages[^1].Position;
-                page = _hidden.Take(page, device, list, Options.SyncLimit);
+                (page, from) = _hidden.Take(page, device, list, Options.SyncLimit);
                 if (page.Messages.Count > 0) return (page, from);
-                from = last;
             }
             catch
             {

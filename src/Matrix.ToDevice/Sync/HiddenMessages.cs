@@ -22,8 +22,11 @@ internal sealed class HiddenMessages(
         DeviceAddress device, InboxPage page, IReadOnlySet<string>? known, CancellationToken cancellationToken) =>
         known ?? (ignored.Concern(device, page) ? await ignored.FindAsync(device, cancellationToken) : null);
 
-    /// <summary>The page without the hidden messages, and with no more than the limit of the others, which takes its place.</summary>
-    public InboxPage Take(InboxPage page, DeviceAddress device, IReadOnlySet<string>? ignoredUsers, int limit)
+    /// <summary>
+    /// The page without the hidden messages, and with no more than the limit of the others, which takes its place; and up to where it goes:
+    /// with hidden ones behind the last of the others, so that what cancels a request goes with it.
+    /// </summary>
+    public (InboxPage Page, InboxPosition UpTo) Take(InboxPage page, DeviceAddress device, IReadOnlySet<string>? ignoredUsers, int limit)
     {
         var messages = page.Messages;
         var reasons = new HiddenReason[messages.Count];
@@ -39,11 +42,13 @@ internal sealed class HiddenMessages(
             lookedAt = i + 1;
         }
 
-        if (visible.Count == messages.Count) return page;
+        if (visible.Count == messages.Count) return (page, messages[^1].Position);
 
-        // Those behind the last one are read again, with what comes after them.
-        Tell(device, reasons.AsSpan(0, others == 0 ? reasons.Length : lookedAt));
-        return new InboxPage(visible, page.HasMore || visible.Count < others, page);
+        // What is behind the limit is read again.
+        if (others <= limit) lookedAt = reasons.Length;
+        Tell(device, reasons.AsSpan(0, lookedAt));
+        var upTo = messages[lookedAt - 1].Position;
+        return (new InboxPage(visible, page.HasMore || visible.Count < others, page), upTo);
     }
 
     private bool HasExpired(InboxPage page)

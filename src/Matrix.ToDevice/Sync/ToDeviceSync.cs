@@ -12,6 +12,8 @@ public class ToDeviceSync
     // The limit of a wait that no message ends, only its time or the end of the device.
     private const int NoMessages = 0;
 
+    private static readonly (InboxPage Page, InboxPosition UpTo) s_nothing = (InboxPage.Empty, default);
+
     private readonly IDeviceInbox _inbox = null!;
     private readonly VisibleInbox _visible = null!;
     private readonly InboxSignals _signals = null!;
@@ -73,10 +75,10 @@ public class ToDeviceSync
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
 
         var position = Parse(device, since);
-        var page = await ReadOrWaitAsync(device, position, limit, Options.SyncMaxBytes, timeout, cancellationToken);
+        var (page, upTo) = await ReadOrWaitAsync(device, position, limit, Options.SyncMaxBytes, timeout, cancellationToken);
         if (page.Messages.Count > 0)
         {
-            position = page.Messages[^1].Position;
+            position = upTo;
             _metrics.HandedOut(page.Messages.Count);
             MessageTrace.HandedOut(_logger, page.Messages);
         }
@@ -104,7 +106,7 @@ public class ToDeviceSync
             return await NextAsync(device, request.Since, Math.Min(request.Limit, Options.SyncLimit), timeout, cancellationToken);
 
         // A token that acknowledges nothing: a host that writes it all the same loses no message.
-        var page = await ReadOrWaitAsync(device, InboxPosition.Start, NoMessages, maxBytes: 1, timeout, cancellationToken);
+        var (page, _) = await ReadOrWaitAsync(device, InboxPosition.Start, NoMessages, maxBytes: 1, timeout, cancellationToken);
         return new ToDeviceBatch(page, SyncToken.Format(device, InboxPosition.Start));
     }
 
@@ -125,7 +127,8 @@ public class ToDeviceSync
     public virtual async ValueTask<bool> WaitAsync(DeviceAddress device, string? since, TimeSpan timeout, CancellationToken cancellationToken)
     {
         // Whether there is a message, not what it holds: no more of it is read than has to be.
-        using var page = await ReadOrWaitAsync(device, Parse(device, since), limit: 1, maxBytes: 1, timeout, cancellationToken);
+        var (found, _) = await ReadOrWaitAsync(device, Parse(device, since), limit: 1, maxBytes: 1, timeout, cancellationToken);
+        using var page = found;
         return page.Messages.Count > 0;
     }
 
@@ -145,7 +148,8 @@ public class ToDeviceSync
         if (request.IsEnabled) return await WaitAsync(device, request.Since, timeout, cancellationToken);
 
         // It takes its time: whoever waits for the first of several things would end at once, and be asked again at once.
-        using var page = await ReadOrWaitAsync(device, InboxPosition.Start, NoMessages, maxBytes: 1, timeout, cancellationToken);
+        var (page, _) = await ReadOrWaitAsync(device, InboxPosition.Start, NoMessages, maxBytes: 1, timeout, cancellationToken);
+        page.Dispose();
         return false;
     }
 
@@ -185,10 +189,11 @@ public class ToDeviceSync
             : throw new ToDeviceErrorException(ToDeviceError.InvalidParam("since is not a token of this device"));
     }
 
-    private async ValueTask<InboxPage> ReadOrWaitAsync(
+    /// <summary>What there is for the device, and up to where it goes.</summary>
+    private async ValueTask<(InboxPage Page, InboxPosition UpTo)> ReadOrWaitAsync(
         DeviceAddress device, InboxPosition has, int limit, int maxBytes, TimeSpan timeout, CancellationToken cancellationToken)
     {
-        if (timeout <= TimeSpan.Zero) return await ReadAsync(device, has, isDeleted: false, limit, maxBytes, cancellationToken) ?? InboxPage.Empty;
+        if (timeout <= TimeSpan.Zero) return await ReadAsync(device, has, isDeleted: false, limit, maxBytes, cancellationToken) ?? s_nothing;
 
         if (timeout > Options.MaxSyncTimeout) timeout = Options.MaxSyncTimeout;
         var started = _time.GetTimestamp();
@@ -201,7 +206,7 @@ public class ToDeviceSync
             var signal = subscription.NextSignal;
             var found = await ReadAsync(device, has, isDeleted, limit, maxBytes, cancellationToken);
             isDeleted = isDeleted || found is not null || _empty.WasEmptyWithout(device, has);
-            var page = found ?? InboxPage.Empty;
+            var (page, upTo) = found ?? s_nothing;
             if (subscription.IsDeviceRemoved)
             {
                 // What is there now is for a later device of this ID (D6).
@@ -210,9 +215,9 @@ public class ToDeviceSync
             }
 
             var remaining = timeout - _time.GetElapsedTime(started);
-            if (page.Messages.Count > 0 || remaining <= TimeSpan.Zero) return page;
+            if (page.Messages.Count > 0 || remaining <= TimeSpan.Zero) return (page, upTo);
 
-            // Ignored users have sent so much that it is not all looked at yet.
+            // So much is hidden that it is not all looked at yet.
             if (page.HasMore) continue;
 
             // A signal can be lost, when it comes from another host: then the look after the interval finds the message. Whoever wants
@@ -232,11 +237,11 @@ public class ToDeviceSync
             if (isTold && isLast && !signal.IsCompleted && _inbox.SignalsEveryCommit) break;
         }
 
-        return InboxPage.Empty;
+        return s_nothing;
     }
 
     /// <summary>Deletes what the device says it has, and reads what it has not; null, and neither, when it is known that there is nothing.</summary>
-    private async ValueTask<InboxPage?> ReadAsync(
+    private async ValueTask<(InboxPage Page, InboxPosition UpTo)?> ReadAsync(
         DeviceAddress device, InboxPosition has, bool isDeleted, int limit, int maxBytes, CancellationToken cancellationToken)
     {
         if (limit == NoMessages || EmptyFor(device) is not null) return null;
@@ -247,9 +252,9 @@ public class ToDeviceSync
         var look = _inbox.SignalsEveryCommit ? _empty.Begin(device) : null;
         // Always from the start: what the device has is deleted, so the start is the first message that it has not. A
         // token that named a place to read from could skip messages when it lies ahead of the store (D11).
-        var page = await _visible.ReadAsync(device, limit, maxBytes, cancellationToken);
+        var (page, upTo) = await _visible.ReadAsync(device, limit, maxBytes, cancellationToken);
         if (look is not null && page.Messages.Count == 0 && !page.HasMore) _empty.Remember(look, has);
-        return page;
+        return (page, upTo);
     }
 
     /// <summary>How long ago the inbox was found empty, if nothing can have come since without this host being told (D25).</summary>

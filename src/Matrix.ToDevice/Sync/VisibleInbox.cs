@@ -7,10 +7,11 @@ internal sealed class VisibleInbox(IDeviceInbox inbox, HiddenMessages hidden, Cu
     private const int MaxPages = 100;
 
     /// <summary>
-    /// Reads the oldest messages. Hidden ones in front of them go with their acknowledgement; a page that has no others is
+    /// Reads the oldest messages, and tells up to where they go. Hidden ones in front of them go with their acknowledgement; a page that has no others is
     /// deleted at once, and the next one is read. So an empty page has no more behind it, unless <see cref="MaxPages"/> were.
     /// </summary>
-    public async ValueTask<InboxPage> ReadAsync(DeviceAddress device, int limit, int maxBytes, CancellationToken cancellationToken)
+    public async ValueTask<(InboxPage Page, InboxPosition UpTo)> ReadAsync(
+        DeviceAddress device, int limit, int maxBytes, CancellationToken cancellationToken)
     {
         var (most, mostBytes) = (Math.Max(limit, options.Value.SyncLimit), Math.Max(maxBytes, options.Value.SyncMaxBytes));
         IReadOnlySet<string>? list = null;
@@ -21,7 +22,8 @@ internal sealed class VisibleInbox(IDeviceInbox inbox, HiddenMessages hidden, Cu
             var page = isWhole
                 ? await inbox.ReadAsync(device, InboxPosition.Start, most, mostBytes, cancellationToken)
                 : await inbox.ReadAsync(device, InboxPosition.Start, limit, maxBytes, cancellationToken);
-            if (page.Messages.Count == 0 || (!isWhole && !hidden.Concern(device, page))) return page;
+            if (page.Messages.Count == 0) return (page, default);
+            if (!isWhole && !hidden.Concern(device, page)) return (page, page.Messages[^1].Position);
 
             // It would be found that there is one, and then, with what stands behind it, that there is none.
             var isTooShort = !isWhole && (limit < most || maxBytes < mostBytes) && hidden.DependOnMore(page);
@@ -35,12 +37,11 @@ internal sealed class VisibleInbox(IDeviceInbox inbox, HiddenMessages hidden, Cu
             try
             {
                 list = await hidden.FindIgnoredAsync(device, page, list, cancellationToken);
-                var last = page.Messages[^1].Position;
-                page = hidden.Take(page, device, list, limit);
-                if (page.Messages.Count > 0) return page;
+                (page, var upTo) = hidden.Take(page, device, list, limit);
+                if (page.Messages.Count > 0) return (page, upTo);
 
                 // It was read from the start: this deletes what was looked at, and nothing else (D11).
-                await inbox.AcknowledgeAsync(device, last, cancellationToken);
+                await inbox.AcknowledgeAsync(device, upTo, cancellationToken);
             }
             catch
             {
@@ -49,7 +50,7 @@ internal sealed class VisibleInbox(IDeviceInbox inbox, HiddenMessages hidden, Cu
             }
 
             page.Dispose();
-            if (!page.HasMore || pages == MaxPages) return new InboxPage([], page.HasMore);
+            if (!page.HasMore || pages == MaxPages) return (new InboxPage([], page.HasMore), default);
             cancellationToken.ThrowIfCancellationRequested();
         }
     }
