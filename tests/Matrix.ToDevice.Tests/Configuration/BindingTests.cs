@@ -120,8 +120,7 @@ public class BindingTests
     private static ServiceProvider Build(params string[] settings)
     {
         var services = new ServiceCollection();
-        var builder = services.AddSendToDevice(Section(settings)).UseInMemory().UseFederation<TestTransport>().UseAppservices<TestAppservices>(_ => { });
-        UpkeepStore.Add(builder);
+        services.AddSendToDevice(Section(settings)).UseInMemory().UseFederation<TestTransport>().UseAppservices<TestAppservices>(_ => { });
         return services.BuildServiceProvider();
     }
 

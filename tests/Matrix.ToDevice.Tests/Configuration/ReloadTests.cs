@@ -22,7 +22,6 @@ public class ReloadTests
         _server = await TestHomeserver.StartAsync(builder =>
         {
             builder.Services.AddSendToDevice(configuration.GetSection("ToDevice"));
-            UpkeepStore.Add(builder);
             _log.AddTo(builder, LogLevel.Information);
         });
         _alice = _server.Login("@alice:hs1", "A1");

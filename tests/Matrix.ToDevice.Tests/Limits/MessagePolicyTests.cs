@@ -17,11 +17,7 @@ public class MessagePolicyTests
     [SetUp]
     public async Task StartAsync()
     {
-        _server = await TestHomeserver.StartAsync(builder =>
-        {
-            UpkeepStore.Add(builder);
-            builder.UseMessagePolicy<Rules>();
-        });
+        _server = await TestHomeserver.StartAsync(builder => builder.UseMessagePolicy<Rules>());
         _rules = (Rules)_server.Services.GetRequiredService<IMessagePolicy>();
         _alice = _server.Login("@alice:hs1", "A1");
         _bob = _server.Login("@bob:hs1", "B1");

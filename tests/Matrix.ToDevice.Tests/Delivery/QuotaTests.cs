@@ -1,12 +1,12 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 
-namespace Matrix.ToDevice.Tests.Limits;
+namespace Matrix.ToDevice.Tests;
 
 /// <summary>How much may wait for a device.</summary>
 public class QuotaTests
 {
-    private TestTime _time = null!;
     private CapturedLog _log = null!;
     private TestHomeserver _server = null!;
     private TestClient _alice = null!;
@@ -19,16 +19,6 @@ public class QuotaTests
     {
         await _server.DisposeAsync();
         _log.Dispose();
-    }
-
-    [Test]
-    public async Task Without_a_quota_nothing_is_measured()
-    {
-        await StartAsync(_ => { });
-        for (var n = 0; n < 5; n++) await SendAsync();
-
-        Assert.That(UpkeepStore.Of(_server).Measured, Is.Zero);
-        Assert.That((await _bob.SyncAsync()).Events, Has.Count.EqualTo(5));
     }
 
     [Test]
@@ -55,16 +45,6 @@ public class QuotaTests
         (await _alice.SendAsync("t", "@bob:hs1", "B1")).ShouldBeAccepted();
         (await _alice.SendAsync("t", "@bob:hs1", "B1")).ShouldBeAccepted();
         (await _alice.SendAsync("u", "@bob:hs1", "B1")).ShouldBe(429, "M_LIMIT_EXCEEDED");
-    }
-
-    [Test]
-    public async Task A_send_is_measured_once_however_many_devices_it_reaches()
-    {
-        await StartAsync(quota => quota.MaxMessages = 10);
-
-        (await _alice.PutAsync("m.test", "t", """{"messages":{"@carol:hs1":{"*":{}},"@bob:hs1":{"*":{}},"@alice:hs1":{"*":{}}}}""")).ShouldBeAccepted();
-
-        Assert.That(UpkeepStore.Of(_server).Measured, Is.EqualTo(1));
     }
 
     [Test]
@@ -115,29 +95,14 @@ public class QuotaTests
     [Test]
     public async Task An_inbox_that_is_far_above_a_new_quota_is_brought_down_bit_by_bit()
     {
-        var quota = new QuotaOptions();
-        await StartAsync(options => quota = options);
+        await StartAsync(_ => { });
         for (var n = 0; n < 250; n++) await SendAsync();
+        var quota = _server.Services.GetRequiredService<IOptions<SendToDeviceOptions>>().Value.Quota;
         (quota.MaxMessages, quota.Policy) = (10, QuotaPolicy.DropOldest);
 
         for (var n = 0; n < 3; n++) await SendAsync();
 
         Assert.That(Numbers(await _bob.SyncAsync()), Is.EqualTo(Enumerable.Range(244, 10)));
-    }
-
-    [Test]
-    public async Task Only_messages_of_that_age_make_room_and_without_them_a_send_is_refused()
-    {
-        await StartAsync(quota => (quota.MaxMessages, quota.Policy, quota.MaxAge) = (3, QuotaPolicy.DropOld, TimeSpan.FromDays(1)));
-        await SendAsync();
-        await SendAsync();
-        _time.Advance(TimeSpan.FromHours(20));
-        Assert.That((await SendAsync(), await SendAsync()), Is.EqualTo((200, 429)));
-        _time.Advance(TimeSpan.FromHours(5));
-
-        Assert.That((await SendAsync(), await SendAsync(), await SendAsync()), Is.EqualTo((200, 200, 429)));
-
-        Assert.That(Numbers(await _bob.SyncAsync()), Is.EqualTo(new[] { 3, 5, 6 }));
     }
 
     [Test]
@@ -156,54 +121,12 @@ public class QuotaTests
         Assert.That(metrics["matrix.to_device.dropped"].Select(drop => (drop.Value, drop.Tags)), Is.EqualTo(new[] { (1d, "reason=quota") }));
     }
 
-    [Test]
-    public async Task D3_what_fails_behind_the_commit_fails_no_send_and_is_made_up_for_by_the_next_one()
-    {
-        await StartAsync(quota => (quota.MaxMessages, quota.Policy) = (1, QuotaPolicy.DropOldest));
-        UpkeepStore.Of(_server).BeforeMeasure = call =>
-        {
-            if (call == 3) throw new TimeoutException("The database has gone.");
-        };
-        await SendAsync();
-
-        Assert.That(await SendAsync(), Is.EqualTo(200));
-        Assert.That(Numbers(await _bob.SyncAsync()), Is.EqualTo(new[] { 1, 2 }));
-        Assert.That(await SendAsync(), Is.EqualTo(200));
-
-        Assert.That(Numbers(await _bob.SyncAsync()), Is.EqualTo(new[] { 3 }));
-    }
-
-    [Test]
-    public async Task D3_a_store_that_cannot_measure_is_503_and_nothing_is_done()
-    {
-        await StartAsync(quota => quota.MaxMessages = 1);
-        UpkeepStore.Of(_server).BeforeMeasure = _ => throw new TimeoutException("The database has gone.");
-
-        Assert.That(await SendAsync(), Is.EqualTo(503));
-
-        Assert.That((await _bob.SyncAsync()).Events, Is.Empty);
-    }
-
-    [Test]
-    public async Task Many_sends_at_once_go_above_it_by_no_more_than_there_are_at_once()
-    {
-        await StartAsync(quota => quota.MaxMessages = 5);
-
-        var answers = await Task.WhenAll(Enumerable.Range(0, 40).Select(n => _alice.SendAsync($"many{n}", "@bob:hs1", "B1")));
-
-        Assert.That(answers.Select(answer => answer.Status).Distinct(), Is.SubsetOf(new[] { 200, 429 }));
-        // Four of a sender are with the store at once.
-        Assert.That((await _bob.SyncAsync()).Events, Has.Count.InRange(5, 8));
-    }
-
     private async Task StartAsync(Action<QuotaOptions> quota)
     {
-        (_sent, _time, _log) = (0, new TestTime(), new CapturedLog());
+        (_sent, _log) = (0, new CapturedLog());
         _server = await TestHomeserver.StartAsync(builder =>
         {
-            UpkeepStore.Add(builder);
             _log.AddTo(builder, LogLevel.Debug);
-            builder.Services.AddSingleton<TimeProvider>(_time);
             builder.Services.Configure<SendToDeviceOptions>(options => quota(options.Quota));
         });
         _alice = _server.Login("@alice:hs1", "A1");
