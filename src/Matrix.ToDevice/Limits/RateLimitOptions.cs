@@ -10,8 +10,8 @@ public sealed class RateLimitOptions
     public RateLimit? Senders { get; set; }
 
     /// <summary>
-    /// Sends from each user to each other one: a send is one for every user that it names, however many devices. Nobody is stopped by
-    /// what somebody else sends to a user. Messages of other servers' users beyond it are dropped. Null: as many as they like.
+    /// Sends from each user to each other one: a send is one for every user that it names, however many devices, and none for the sender's own.
+    /// Nobody is stopped by what somebody else sends to a user. Messages of other servers' users beyond it are dropped. Null: as many as they like.
     /// </summary>
     public RateLimit? Recipients { get; set; }
 

@@ -61,8 +61,8 @@ internal sealed class SendRates : IDisposable
             {
                 for (var user = 0; user < _leases.Length; user++)
                 {
-                    // Nobody gets what is sent to one that is none, and its text may be of any length.
-                    if (!MatrixUserId.IsPlausible(userIds[user])) continue;
+                    // Nobody floods themselves. And nobody gets what is sent to one that is none, whose text may be of any length.
+                    if (userIds[user] == sender || !MatrixUserId.IsPlausible(userIds[user])) continue;
                     _leases[user] = limiter.AttemptAcquire(new SenderToRecipient(sender, userIds[user]));
                     if (!_leases[user]!.IsAcquired) Refused ??= _leases[user];
                 }

@@ -21,7 +21,7 @@ internal sealed class ConfigurationTests
     private static readonly Type[] s_parts = [typeof(QuotaOptions), typeof(RateLimitOptions)];
 
     private static readonly List<string[]> s_rows = [.. Page.Find("docs/configuration.md").Text
-        .Where(line => line.Text.StartsWith("| `", StringComparison.Ordinal)).Select(line => line.Text.Trim('|').Split(" | ").Select(cell => cell.Trim()).ToArray())];
+        .Where(line => line.Text.StartsWith("| `", StringComparison.Ordinal)).Select(line => line.Text.Trim('|').Split('|').Select(cell => cell.Trim()).ToArray())];
 
     [Test]
     public void Every_option_is_there_with_its_type_and_its_default()

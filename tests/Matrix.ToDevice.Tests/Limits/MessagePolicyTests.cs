@@ -120,6 +120,27 @@ public class MessagePolicyTests
         Assert.That((await _bob.SyncAsync()).Events, Has.Count.EqualTo(2));
     }
 
+    [Test]
+    public async Task R105_what_is_dropped_is_in_no_queue_of_an_appservice()
+    {
+        await using var server = await TestHomeserver.StartAsync(builder =>
+        {
+            TestAppservices.Add(builder, TestAppservices.Irc);
+            builder.UseMessagePolicy<Rules>();
+        });
+        ((Rules)server.Services.GetRequiredService<IMessagePolicy>()).Decide = send =>
+            PolicyDecision.Drop(send.Messages.Where(message => message.Content.Span.SequenceEqual("{\"n\":1}"u8)).Select(message => message.Recipient));
+        var alice = server.Login("@alice:hs1", "A1");
+        server.Devices.Add("@_irc_x:hs1", "D");
+
+        (await alice.SendAsync("t1", "@_irc_x:hs1", "D", """{"n":1}""")).ShouldBeAccepted();
+        (await alice.SendAsync("t2", "@_irc_x:hs1", "D", """{"n":2}""")).ShouldBeAccepted();
+
+        var push = await TestAppservices.Of(server).NextAsync();
+        push.Received();
+        Assert.That(push.Numbers, Is.EqualTo(new[] { 2 }));
+    }
+
     [TestCase(200)]
     [TestCase(500)]
     public void D3_a_rejection_is_a_4xx(int status) =>

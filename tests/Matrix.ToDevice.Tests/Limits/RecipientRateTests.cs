@@ -68,6 +68,12 @@ public class RecipientRateTests
         Assert.That((await _alice.PutAsync("m.test", "t3", Body)).Status, Is.EqualTo(429));
     }
 
+    [Test]
+    public async Task Nobody_is_limited_in_what_they_send_to_their_own_devices()
+    {
+        for (var n = 0; n < 5; n++) Assert.That(await SendAsync(_alice, "@alice:hs1"), Is.EqualTo(200));
+    }
+
     [TestCase("@nobody:hs1")]
     [TestCase("@somebody:hs2")]
     public async Task R28_the_limit_does_not_tell_who_exists(string userId)

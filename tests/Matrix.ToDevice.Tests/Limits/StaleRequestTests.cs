@@ -106,10 +106,18 @@ public class StaleRequestTests
     [TestCaseSource(nameof(s_unreadable))]
     public async Task D24_what_cannot_be_read_is_handed_out(string content)
     {
-        foreach (var type in (string[])["m.room_key_request", "m.secret.request", "m.key.verification.request"])
-            (await _alice.SendAsync($"t{_sent++}", "@bob:hs1", "B1", content, type)).ShouldBeAccepted();
+        // It says nothing that could be cancelled, repeated, or too old.
+        const string Cancellation = """{"action":"request_cancellation","request_id":"1","requesting_device_id":"A1"}""";
+        foreach (var type in (string[])["m.room_key_request", "m.secret.request"])
+        {
+            foreach (var sent in (string[])[content, content, Cancellation])
+                (await _alice.SendAsync($"t{_sent++}", "@bob:hs1", "B1", sent, type)).ShouldBeAccepted();
+        }
 
-        Assert.That((await _bob.SyncAsync()).Contents, Is.EqualTo(Enumerable.Repeat(content, 3)));
+        (await _alice.SendAsync($"t{_sent++}", "@bob:hs1", "B1", content, "m.key.verification.request")).ShouldBeAccepted();
+        _time.Advance(TimeSpan.FromHours(1));
+
+        Assert.That((await _bob.SyncAsync()).Contents, Is.EqualTo(new[] { content, content, Cancellation, content, content, Cancellation, content }));
     }
 
     [Test]
