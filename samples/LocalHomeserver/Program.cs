@@ -70,7 +70,9 @@ public static class Program
         services.ConfigureHttpJsonOptions(json => MatrixJson.Configure(json.SerializerOptions));
 
         // 1. Who is asking, and which devices are there? Two small classes answer from the server's own accounts.
-        var toDevice = services.AddSendToDevice()
+        // Its limits and times are settings too: --ToDevice:Quota:MaxMessages 1000, for example (docs/configuration.md).
+        var options = builder.Configuration.GetSection("ToDevice");
+        var toDevice = services.AddSendToDevice(options)
             .UseAuth<TokenAuthResolver>()
             .UseDirectory<ContactDirectory>()
             .UseDehydratedDevices<DehydratedDevices>()
@@ -85,12 +87,14 @@ public static class Program
                 break;
             case "sqlite":
                 Directory.CreateDirectory(settings.Data);
+                services.Configure<SqliteStoreOptions>(options.GetSection("Sqlite"));
                 toDevice.UseSqlite($"Data Source={Path.Combine(settings.Data, "to-device.db")}");
                 services.AddSingleton<IAccountStore>(_ => new SqliteAccountStore(Path.Combine(settings.Data, "accounts.db")));
                 break;
             case "postgresql":
                 // One data source for messages and accounts: it is the application's, and the library finds it.
                 services.AddSingleton(_ => settings.DataSource());
+                services.Configure<PostgreSqlStoreOptions>(options.GetSection("PostgreSql"));
                 toDevice.UsePostgreSql();
                 health.AddPostgreSqlToDevice();
                 services.AddSingleton<PostgreSqlAccountStore>();

@@ -2,15 +2,22 @@ using Microsoft.Extensions.Options;
 
 namespace Matrix.ToDevice;
 
-/// <summary>Gathers what is wrong with options, in sentences that name the option and its value.</summary>
-internal sealed class OptionFailures(string options)
+/// <summary>Gathers what is wrong with options, in sentences that name the option, its value, and its key if it comes from a configuration.</summary>
+internal sealed class OptionFailures(string options, Func<string, string?>? keyOf = null)
 {
     private readonly List<string> _failures = [];
 
     public ValidateOptionsResult Result =>
         _failures.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(_failures);
 
-    public void Add(string option, object value, string problem) => _failures.Add($"{options}.{option} is {value}; {problem}.");
+    public void Add(string option, object value, string problem)
+    {
+        var key = keyOf?.Invoke(option) is { } found ? $", set as {found}," : "";
+        _failures.Add($"{options}.{option}{key} is {value}; {problem}.");
+    }
+
+    /// <summary>A key of the configuration that nobody reads.</summary>
+    public void AddUnknown(string key) => _failures.Add($"{key} is set, and there is no such option.");
 
     public void AtLeastOne(int value, string option)
     {

@@ -9,7 +9,7 @@ internal sealed class Registration(IServiceCollection services)
     private static readonly Type[] s_ofRequests =
     [
         typeof(IAuthResolver), typeof(IDeviceDirectory), typeof(ITransactionStore), typeof(IDeviceInbox), typeof(IFederationOutbox),
-        typeof(ToDeviceSync),
+        typeof(IStoreUpkeep), typeof(IMessagePolicy), typeof(ToDeviceSync),
     ];
 
     private static readonly (Type Seam, string Call)[] s_parts =
@@ -19,6 +19,7 @@ internal sealed class Registration(IServiceCollection services)
         (typeof(IRemoteDeviceObserver), "UseRemoteDeviceObserver"),
         (typeof(IAppserviceTransport), "UseAppservices"),
         (typeof(IDehydratedDevices), "UseDehydratedDevices"), (typeof(IIgnoredUsers), "UseIgnoredUsers"),
+        (typeof(IMessagePolicy), "UseMessagePolicy"),
     ];
 
     private readonly IServiceCollection _services = services;

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Threading.RateLimiting;
 using Matrix.ToDevice;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -110,6 +111,56 @@ public static class SendToDeviceBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(builder);
         builder.Services.Replace(ServiceDescriptor.Describe(typeof(IIgnoredUsers), typeof(TIgnoredUsers), lifetime));
+        return builder;
+    }
+
+    /// <summary>
+    /// Uses a class that rejects sends, or drops messages of them, by the homeserver's own rules: against spam, for example. Asked for
+    /// each send, and for each EDU of another server. Without this call, nothing is asked.
+    /// </summary>
+    /// <param name="builder">The module's builder.</param>
+    /// <param name="lifetime">How long one instance lives; <see cref="ServiceLifetime.Scoped"/> is one request.</param>
+    public static ISendToDeviceBuilder UseMessagePolicy<[DynamicallyAccessedMembers(Constructors)] TPolicy>(
+        this ISendToDeviceBuilder builder, ServiceLifetime lifetime = ServiceLifetime.Singleton)
+        where TPolicy : class, IMessagePolicy
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Services.Replace(ServiceDescriptor.Describe(typeof(IMessagePolicy), typeof(TPolicy), lifetime));
+        return builder;
+    }
+
+    /// <summary>
+    /// Limits what is sent, after authentication, with token buckets: <see cref="SendToDeviceOptions.RateLimits"/>. What is refused is
+    /// answered 429 <c>M_LIMIT_EXCEEDED</c> and uses up no transaction (D14).
+    /// </summary>
+    /// <param name="builder">The module's builder.</param>
+    /// <param name="configure">Sets the limits.</param>
+    public static ISendToDeviceBuilder LimitRates(this ISendToDeviceBuilder builder, Action<RateLimitOptions> configure)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(configure);
+        builder.Services.Configure<SendToDeviceOptions>(options => configure(options.RateLimits));
+        return builder;
+    }
+
+    /// <summary>
+    /// Limits what is sent with limiters of the host, in the place of the token buckets of the options. They are asked for permits that
+    /// are there at once, and not queued for; what they give is held until the send is done.
+    /// </summary>
+    /// <param name="builder">The module's builder.</param>
+    /// <param name="senders">One permit for each send, before its body is read.</param>
+    /// <param name="recipients">One permit for each user that a send, or an EDU of another server, names.</param>
+    /// <param name="servers">
+    /// As many permits as there are to-device EDUs in a transaction of another server: up to <see cref="InboundTransaction.MaxEdus"/>, at once.
+    /// </param>
+    public static ISendToDeviceBuilder LimitRates(
+        this ISendToDeviceBuilder builder,
+        PartitionedRateLimiter<Requester>? senders,
+        PartitionedRateLimiter<SenderToRecipient>? recipients = null,
+        PartitionedRateLimiter<string>? servers = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Services.Replace(ServiceDescriptor.Singleton(new RateLimiters(senders, recipients, servers)));
         return builder;
     }
 

@@ -62,7 +62,9 @@ public sealed class SendToDeviceOptions
     /// </summary>
     public TimeSpan InboundRetention { get; set; } = TimeSpan.FromDays(7);
 
-    /// <summary>How often expired transaction records are looked for. Default: 10 minutes (D5).</summary>
+    /// <summary>
+    /// How often expired transaction records and messages are looked for, by one of the hosts that share a store. Default: 10 minutes (D5).
+    /// </summary>
     public TimeSpan PurgeInterval { get; set; } = TimeSpan.FromMinutes(10);
 
     /// <summary>How many messages a sync response holds at most, unless the call says otherwise. Default: 100 (R53, D13).</summary>
@@ -86,4 +88,23 @@ public sealed class SendToDeviceOptions
 
     /// <summary>The <c>Retry-After</c> of a 503, when the store cannot be reached. Whole seconds. Default: 2 seconds (D3).</summary>
     public TimeSpan RetryAfter { get; set; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>How much each sender, and each other server, may send. Default: as much as they like.</summary>
+    public RateLimitOptions RateLimits { get; } = new();
+
+    /// <summary>How much may wait for a device. Default: as much as comes.</summary>
+    public QuotaOptions Quota { get; } = new();
+
+    /// <summary>
+    /// How long after its send a message is dropped that its device has not got by then: it is not handed out any more, and deleted. It needs
+    /// a store that is an <see cref="IStoreUpkeep"/>. Null, the default: never.
+    /// </summary>
+    public TimeSpan? MessageExpiry { get; set; }
+
+    /// <summary>
+    /// Whether requests that their recipient need not see any more are dropped when they would be handed out (MSC3944): key and secret
+    /// requests that are cancelled, key requests that were made again, and verification requests that are cancelled or older than ten minutes.
+    /// Default: false (R130).
+    /// </summary>
+    public bool DropStaleRequests { get; set; }
 }

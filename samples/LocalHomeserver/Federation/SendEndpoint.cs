@@ -33,15 +33,15 @@ internal static partial class SendEndpoint
                 }
             }
 
-            // A failure of the store has become a 503 by now, which makes the origin try again. Whatever else was wrong with an
-            // EDU, the answer is 200 (R85).
+            // A failure of the store has become a 503 by now, and a limit of what the origin may send a 429, which make it try again.
+            // Whatever else was wrong with an EDU, the answer is 200 (R85).
             return new TransactionAnswer(Refuse(transaction.Pdus));
             // </federation-edus>
         });
 
     // JsonElement has one type of exception for half a surrogate, another one for each wrong type, and some that a store throws too.
     private static bool IsOfTheContent(Exception exception) =>
-        exception is ToDeviceErrorException { Error.StatusCode: < 500 } or JsonException
+        exception is ToDeviceErrorException { Error.StatusCode: < 500 and not StatusCodes.Status429TooManyRequests } or JsonException
         || exception.Source?.StartsWith("System.Text.Json", StringComparison.Ordinal) == true;
 
     // Only old room versions put the ID of an event into it. The others' IDs depend on their room's version, and there are no rooms.

@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
 
 namespace Matrix.ToDevice;
 
@@ -14,9 +13,9 @@ public class DehydratedDeviceEvents
 
     private readonly IDeviceInbox _inbox = null!;
     private readonly IDehydratedDevices _devices = null!;
-    private readonly IgnoredSenders _ignored = null!;
+    private readonly HiddenMessages _hidden = null!;
     private readonly ToDeviceMetrics _metrics = null!;
-    private readonly SendToDeviceOptions _options = null!;
+    private readonly CurrentOptions _current = null!;
     private readonly QuietLogger<DehydratedDeviceEvents> _logger = null!;
 
     /// <summary>For a class that stands in its place in a host's own tests, and overrides what they call.</summary>
@@ -25,14 +24,14 @@ public class DehydratedDeviceEvents
     }
 
     internal DehydratedDeviceEvents(
-        IDeviceInbox inbox, IDehydratedDevices devices, IgnoredSenders ignored, ToDeviceMetrics metrics,
-        IOptions<SendToDeviceOptions> options, QuietLogger<DehydratedDeviceEvents> logger)
+        IDeviceInbox inbox, IDehydratedDevices devices, HiddenMessages hidden, ToDeviceMetrics metrics,
+        CurrentOptions options, QuietLogger<DehydratedDeviceEvents> logger)
     {
         _inbox = inbox;
         _devices = devices;
-        _ignored = ignored;
+        _hidden = hidden;
         _metrics = metrics;
-        _options = options.Value;
+        _current = options;
         _logger = logger;
     }
 
@@ -66,7 +65,6 @@ public class DehydratedDeviceEvents
         var (page, position) = await ReadVisibleAsync(device, PositionOf(device, from), cancellationToken);
         if (page.Messages.Count > 0)
         {
-            position = page.Messages[^1].Position;
             _metrics.HandedOut(page.Messages.Count);
             MessageTrace.HandedOut(_logger, page.Messages);
         }
@@ -82,23 +80,23 @@ public class DehydratedDeviceEvents
             : throw new ToDeviceErrorException(ToDeviceError.InvalidParam("from is not a token of this device"));
     }
 
-    // A page of ignored users' messages alone is passed over (R60). Not deleted, as nothing is here; but behind it.
-    private async ValueTask<(InboxPage Page, InboxPosition From)> ReadVisibleAsync(
+    private SendToDeviceOptions Options => _current.Value;
+
+    // A page of hidden messages alone is passed over. Not deleted, as nothing is here; but behind it.
+    private async ValueTask<(InboxPage Page, InboxPosition UpTo)> ReadVisibleAsync(
         DeviceAddress device, InboxPosition from, CancellationToken cancellationToken)
     {
         IReadOnlySet<string>? list = null;
         for (var pages = 1; ; pages++)
         {
             (var page, from) = await ReadAsync(device, from, cancellationToken);
-            if (!_ignored.Concern(device, page)) return (page, from);
+            if (!_hidden.Concern(device, page)) return (page, page.Messages.Count > 0 ? page.Messages[^1].Position : from);
 
             try
             {
-                list ??= await _ignored.FindAsync(device, cancellationToken);
-                var last = page.Messages[^1].Position;
-                page = _ignored.Take(page, device, list, _options.SyncLimit);
+                list = await _hidden.FindIgnoredAsync(device, page, list, cancellationToken);
+                (page, from) = _hidden.Take(page, device, list, Options.SyncLimit);
                 if (page.Messages.Count > 0) return (page, from);
-                from = last;
             }
             catch
             {
@@ -120,8 +118,8 @@ public class DehydratedDeviceEvents
             // With the message that it names, which nobody deletes as long as there is the device. Is it another one or none, the
             // store has forgotten the one that was meant, and what comes behind the number is not what the client has not seen (D11).
             var before = new InboxPosition(from.Sequence - 1, 0);
-            var limit = Math.Min(_options.SyncLimit, int.MaxValue - 1) + 1;
-            var page = await _inbox.ReadAsync(device, before, limit, _options.SyncMaxBytes, cancellationToken);
+            var limit = Math.Min(Options.SyncLimit, int.MaxValue - 1) + 1;
+            var page = await _inbox.ReadAsync(device, before, limit, Options.SyncMaxBytes, cancellationToken);
             if (IsFirst(page, from) && page.Messages.Count == 1 && page.HasMore)
             {
                 // It has filled the page: once more, with room for the next one, however large that is.
@@ -134,7 +132,7 @@ public class DehydratedDeviceEvents
         }
 
         return (
-            await _inbox.ReadAsync(device, InboxPosition.Start, _options.SyncLimit, _options.SyncMaxBytes, cancellationToken),
+            await _inbox.ReadAsync(device, InboxPosition.Start, Options.SyncLimit, Options.SyncMaxBytes, cancellationToken),
             InboxPosition.Start);
     }
 

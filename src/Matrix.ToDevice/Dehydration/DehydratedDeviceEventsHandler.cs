@@ -2,7 +2,6 @@ using System.Buffers;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
 
 namespace Matrix.ToDevice;
 
@@ -10,7 +9,7 @@ namespace Matrix.ToDevice;
 internal sealed class DehydratedDeviceEventsHandler(
     IAuthResolver auth,
     DehydratedDeviceEvents events,
-    IOptions<SendToDeviceOptions> options,
+    CurrentOptions options,
     QuietLogger<DehydratedDeviceEventsHandler> logger)
 {
     public async Task HandleAsync(HttpContext context)

@@ -140,6 +140,7 @@ internal sealed class Recipients(SendHead send, SendBody body, int maxEduBytes) 
         SendBody.Target? forAll = null;
         foreach (var target in targets)
         {
+            if (target.IsDropped) continue;
             if (target.DeviceId == AllDevices) forAll = target;
             else if (known?.Contains(target.DeviceId) ?? deviceIds.Contains(target.DeviceId)) Add(target.DeviceId, target);
         }
@@ -148,7 +149,8 @@ internal sealed class Recipients(SendHead send, SendBody body, int maxEduBytes) 
 
         // A device that is also named has its own content already (D10).
         var named = new HashSet<string>();
-        foreach (var message in CollectionsMarshal.AsSpan(messages)[first..]) named.Add(message.Recipient.DeviceId);
+        foreach (var target in targets)
+            if (target.DeviceId != AllDevices) named.Add(target.DeviceId);
         foreach (var deviceId in deviceIds)
             if (named.Add(deviceId)) Add(deviceId, content);
 

@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Options;
-
 namespace Matrix.ToDevice;
 
 /// <summary>From a parsed body to the commit: the way of every send, whether a client or another server made it.</summary>
@@ -10,19 +8,30 @@ internal sealed class SendCommit(
     SenderTurns turns,
     InboxSignals signals,
     OutboxSignal outboxSignal,
+    SendGate gate,
+    InboxQuota quota,
     ToDeviceMetrics metrics,
-    IOptions<SendToDeviceOptions> options,
+    CurrentOptions options,
     QuietLogger<SendCommit> logger,
     IFederationOutbox? outbox = null,
-    AppserviceQueues? appservices = null)
+    AppserviceQueues? appservices = null,
+    IStoreUpkeep? upkeep = null)
 {
     /// <summary>Each further attempt needs another removal of one of the send's devices at just that moment.</summary>
     public const int MaxAttempts = 16;
 
-    private readonly SendToDeviceOptions _options = options.Value;
-
     /// <inheritdoc cref="ITransactionStore.KnownRemovals"/>
     public long KnownRemovals => transactions.KnownRemovals;
+
+    /// <summary>A retry of what was committed is answered 200, whatever is refused by now (D14).</summary>
+    /// <param name="key">What makes a retry recognisable.</param>
+    /// <param name="error">What the send is refused with.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <exception cref="ToDeviceErrorException">The error: it was not committed, or the store does not tell.</exception>
+    public async ValueTask<CommitResult> RefuseAsync(TransactionKey key, ToDeviceError error, CancellationToken cancellationToken) =>
+        upkeep is not null && await upkeep.IsCommittedAsync(key, cancellationToken)
+            ? CommitResult.AlreadyCommitted
+            : throw new ToDeviceErrorException(error);
 
     /// <summary>Looks the recipients up and commits once, when it is the sender's turn.</summary>
     /// <param name="key">What makes a retry recognisable.</param>
@@ -33,23 +42,38 @@ internal sealed class SendCommit(
     /// <param name="knownRemovals">The <see cref="KnownRemovals"/> from before anybody was looked up.</param>
     /// <param name="cancellationToken">Cancels everything up to the commit, which is not interrupted.</param>
     /// <exception cref="ToDeviceErrorException">A content cannot go to another server, there are too many of those, or <c>*</c> stands for too many
-    /// devices.</exception>
+    /// devices; the host's policy, a rate limit or a quota refuses the send.</exception>
     public async ValueTask<CommitResult> TryAsync(
         TransactionKey key, string sender, string eventType, SendBody body, RemoteUsers remoteUsers, long knownRemovals,
         CancellationToken cancellationToken)
     {
-        if (remoteUsers == RemoteUsers.GetEdus) OtherServers.ThrowIfMoreThan(_options.MaxServers, sender, body.UserIds);
+        if (remoteUsers == RemoteUsers.GetEdus) OtherServers.ThrowIfMoreThan(options.Value.MaxServers, sender, body.UserIds);
+        if (!gate.IsOpen && !body.IsAllowed)
+        {
+            var refusal = await gate.PassAsync(sender, body.Edu is null ? null : key.UserId, eventType, body, cancellationToken);
+            if (refusal is not null) return await RefuseAsync(key, refusal, cancellationToken);
+        }
+
+        body.IsAllowed = true;
 
         using var turn = await turns.TakeAsync(key.UserId, cancellationToken);
         var send = new SendHead(sender, eventType, SendHead.NewId());
-        using var recipients = new Recipients(send, body, _options.MaxEduBytes);
+        using var recipients = new Recipients(send, body, options.Value.MaxEduBytes);
         await recipients.FindAsync(
             directory, remoteUsers == RemoteUsers.GetEdus && outbox is null ? RemoteUsers.AreUnreachable : remoteUsers, appservices,
             cancellationToken);
         if (recipients.Unreachable > 0) Log.NoFederationOutbox(logger);
         if (recipients.Unreadable > 0) Log.NotForAppservices(logger, recipients.Unreadable, sender);
         ThrowIfTooMuch(recipients);
-        recipients.AddEntries(_options.MaxBodyBytes);
+        var full = quota.IsSet ? await quota.FindFullAsync(recipients.Messages, cancellationToken) : null;
+        var makesRoom = full is not null && options.Value.Quota.Policy == QuotaPolicy.DropOldest;
+        if (full is not null && !makesRoom)
+        {
+            if (body.Edu is null) return await RefuseAsync(key, InboxQuota.IsFull, cancellationToken);
+            quota.LeaveOut(recipients.Messages, full);
+        }
+
+        recipients.AddEntries(options.Value.MaxBodyBytes);
 
         await using var transaction = await transactions.BeginAsync(key, knownRemovals, cancellationToken);
         if (transaction is null) return CommitResult.AlreadyCommitted;
@@ -78,6 +102,7 @@ internal sealed class SendCommit(
             MessageTrace.Accepted(logger, recipients.Messages);
             MessageTrace.Accepted(logger, recipients.Pushed);
             Log.Committed(logger, recipients.Messages.Count, recipients.Edus.Count, send.EventType, send.Sender, send.Id);
+            if (makesRoom) await quota.DropOldestAsync(full!);
         }
 
         return result;
@@ -89,13 +114,14 @@ internal sealed class SendCommit(
     /// </summary>
     private void ThrowIfTooMuch(Recipients recipients)
     {
-        if (recipients.Messages.Count + recipients.Pushed.Count > _options.MaxDevices)
-            throw new ToDeviceErrorException(ToDeviceError.BadJson($"The body is for more than {_options.MaxDevices} devices"));
+        var (mostDevices, mostBytes) = (options.Value.MaxDevices, options.Value.MaxBodyBytes);
+        if (recipients.Messages.Count + recipients.Pushed.Count > mostDevices)
+            throw new ToDeviceErrorException(ToDeviceError.BadJson($"The body is for more than {mostDevices} devices"));
 
         var bytes = 0L;
         foreach (var message in recipients.Messages) bytes += message.Content.Length;
         foreach (var message in recipients.Pushed) bytes += message.Content.Length;
-        if (bytes > _options.MaxBodyBytes)
-            throw new ToDeviceErrorException(ToDeviceError.TooLarge($"The messages for all devices are larger than {_options.MaxBodyBytes} bytes"));
+        if (bytes > mostBytes)
+            throw new ToDeviceErrorException(ToDeviceError.TooLarge($"The messages for all devices are larger than {mostBytes} bytes"));
     }
 }

@@ -79,6 +79,30 @@ internal static partial class Log
     [LoggerMessage(24, LogLevel.Warning, "{Messages} messages of {Sender} were left out of the queues of appservices: not every reader of JSON can read them")]
     public static partial void NotForAppservices(ILogger logger, int messages, OneLine sender);
 
+    [LoggerMessage(60, LogLevel.Information, "{Messages} messages were dropped: {Reason}")]
+    public static partial void Dropped(ILogger logger, int messages, string reason);
+
+    [LoggerMessage(61, LogLevel.Debug, "Dropped {Messages} messages for {UserId} on {DeviceId}: {Reason}")]
+    public static partial void DroppedFor(ILogger logger, int messages, string reason, OneLine userId, OneLine deviceId);
+
+    [LoggerMessage(62, LogLevel.Debug, "Dropped {Messages} messages of {Sender}: {Reason}")]
+    public static partial void DroppedOf(ILogger logger, int messages, string reason, OneLine sender);
+
+    [LoggerMessage(63, LogLevel.Warning, "Old messages could not be dropped, to keep inboxes within their quota; the next send to them tries again")]
+    public static partial void QuotaFailed(ILogger logger, Exception exception);
+
+    [LoggerMessage(64, LogLevel.Warning, "A transaction of {Origin} was refused: it sends more than its limit, and was asked to try again later")]
+    public static partial void ServerLimited(ILogger logger, OneLine origin);
+
+    [LoggerMessage(65, LogLevel.Information, "An EDU of {Origin} was dropped by the host's policy: {Error}")]
+    public static partial void EduRefused(ILogger logger, OneLine origin, OneLine error);
+
+    [LoggerMessage(66, LogLevel.Information, "The options were read anew")]
+    public static partial void OptionsReloaded(ILogger logger);
+
+    [LoggerMessage(67, LogLevel.Error, "The options could not be read anew, and stay as they were: {Error}")]
+    public static partial void OptionsNotReloaded(ILogger logger, OneLine error);
+
     [LoggerMessage(40, LogLevel.Error, "The events of a dehydrated device could not be read; the client was asked to try again")]
     public static partial void DehydratedEventsUnavailable(ILogger logger, Exception exception);
 

@@ -16,6 +16,8 @@ internal sealed class ToDeviceMetrics
     private readonly Counter<long> _handedOut;
     private readonly Counter<long> _acknowledged;
     private readonly Counter<long> _ignored;
+    private readonly Counter<long> _dropped;
+    private readonly Counter<long> _purged;
     private readonly UpDownCounter<long> _waiting;
     private readonly Counter<long> _edusReceived;
     private readonly Counter<long> _edusSent;
@@ -37,6 +39,10 @@ internal sealed class ToDeviceMetrics
             "matrix.to_device.acknowledged", "{message}", "Messages that their devices have, and that were deleted.");
         _ignored = meter.CreateCounter<long>(
             "matrix.to_device.ignored", "{message}", "Messages that were left out of responses because their user ignores the sender.");
+        _dropped = meter.CreateCounter<long>(
+            "matrix.to_device.dropped", "{message}", "Messages that their devices do not get.");
+        _purged = meter.CreateCounter<long>(
+            "matrix.to_device.purged", "{record}", "Transaction records that were forgotten.");
         _waiting = meter.CreateUpDownCounter<long>(
             "matrix.to_device.waiting_syncs", "{request}", "Syncs that wait for a message.");
         _edusReceived = meter.CreateCounter<long>(
@@ -88,6 +94,14 @@ internal sealed class ToDeviceMetrics
         if (messages > 0) Add(_ignored, messages);
     }
 
+    /// <summary>Reasons are those of <see cref="DropReason"/>.</summary>
+    public void Dropped(string reason, int messages) => Add(_dropped, messages, new TagList { { "reason", reason } });
+
+    public void Purged(int records) => Add(_purged, records);
+
+    /// <summary>Messages were deleted where they waited.</summary>
+    public void Expired(int messages) => Dropped(DropReason.Expired, messages);
+
     public void EduReceived(ReceivedEdu outcome)
     {
         var tag = outcome switch
@@ -95,6 +109,7 @@ internal sealed class ToDeviceMetrics
             ReceivedEdu.Delivered => "delivered",
             ReceivedEdu.Duplicate => "duplicate",
             ReceivedEdu.SenderNotOfOrigin => "sender_not_of_origin",
+            ReceivedEdu.Refused => "refused",
             _ => "malformed",
         };
         Add(_edusReceived, 1, new TagList { { "outcome", tag } });

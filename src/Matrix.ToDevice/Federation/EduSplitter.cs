@@ -29,6 +29,8 @@ internal sealed class EduSplitter(SendHead send, int maxBytes)
         var userLength = ContentMeasure.CanonicalStringLength(userId) + ":{},".Length;
         foreach (var target in body.TargetsOf(user))
         {
+            if (target.IsDropped) continue;
+
             // As it goes out: 1e3 is longer there, 1.0 is shorter.
             var content = Canonical(body.ContentOf(target));
             var length = ContentMeasure.CanonicalStringLength(target.DeviceId) + ":,".Length + content.Length;

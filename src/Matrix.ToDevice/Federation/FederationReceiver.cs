@@ -1,8 +1,8 @@
 using System.Buffers;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using System.Threading.RateLimiting;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
 
 namespace Matrix.ToDevice;
 
@@ -17,32 +17,39 @@ namespace Matrix.ToDevice;
 public sealed class FederationReceiver
 {
     private readonly SendCommit _commit;
+    private readonly SendRates _rates;
     private readonly ToDeviceMetrics _metrics;
-    private readonly SendToDeviceOptions _options;
+    private readonly CurrentOptions _options;
     private readonly QuietLogger<FederationReceiver> _logger;
     private readonly IRemoteDeviceObserver? _observer;
 
     internal FederationReceiver(
-        SendCommit commit, ToDeviceMetrics metrics, IOptions<SendToDeviceOptions> options, QuietLogger<FederationReceiver> logger,
+        SendCommit commit, SendRates rates, ToDeviceMetrics metrics, CurrentOptions options, QuietLogger<FederationReceiver> logger,
         IRemoteDeviceObserver? observer) =>
-        (_commit, _metrics, _options, _logger, _observer) = (commit, metrics, options.Value, logger, observer);
+        (_commit, _rates, _metrics, _options, _logger, _observer) = (commit, rates, metrics, options, logger, observer);
 
     /// <summary>Delivers all to-device messages of a transaction, one EDU after the other; EDUs of other types are passed over.</summary>
     /// <param name="origin">The server that has signed the request.</param>
     /// <param name="transaction">The body of the request.</param>
     /// <param name="cancellationToken">Cancels what is not yet committed; the origin's retry delivers that.</param>
     /// <returns>What became of the EDUs. Whatever it was, the answer to the origin is 200.</returns>
-    /// <exception cref="ToDeviceErrorException">As <see cref="InboundTransaction.Read"/>: nothing was delivered.</exception>
+    /// <exception cref="ToDeviceErrorException">
+    /// As <see cref="InboundTransaction.Read"/>, or 429 <c>M_LIMIT_EXCEEDED</c>, for a server that sends more than its limit
+    /// (<see cref="RateLimitOptions.Servers"/>): nothing was delivered. Answer what it says.
+    /// </exception>
     public async ValueTask<ReceivedTransaction> ReceiveTransactionAsync(
         string origin, ReadOnlyMemory<byte> transaction, CancellationToken cancellationToken)
     {
         ArgumentException.ThrowIfNullOrEmpty(origin);
 
+        var edus = InboundTransaction.Read(transaction).Edus;
+        // For all of them: what a transaction holds would be repeated for one, and would take permits again.
+        using var permit = Permit(origin, edus.Count(edu => edu.EduType == FederationTransaction.EduType));
         var received = default(ReceivedTransaction);
-        foreach (var edu in InboundTransaction.Read(transaction).Edus)
+        foreach (var edu in edus)
         {
             if (edu.EduType == FederationTransaction.EduType)
-                received = received.With(await ReceiveAsync(origin, edu.Content, cancellationToken));
+                received = received.With(await ReceiveAsync(origin, edu.Content.Span, permit: null, cancellationToken));
         }
 
         return received;
@@ -59,28 +66,47 @@ public sealed class FederationReceiver
     /// <inheritdoc cref="ReceiveAsync(string, ReadOnlyMemory{byte}, CancellationToken)"/>
     public ValueTask<ReceivedEdu> ReceiveAsync(string origin, JsonElement content, CancellationToken cancellationToken) =>
         content.ValueKind == JsonValueKind.Object
-            ? ReceiveAsync(origin, JsonMarshal.GetRawUtf8Value(content), cancellationToken)
-            : ReceiveAsync(origin, "null"u8, cancellationToken);
+            ? ReceiveAsync(origin, JsonMarshal.GetRawUtf8Value(content), Permit(origin, 1), cancellationToken)
+            : ReceiveAsync(origin, "null"u8, Permit(origin, 1), cancellationToken);
 
     /// <summary>Delivers one <c>m.direct_to_device</c> EDU, in one commit with the record of its <c>message_id</c>.</summary>
     /// <param name="origin">The server that has signed the request.</param>
     /// <param name="content">The EDU's <c>content</c>, UTF-8 JSON as it came (D9).</param>
     /// <param name="cancellationToken">Cancels what is not yet committed; the origin's retry delivers that.</param>
     /// <returns>What became of it. Whatever it was, the answer to the origin is 200.</returns>
+    /// <exception cref="ToDeviceErrorException">
+    /// 429 <c>M_LIMIT_EXCEEDED</c>: the server sends more than its limit (<see cref="RateLimitOptions.Servers"/>), and this one was not
+    /// delivered. Answer that to its whole transaction; those that were delivered are known when it comes again.
+    /// </exception>
     public ValueTask<ReceivedEdu> ReceiveAsync(string origin, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
-        ReceiveAsync(origin, content.Span, cancellationToken);
+        ReceiveAsync(origin, content.Span, Permit(origin, 1), cancellationToken);
 
-    private ValueTask<ReceivedEdu> ReceiveAsync(string origin, ReadOnlySpan<byte> content, CancellationToken cancellationToken)
+    private RateLimitLease? Permit(string origin, int edus)
     {
         ArgumentException.ThrowIfNullOrEmpty(origin);
 
-        var buffer = ArrayPool<byte>.Shared.Rent(content.Length);
-        content.CopyTo(buffer);
-        return ReceiveAsync(origin, buffer, content.Length, cancellationToken);
+        var permit = _rates.OfServer(origin, edus);
+        if (permit is not { IsAcquired: false }) return permit;
+
+        using (permit)
+        {
+            Log.ServerLimited(_logger, origin);
+            throw new ToDeviceErrorException(LimitExceeded.Of(permit));
+        }
     }
 
-    private async ValueTask<ReceivedEdu> ReceiveAsync(string origin, byte[] buffer, int length, CancellationToken cancellationToken)
+    private ValueTask<ReceivedEdu> ReceiveAsync(
+        string origin, ReadOnlySpan<byte> content, RateLimitLease? permit, CancellationToken cancellationToken)
     {
+        var buffer = ArrayPool<byte>.Shared.Rent(content.Length);
+        content.CopyTo(buffer);
+        return ReceiveAsync(origin, buffer, content.Length, permit, cancellationToken);
+    }
+
+    private async ValueTask<ReceivedEdu> ReceiveAsync(
+        string origin, byte[] buffer, int length, RateLimitLease? permit, CancellationToken cancellationToken)
+    {
+        using var held = permit;
         var result = await DeliverAsync(origin, buffer, length, cancellationToken);
         _metrics.EduReceived(result);
         return result;
@@ -91,7 +117,7 @@ public sealed class FederationReceiver
         SendBody body;
         try
         {
-            body = SendBodyParser.ParseEdu(buffer, length, _options);
+            body = SendBodyParser.ParseEdu(buffer, length, _options.Value);
         }
         catch (ToDeviceErrorException exception)
         {
@@ -115,6 +141,11 @@ public sealed class FederationReceiver
             try
             {
                 return await CommitAsync(TransactionKey.OfEdu(origin, edu.MessageId), edu, body, cancellationToken);
+            }
+            catch (ToDeviceErrorException exception) when (!body.IsAllowed)
+            {
+                Log.EduRefused(_logger, origin, exception.Error.Error);
+                return ReceivedEdu.Refused;
             }
             catch (ToDeviceErrorException exception) when (exception.Error.StatusCode is 400 or 413)
             {

@@ -2,11 +2,11 @@ using Microsoft.Extensions.Options;
 
 namespace Matrix.ToDevice;
 
-internal sealed class FederationSenderOptionsValidator : IValidateOptions<FederationSenderOptions>
+internal sealed class FederationSenderOptionsValidator(BoundSections? sections = null) : IValidateOptions<FederationSenderOptions>
 {
     public ValidateOptionsResult Validate(string? name, FederationSenderOptions options)
     {
-        var failures = new OptionFailures(nameof(FederationSenderOptions));
+        var failures = new OptionFailures(nameof(FederationSenderOptions), sections?.KeysOf(BoundSection.Federation));
         failures.AtLeastOne(options.MaxEdus, nameof(options.MaxEdus));
         if (options.MaxEdus > InboundTransaction.MaxEdus)
             failures.Add(nameof(options.MaxEdus), options.MaxEdus, $"other servers take at most {InboundTransaction.MaxEdus}");

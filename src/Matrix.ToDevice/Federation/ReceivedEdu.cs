@@ -17,12 +17,15 @@ public enum ReceivedEdu
     /// nest too deep (D8).
     /// </summary>
     Malformed,
+
+    /// <summary>It was dropped: the host's <see cref="IMessagePolicy"/> has rejected it.</summary>
+    Refused,
 }
 
 /// <summary>What became of the to-device EDUs of a transaction.</summary>
 /// <param name="Delivered">How many were delivered.</param>
 /// <param name="Duplicates">How many had been delivered before.</param>
-/// <param name="Dropped">How many were dropped, because they were malformed or their sender was not a user of the origin.</param>
+/// <param name="Dropped">How many were dropped, because they were malformed, their sender was not a user of the origin, or the host's policy has rejected them.</param>
 public readonly record struct ReceivedTransaction(int Delivered, int Duplicates, int Dropped)
 {
     internal ReceivedTransaction With(ReceivedEdu edu) => edu switch

@@ -1,4 +1,3 @@
-using System.Threading.RateLimiting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.RateLimiting;
 using Microsoft.Extensions.Options;
@@ -11,8 +10,6 @@ namespace Matrix.ToDevice;
 /// </summary>
 internal sealed class MatrixRateLimiting : IPostConfigureOptions<RateLimiterOptions>
 {
-    private static readonly TimeSpan s_retryAfter = TimeSpan.FromSeconds(1);
-
     public void PostConfigure(string? name, RateLimiterOptions options)
     {
         var others = options.OnRejected;
@@ -21,12 +18,7 @@ internal sealed class MatrixRateLimiting : IPostConfigureOptions<RateLimiterOpti
             if (context.HttpContext.GetEndpoint()?.Metadata.GetMetadata<MatrixEndpointMetadata>() is null)
                 return others?.Invoke(context, cancellationToken) ?? ValueTask.CompletedTask;
 
-            var retryAfter = context.Lease.TryGetMetadata(MetadataName.RetryAfter, out var told) ? told : s_retryAfter;
-            var error = new ToDeviceError(StatusCodes.Status429TooManyRequests, "M_LIMIT_EXCEEDED", "Too many requests")
-            {
-                RetryAfter = retryAfter,
-            };
-            return new ValueTask(error.WriteAsync(context.HttpContext));
+            return new ValueTask(LimitExceeded.Of(context.Lease).WriteAsync(context.HttpContext));
         };
     }
 }

@@ -20,6 +20,9 @@ internal sealed class SendBody(byte[] buffer) : IDisposable
     /// <summary>What an EDU's content says beside its targets; null for a client's request.</summary>
     public EduHead? Edu { get; set; }
 
+    /// <summary>Whether the host's policy and the limits have been asked: once for each send, however often it is tried.</summary>
+    public bool IsAllowed { get; set; }
+
     /// <summary>How many contents of an EDU were left out, because they are too large or nest too deep (D15).</summary>
     public int LeftOut { get; set; }
 
@@ -49,6 +52,23 @@ internal sealed class SendBody(byte[] buffer) : IDisposable
         return CollectionsMarshal.AsSpan(lists.Targets).Slice(lists.Users[user].FirstTarget, lists.Users[user].Count);
     }
 
+    /// <summary>Drops some of a user's messages; the result is how many.</summary>
+    /// <param name="user">The user's place in <see cref="UserIds"/>.</param>
+    /// <param name="devices">The devices, as the body names them; null for all.</param>
+    public int Drop(int user, Func<string, bool>? devices = null)
+    {
+        var lists = _lists.Value;
+        var dropped = 0;
+        foreach (ref var target in CollectionsMarshal.AsSpan(lists.Targets).Slice(lists.Users[user].FirstTarget, lists.Users[user].Count))
+        {
+            if (target.IsDropped || devices?.Invoke(target.DeviceId) == false) continue;
+            target = target with { IsDropped = true };
+            dropped++;
+        }
+
+        return dropped;
+    }
+
     public void Dispose()
     {
         if (Interlocked.Exchange(ref _buffer, null) is { } owned) ArrayPool<byte>.Shared.Return(owned);
@@ -59,7 +79,8 @@ internal sealed class SendBody(byte[] buffer) : IDisposable
     /// <param name="DeviceId">The device ID, or <c>*</c>.</param>
     /// <param name="Start">Where the content starts in the buffer.</param>
     /// <param name="Length">How long the content is, in bytes.</param>
-    internal readonly record struct Target(string DeviceId, int Start, int Length);
+    /// <param name="IsDropped">Whether nobody gets it: also not as one of all devices, where it is named beside <c>*</c>.</param>
+    internal readonly record struct Target(string DeviceId, int Start, int Length, bool IsDropped = false);
 
     private sealed class Lists : IResettable
     {

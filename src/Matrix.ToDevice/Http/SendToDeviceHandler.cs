@@ -1,6 +1,5 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
 
 namespace Matrix.ToDevice;
 
@@ -8,13 +7,12 @@ namespace Matrix.ToDevice;
 internal sealed class SendToDeviceHandler(
     IAuthResolver auth,
     SendCommit commit,
+    SendRates rates,
     ToDeviceMetrics metrics,
-    IOptions<SendToDeviceOptions> options,
+    CurrentOptions options,
     TimeProvider time,
     QuietLogger<SendToDeviceHandler> logger)
 {
-    private readonly SendToDeviceOptions _options = options.Value;
-
     /// <summary>Carries the request out and answers it, whatever happens: no exception leaves for the host's handlers to answer.</summary>
     public async Task HandleAsync(HttpContext context, string routePrefix)
     {
@@ -34,8 +32,11 @@ internal sealed class SendToDeviceHandler(
             var requester = await AuthenticateAsync(context);
             eventType = SendPath.Decode(encodedEventType.Span, "The event type");
             var txnId = SendPath.Decode(encodedTxnId.Span, "The transaction ID");
-            using var body = await ReadBodyAsync(context.Request);
-            outcome = await SendAsync(context, requester, knownRemovals, eventType, txnId, body);
+            // Before its body is read: what is refused costs little.
+            using var permit = rates.OfSender(requester);
+            outcome = permit is { IsAcquired: false }
+                ? await RefuseAsync(KeyOf(requester, eventType, txnId), LimitExceeded.Of(permit), context.RequestAborted)
+                : await ReadAndSendAsync(context, requester, knownRemovals, eventType, txnId);
             await MatrixResponse.WriteEmptyObjectAsync(context);
         }
         catch (ToDeviceErrorException exception)
@@ -54,7 +55,7 @@ internal sealed class SendToDeviceHandler(
             // Never a 4xx, for which a client would drop the messages for good (D3).
             outcome = SendOutcome.Unavailable;
             Log.SendUnavailable(logger, exception);
-            await ToDeviceError.TemporarilyUnavailable(_options.RetryAfter).WriteAsync(context);
+            await ToDeviceError.TemporarilyUnavailable(options.Value.RetryAfter).WriteAsync(context);
         }
 
         metrics.Sent(time.GetElapsedTime(started), outcome, eventType);
@@ -68,8 +69,26 @@ internal sealed class SendToDeviceHandler(
 
     private async ValueTask<SendBody> ReadBodyAsync(HttpRequest request)
     {
-        var (buffer, length) = await RequestBody.ReadAsync(request, _options.MaxBodyBytes, request.HttpContext.RequestAborted);
-        return SendBodyParser.Parse(buffer, length, _options);
+        var limits = options.Value;
+        var (buffer, length) = await RequestBody.ReadAsync(request, limits.MaxBodyBytes, request.HttpContext.RequestAborted);
+        return SendBodyParser.Parse(buffer, length, limits);
+    }
+
+    private static TransactionKey KeyOf(Requester requester, string eventType, string txnId) =>
+        new(requester.UserId, requester.DeviceId, TransactionKey.SendToDevice, eventType, txnId);
+
+    private async ValueTask<SendOutcome> RefuseAsync(TransactionKey key, ToDeviceError error, CancellationToken cancellationToken)
+    {
+        await commit.RefuseAsync(key, error, cancellationToken);
+        Log.Duplicate(logger, key.UserId, key.EventType);
+        return SendOutcome.Duplicate;
+    }
+
+    private async ValueTask<SendOutcome> ReadAndSendAsync(
+        HttpContext context, Requester requester, long knownRemovals, string eventType, string txnId)
+    {
+        using var body = await ReadBodyAsync(context.Request);
+        return await SendAsync(context, requester, knownRemovals, eventType, txnId, body);
     }
 
     private async ValueTask<SendOutcome> SendAsync(
@@ -77,9 +96,8 @@ internal sealed class SendToDeviceHandler(
     {
         for (var attempt = 1; ; attempt++)
         {
-            var key = new TransactionKey(requester.UserId, requester.DeviceId, TransactionKey.SendToDevice, eventType, txnId);
             var result = await commit.TryAsync(
-                key, requester.UserId, eventType, body, RemoteUsers.GetEdus, knownRemovals, context.RequestAborted);
+                KeyOf(requester, eventType, txnId), requester.UserId, eventType, body, RemoteUsers.GetEdus, knownRemovals, context.RequestAborted);
             switch (result)
             {
                 case CommitResult.Committed:

@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
 
 namespace Matrix.ToDevice;
 
@@ -13,12 +12,14 @@ public class ToDeviceSync
     // The limit of a wait that no message ends, only its time or the end of the device.
     private const int NoMessages = 0;
 
+    private static readonly (InboxPage Page, InboxPosition UpTo) s_nothing = (InboxPage.Empty, default);
+
     private readonly IDeviceInbox _inbox = null!;
     private readonly VisibleInbox _visible = null!;
     private readonly InboxSignals _signals = null!;
     private readonly EmptyInboxes _empty = null!;
     private readonly ToDeviceMetrics _metrics = null!;
-    private readonly SendToDeviceOptions _options = null!;
+    private readonly CurrentOptions _current = null!;
     private readonly TimeProvider _time = null!;
     private readonly QuietLogger<ToDeviceSync> _logger = null!;
 
@@ -28,23 +29,25 @@ public class ToDeviceSync
     }
 
     internal ToDeviceSync(
-        IDeviceInbox inbox, IgnoredSenders ignored, InboxSignals signals, EmptyInboxes empty, ToDeviceMetrics metrics,
-        IOptions<SendToDeviceOptions> options, TimeProvider time, QuietLogger<ToDeviceSync> logger)
+        IDeviceInbox inbox, HiddenMessages hidden, InboxSignals signals, EmptyInboxes empty, ToDeviceMetrics metrics,
+        CurrentOptions options, TimeProvider time, QuietLogger<ToDeviceSync> logger)
     {
         _inbox = inbox;
         _signals = signals;
         _empty = empty;
         _metrics = metrics;
-        _options = options.Value;
-        _visible = new VisibleInbox(inbox, ignored, _options);
+        _current = options;
+        _visible = new VisibleInbox(inbox, hidden, options);
         _time = time;
         _logger = logger;
     }
 
+    private SendToDeviceOptions Options => _current.Value;
+
     /// <inheritdoc cref="NextAsync(DeviceAddress, string?, int, TimeSpan, CancellationToken)"/>
     public virtual ValueTask<ToDeviceBatch> NextAsync(
         DeviceAddress device, string? since, TimeSpan timeout, CancellationToken cancellationToken) =>
-        NextAsync(device, since, _options.SyncLimit, timeout, cancellationToken);
+        NextAsync(device, since, Options.SyncLimit, timeout, cancellationToken);
 
     /// <summary>
     /// Deletes what the device says it has, and returns the messages that it has not, waiting for one if there is none.
@@ -72,10 +75,10 @@ public class ToDeviceSync
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
 
         var position = Parse(device, since);
-        var page = await ReadOrWaitAsync(device, position, limit, _options.SyncMaxBytes, timeout, cancellationToken);
+        var (page, upTo) = await ReadOrWaitAsync(device, position, limit, Options.SyncMaxBytes, timeout, cancellationToken);
         if (page.Messages.Count > 0)
         {
-            position = page.Messages[^1].Position;
+            position = upTo;
             _metrics.HandedOut(page.Messages.Count);
             MessageTrace.HandedOut(_logger, page.Messages);
         }
@@ -100,10 +103,10 @@ public class ToDeviceSync
         DeviceAddress device, ToDeviceExtensionRequest request, TimeSpan timeout, CancellationToken cancellationToken)
     {
         if (request.IsEnabled)
-            return await NextAsync(device, request.Since, Math.Min(request.Limit, _options.SyncLimit), timeout, cancellationToken);
+            return await NextAsync(device, request.Since, Math.Min(request.Limit, Options.SyncLimit), timeout, cancellationToken);
 
         // A token that acknowledges nothing: a host that writes it all the same loses no message.
-        var page = await ReadOrWaitAsync(device, InboxPosition.Start, NoMessages, maxBytes: 1, timeout, cancellationToken);
+        var (page, _) = await ReadOrWaitAsync(device, InboxPosition.Start, NoMessages, maxBytes: 1, timeout, cancellationToken);
         return new ToDeviceBatch(page, SyncToken.Format(device, InboxPosition.Start));
     }
 
@@ -124,7 +127,8 @@ public class ToDeviceSync
     public virtual async ValueTask<bool> WaitAsync(DeviceAddress device, string? since, TimeSpan timeout, CancellationToken cancellationToken)
     {
         // Whether there is a message, not what it holds: no more of it is read than has to be.
-        using var page = await ReadOrWaitAsync(device, Parse(device, since), limit: 1, maxBytes: 1, timeout, cancellationToken);
+        var (found, _) = await ReadOrWaitAsync(device, Parse(device, since), limit: 1, maxBytes: 1, timeout, cancellationToken);
+        using var page = found;
         return page.Messages.Count > 0;
     }
 
@@ -144,7 +148,8 @@ public class ToDeviceSync
         if (request.IsEnabled) return await WaitAsync(device, request.Since, timeout, cancellationToken);
 
         // It takes its time: whoever waits for the first of several things would end at once, and be asked again at once.
-        using var page = await ReadOrWaitAsync(device, InboxPosition.Start, NoMessages, maxBytes: 1, timeout, cancellationToken);
+        var (page, _) = await ReadOrWaitAsync(device, InboxPosition.Start, NoMessages, maxBytes: 1, timeout, cancellationToken);
+        page.Dispose();
         return false;
     }
 
@@ -184,12 +189,13 @@ public class ToDeviceSync
             : throw new ToDeviceErrorException(ToDeviceError.InvalidParam("since is not a token of this device"));
     }
 
-    private async ValueTask<InboxPage> ReadOrWaitAsync(
+    /// <summary>What there is for the device, and up to where it goes.</summary>
+    private async ValueTask<(InboxPage Page, InboxPosition UpTo)> ReadOrWaitAsync(
         DeviceAddress device, InboxPosition has, int limit, int maxBytes, TimeSpan timeout, CancellationToken cancellationToken)
     {
-        if (timeout <= TimeSpan.Zero) return await ReadAsync(device, has, isDeleted: false, limit, maxBytes, cancellationToken) ?? InboxPage.Empty;
+        if (timeout <= TimeSpan.Zero) return await ReadAsync(device, has, isDeleted: false, limit, maxBytes, cancellationToken) ?? s_nothing;
 
-        if (timeout > _options.MaxSyncTimeout) timeout = _options.MaxSyncTimeout;
+        if (timeout > Options.MaxSyncTimeout) timeout = Options.MaxSyncTimeout;
         var started = _time.GetTimestamp();
         using var subscription = _signals.Subscribe(device);
         using var waiting = _metrics.Waiting();
@@ -200,7 +206,7 @@ public class ToDeviceSync
             var signal = subscription.NextSignal;
             var found = await ReadAsync(device, has, isDeleted, limit, maxBytes, cancellationToken);
             isDeleted = isDeleted || found is not null || _empty.WasEmptyWithout(device, has);
-            var page = found ?? InboxPage.Empty;
+            var (page, upTo) = found ?? s_nothing;
             if (subscription.IsDeviceRemoved)
             {
                 // What is there now is for a later device of this ID (D6).
@@ -209,15 +215,15 @@ public class ToDeviceSync
             }
 
             var remaining = timeout - _time.GetElapsedTime(started);
-            if (page.Messages.Count > 0 || remaining <= TimeSpan.Zero) return page;
+            if (page.Messages.Count > 0 || remaining <= TimeSpan.Zero) return (page, upTo);
 
-            // Ignored users have sent so much that it is not all looked at yet.
+            // So much is hidden that it is not all looked at yet.
             if (page.HasMore) continue;
 
             // A signal can be lost, when it comes from another host: then the look after the interval finds the message. Whoever wants
             // none does not look: what was found once stays as old as it is.
             var isTold = _inbox.SignalsEveryCommit;
-            var untilLook = !isTold ? _options.SyncPollInterval
+            var untilLook = !isTold ? Options.SyncPollInterval
                 : limit == NoMessages ? LooksEvery : LooksEvery - (_empty.EmptyFor(device) ?? TimeSpan.Zero);
             if (untilLook <= TimeSpan.Zero) continue;
 
@@ -231,11 +237,11 @@ public class ToDeviceSync
             if (isTold && isLast && !signal.IsCompleted && _inbox.SignalsEveryCommit) break;
         }
 
-        return InboxPage.Empty;
+        return s_nothing;
     }
 
     /// <summary>Deletes what the device says it has, and reads what it has not; null, and neither, when it is known that there is nothing.</summary>
-    private async ValueTask<InboxPage?> ReadAsync(
+    private async ValueTask<(InboxPage Page, InboxPosition UpTo)?> ReadAsync(
         DeviceAddress device, InboxPosition has, bool isDeleted, int limit, int maxBytes, CancellationToken cancellationToken)
     {
         if (limit == NoMessages || EmptyFor(device) is not null) return null;
@@ -246,9 +252,9 @@ public class ToDeviceSync
         var look = _inbox.SignalsEveryCommit ? _empty.Begin(device) : null;
         // Always from the start: what the device has is deleted, so the start is the first message that it has not. A
         // token that named a place to read from could skip messages when it lies ahead of the store (D11).
-        var page = await _visible.ReadAsync(device, limit, maxBytes, cancellationToken);
+        var (page, upTo) = await _visible.ReadAsync(device, limit, maxBytes, cancellationToken);
         if (look is not null && page.Messages.Count == 0 && !page.HasMore) _empty.Remember(look, has);
-        return page;
+        return (page, upTo);
     }
 
     /// <summary>How long ago the inbox was found empty, if nothing can have come since without this host being told (D25).</summary>
@@ -256,7 +262,7 @@ public class ToDeviceSync
         _inbox.SignalsEveryCommit && _empty.EmptyFor(device) is { } age && age < LooksEvery ? age : null;
 
     // Not for longer than a minute, unless that is the interval: who has raised it has not asked for six times as much.
-    private TimeSpan LooksEvery => _options.SyncPollInterval switch
+    private TimeSpan LooksEvery => Options.SyncPollInterval switch
     {
         var interval when interval <= s_rarely / RarelyLooks => RarelyLooks * interval,
         var interval when interval <= s_rarely => s_rarely,

@@ -5,7 +5,6 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
 
 namespace Matrix.ToDevice;
 
@@ -13,7 +12,7 @@ namespace Matrix.ToDevice;
 internal sealed class ToDeviceSyncHandler(
     IAuthResolver auth,
     ToDeviceSync toDevice,
-    IOptions<SendToDeviceOptions> options,
+    CurrentOptions options,
     IHostApplicationLifetime host,
     TimeProvider time,
     QuietLogger<ToDeviceSyncHandler> logger)

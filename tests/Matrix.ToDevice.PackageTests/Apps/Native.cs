@@ -4,6 +4,7 @@ using Matrix.ToDevice;
 var builder = WebApplication.CreateSlimBuilder(args);
 var connectionString = builder.Configuration["Connection"] ?? "";
 builder.Services.AddSingleton<MyUsers>();
+builder.Services.AddSendToDevice(builder.Configuration.GetSection("ToDevice"));
 // Matrix.ToDevice block 1
 switch (builder.Configuration["Store"])
 {
