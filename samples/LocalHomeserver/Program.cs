@@ -66,11 +66,12 @@ public static class Program
         services.AddSingleton<SyncAnswer>();
         services.AddFederation();
         services.AddTrial();
-        var health = services.AddHealthChecks();
+        services.AddHealthChecks().AddSendToDevice();
+        services.AddMonitoring(settings, builder.Configuration);
         services.ConfigureHttpJsonOptions(json => MatrixJson.Configure(json.SerializerOptions));
 
         // 1. Who is asking, and which devices are there? Two small classes answer from the server's own accounts.
-        var toDevice = services.AddSendToDevice()
+        var toDevice = services.AddSendToDevice(settings.Configure)
             .UseAuth<TokenAuthResolver>()
             .UseDirectory<ContactDirectory>()
             .UseDehydratedDevices<DehydratedDevices>()
@@ -92,7 +93,6 @@ public static class Program
                 // One data source for messages and accounts: it is the application's, and the library finds it.
                 services.AddSingleton(_ => settings.DataSource());
                 toDevice.UsePostgreSql();
-                health.AddPostgreSqlToDevice();
                 services.AddSingleton<PostgreSqlAccountStore>();
                 services.AddSingleton<IAccountStore>(provider => provider.GetRequiredService<PostgreSqlAccountStore>());
                 services.AddHostedService(provider => provider.GetRequiredService<PostgreSqlAccountStore>());
@@ -127,6 +127,7 @@ public static class Program
         app.UseExactPaths();
         app.UseTrialPage();
         app.MapHealthChecks("/health");
+        if (settings.Metrics) app.MapPrometheusScrapingEndpoint("/metrics");
         app.MapVersions();
         app.MapFederation();
         app.MapKeyFederation();

@@ -14,7 +14,7 @@ internal sealed class Opened : IAsyncDisposable
 
     private Opened(
         PostgreSqlDatabase database, PostgreSqlStoreOptions options, bool notifies, KnownRemovals knownRemovals,
-        IInboxSignals? signals, TimeProvider time, ILogger logger)
+        IInboxSignals? signals, StoreMetrics metrics, TimeProvider time, ILogger logger)
     {
         (_database, _options) = (database, options);
         if (notifies)
@@ -30,7 +30,7 @@ internal sealed class Opened : IAsyncDisposable
         Outbox = new PostgreSqlOutbox(database, options);
         Leases = new PostgreSqlLeases(database, options);
         Cleaner = new PostgreSqlCleaner(database, options, time);
-        Writer = new PostgreSqlWriter(database, options, time, knownRemovals, batch => MessagesArrived(batch, signals));
+        Writer = new PostgreSqlWriter(database, options, time, knownRemovals, batch => MessagesArrived(batch, signals), metrics);
     }
 
     public PostgreSqlWriter Writer { get; }
@@ -45,9 +45,9 @@ internal sealed class Opened : IAsyncDisposable
 
     public static async Task<Opened> CreateAsync(
         PostgreSqlStoreOptions options, NpgsqlDataSource? application, KnownRemovals knownRemovals, IInboxSignals? signals,
-        TimeProvider time, ILogger logger, CancellationToken cancellationToken)
+        StoreMetrics metrics, TimeProvider time, ILogger logger, CancellationToken cancellationToken)
     {
-        var database = new PostgreSqlDatabase(options, application, time, logger);
+        var database = new PostgreSqlDatabase(options, application, metrics, time, logger);
         try
         {
             database.CheckMultiplexing();
@@ -60,7 +60,8 @@ internal sealed class Opened : IAsyncDisposable
                 await PostgreSqlSchema.UpgradeAsync(connection, options, database.Name, time, logger, cancellationToken);
             }
 
-            var opened = new Opened(database, options, notifies, knownRemovals, signals, time, logger);
+            var opened = new Opened(database, options, notifies, knownRemovals, signals, metrics, time, logger);
+            metrics.Announce();
             if (opened._listener is not null) await opened._listener.StartAsync(CancellationToken.None);
             return opened;
         }

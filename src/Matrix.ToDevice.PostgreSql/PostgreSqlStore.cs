@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
@@ -8,7 +9,8 @@ namespace Matrix.ToDevice;
 /// <summary>Keeps every promise of the seams in one PostgreSQL, for any number of hosts.</summary>
 internal sealed class PostgreSqlStore(
     IOptions<PostgreSqlStoreOptions> options, TimeProvider time,
-    ILogger<PostgreSqlStore>? logger = null, NpgsqlDataSource? dataSource = null, IInboxSignals? signals = null)
+    ILogger<PostgreSqlStore>? logger = null, NpgsqlDataSource? dataSource = null, IInboxSignals? signals = null,
+    IMeterFactory? meters = null)
     : ITransactionStore, IDeviceInbox, IFederationOutbox, IAsyncDisposable, IDisposable
 {
     private readonly SemaphoreSlim _opening = new(1);
@@ -143,6 +145,23 @@ internal sealed class PostgreSqlStore(
         await opened.Leases.ReleaseAsync(destination, holder, failures, pause, cancellationToken);
     }
 
+    public async ValueTask<string?> CheckAsync(CancellationToken cancellationToken)
+    {
+        var opened = await OpenAsync(cancellationToken);
+        await opened.CheckAsync(cancellationToken);
+        const string NotHeard = "Notifications of other hosts do not come through; waiting syncs look by themselves now and then. "
+            + "LISTEN needs a connection of its own: not a pooler that hands connections out for each transaction. Set Notifications to "
+            + "true for a pooler that leaves a client its connection, to false where messages may come later.";
+        try
+        {
+            return await opened.HearsAsync(cancellationToken) ? null : NotHeard;
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            return NotHeard;
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _opening.WaitAsync();
@@ -167,7 +186,7 @@ internal sealed class PostgreSqlStore(
         try
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            return _opened ??= await Opened.CreateAsync(options.Value, dataSource, _knownRemovals, signals, time, (ILogger?)logger ?? NullLogger.Instance, cancellationToken);
+            return _opened ??= await Opened.CreateAsync(options.Value, dataSource, _knownRemovals, signals, new StoreMetrics(meters), time, (ILogger?)logger ?? NullLogger.Instance, cancellationToken);
         }
         finally
         {

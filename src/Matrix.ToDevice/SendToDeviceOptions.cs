@@ -86,4 +86,19 @@ public sealed class SendToDeviceOptions
 
     /// <summary>The <c>Retry-After</c> of a 503, when the store cannot be reached. Whole seconds. Default: 2 seconds (D3).</summary>
     public TimeSpan RetryAfter { get; set; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>
+    /// How often what waits in the store is measured, for the metrics of inboxes and outbox, while somebody listens to them and the store is
+    /// an <see cref="IStoreUpkeep"/>. Null: never. Default: 1 minute.
+    /// </summary>
+    public TimeSpan? StatisticsInterval { get; set; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>How long the health check waits for the store, which is unhealthy then. Default: 10 seconds.</summary>
+    public TimeSpan HealthCheckTimeout { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>
+    /// After how long an EDU that waits for a destination that has not failed makes the health check say that the outbox is stalled, where
+    /// this host sends to other servers. Default: 5 minutes (D22).
+    /// </summary>
+    public TimeSpan OutboxStalledAfter { get; set; } = TimeSpan.FromMinutes(5);
 }

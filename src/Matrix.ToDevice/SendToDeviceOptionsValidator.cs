@@ -33,6 +33,9 @@ internal sealed class SendToDeviceOptionsValidator : IValidateOptions<SendToDevi
         failures.Positive(options.MaxSyncTimeout, nameof(options.MaxSyncTimeout));
         failures.Positive(options.SyncPollInterval, nameof(options.SyncPollInterval));
         failures.Positive(options.RetryAfter, nameof(options.RetryAfter));
+        if (options.StatisticsInterval is { } interval) failures.Positive(interval, nameof(options.StatisticsInterval));
+        failures.Positive(options.HealthCheckTimeout, nameof(options.HealthCheckTimeout));
+        failures.Positive(options.OutboxStalledAfter, nameof(options.OutboxStalledAfter));
         return failures.Result;
     }
 }

@@ -18,6 +18,7 @@ public static class SendToDeviceServiceCollectionExtensions
         provider.GetRequiredService<InboxSignals>(),
         provider.GetRequiredService<EmptyInboxes>(),
         provider.GetRequiredService<ToDeviceMetrics>(),
+        provider.GetRequiredService<ToDeviceTraces>(),
         provider.GetRequiredService<IOptions<SendToDeviceOptions>>(),
         provider.GetRequiredService<TimeProvider>(),
         provider.GetRequiredService<QuietLogger<ToDeviceSync>>()));
@@ -43,6 +44,10 @@ public static class SendToDeviceServiceCollectionExtensions
         services.TryAddSingleton(new Registration(services));
         services.TryAddSingleton(typeof(QuietLogger<>));
         services.TryAddSingleton<ToDeviceMetrics>();
+        services.TryAddSingleton<ToDeviceTraces>();
+        services.TryAddSingleton<LatestStatistics>();
+        services.TryAddSingleton<StatisticsGauges>();
+        services.TryAddSingleton<StoreProbe>();
         services.TryAddSingleton<MatrixRouteNames>();
         services.TryAddSingleton<EmptyInboxes>();
         services.TryAddSingleton<InboxSignals>();
@@ -72,6 +77,7 @@ public static class SendToDeviceServiceCollectionExtensions
             provider.GetService<IRemoteDeviceObserver>()));
 
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, TransactionPurge>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, StatisticsSampler>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, DotSegments>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IPostConfigureOptions<RateLimiterOptions>, MatrixRateLimiting>());
         return new SendToDeviceBuilder(services);

@@ -12,7 +12,7 @@ public class DehydratedDeviceEvents
     // However much ignored users have sent: an answer has an end.
     private const int MaxPages = 100;
 
-    private readonly IDeviceInbox _inbox = null!;
+    private readonly CountedInbox _inbox = null!;
     private readonly IDehydratedDevices _devices = null!;
     private readonly IgnoredSenders _ignored = null!;
     private readonly ToDeviceMetrics _metrics = null!;
@@ -28,7 +28,7 @@ public class DehydratedDeviceEvents
         IDeviceInbox inbox, IDehydratedDevices devices, IgnoredSenders ignored, ToDeviceMetrics metrics,
         IOptions<SendToDeviceOptions> options, QuietLogger<DehydratedDeviceEvents> logger)
     {
-        _inbox = inbox;
+        _inbox = new CountedInbox(inbox, metrics);
         _devices = devices;
         _ignored = ignored;
         _metrics = metrics;

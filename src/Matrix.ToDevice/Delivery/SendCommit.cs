@@ -11,7 +11,9 @@ internal sealed class SendCommit(
     InboxSignals signals,
     OutboxSignal outboxSignal,
     ToDeviceMetrics metrics,
+    ToDeviceTraces traces,
     IOptions<SendToDeviceOptions> options,
+    TimeProvider time,
     QuietLogger<SendCommit> logger,
     IFederationOutbox? outbox = null,
     AppserviceQueues? appservices = null)
@@ -20,9 +22,12 @@ internal sealed class SendCommit(
     public const int MaxAttempts = 16;
 
     private readonly SendToDeviceOptions _options = options.Value;
+    private readonly CountedTransactions _transactions = new(transactions, metrics);
+    private readonly CountedInbox _inbox = new(inbox, metrics);
+    private readonly CountedOutbox? _outbox = outbox is null ? null : new CountedOutbox(outbox, metrics);
 
     /// <inheritdoc cref="ITransactionStore.KnownRemovals"/>
-    public long KnownRemovals => transactions.KnownRemovals;
+    public long KnownRemovals => _transactions.KnownRemovals;
 
     /// <summary>Looks the recipients up and commits once, when it is the sender's turn.</summary>
     /// <param name="key">What makes a retry recognisable.</param>
@@ -44,25 +49,35 @@ internal sealed class SendCommit(
         var send = new SendHead(sender, eventType, SendHead.NewId());
         using var recipients = new Recipients(send, body, _options.MaxEduBytes);
         await recipients.FindAsync(
-            directory, remoteUsers == RemoteUsers.GetEdus && outbox is null ? RemoteUsers.AreUnreachable : remoteUsers, appservices,
+            directory, remoteUsers == RemoteUsers.GetEdus && _outbox is null ? RemoteUsers.AreUnreachable : remoteUsers, appservices,
             cancellationToken);
         if (recipients.Unreachable > 0) Log.NoFederationOutbox(logger);
         if (recipients.Unreadable > 0) Log.NotForAppservices(logger, recipients.Unreadable, sender);
         ThrowIfTooMuch(recipients);
         recipients.AddEntries(_options.MaxBodyBytes);
 
-        await using var transaction = await transactions.BeginAsync(key, knownRemovals, cancellationToken);
-        if (transaction is null) return CommitResult.AlreadyCommitted;
+        await using var transaction = await _transactions.BeginAsync(key, knownRemovals, cancellationToken);
+        if (transaction is null)
+        {
+            metrics.Recognised(key);
+            return CommitResult.AlreadyCommitted;
+        }
 
-        if (recipients.Messages.Count > 0) await inbox.AppendAsync(transaction, recipients.Messages, cancellationToken);
-        if (recipients.Edus.Count > 0) await outbox!.AppendAsync(transaction, recipients.Edus, cancellationToken);
+        if (recipients.Messages.Count > 0) await _inbox.AppendAsync(transaction, recipients.Messages, cancellationToken);
+        if (recipients.Edus.Count > 0) await _outbox!.AppendAsync(transaction, recipients.Edus, cancellationToken);
 
         // The last moment at which a client that has gone takes its send along. A commit is not interrupted.
         cancellationToken.ThrowIfCancellationRequested();
         var result = CommitResult.AlreadyCommitted;
+        var began = time.GetTimestamp();
         try
         {
             result = await transaction.CommitAsync(CancellationToken.None);
+            metrics.Committed(time.GetElapsedTime(began), result);
+        }
+        catch (Exception) when (metrics.CommitFailed(time.GetElapsedTime(began)))
+        {
+            throw;
         }
         finally
         {
@@ -70,11 +85,13 @@ internal sealed class SendCommit(
             if (result != CommitResult.DeviceRemoved) signals.MessagesArrived(recipients.Messages);
         }
 
+        if (result == CommitResult.AlreadyCommitted) metrics.Recognised(key);
         if (result == CommitResult.Committed)
         {
             outboxSignal.Committed(recipients.Edus);
             appservices?.Signal.Committed(recipients.Edus);
             metrics.Accepted(recipients.Messages.Count, send.EventType);
+            traces.Committed(send, recipients);
             MessageTrace.Accepted(logger, recipients.Messages);
             MessageTrace.Accepted(logger, recipients.Pushed);
             Log.Committed(logger, recipients.Messages.Count, recipients.Edus.Count, send.EventType, send.Sender, send.Id);

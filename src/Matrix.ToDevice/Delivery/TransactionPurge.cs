@@ -7,7 +7,8 @@ namespace Matrix.ToDevice;
 
 /// <summary>Forgets transaction records that nobody has used for their retention time, in bounded batches (D5).</summary>
 internal sealed class TransactionPurge(
-    IServiceScopeFactory scopes, IOptions<SendToDeviceOptions> options, TimeProvider time, QuietLogger<TransactionPurge> logger)
+    IServiceScopeFactory scopes, ToDeviceMetrics metrics, IOptions<SendToDeviceOptions> options, TimeProvider time,
+    QuietLogger<TransactionPurge> logger)
     : BackgroundService
 {
     private const int BatchSize = 1000;
@@ -23,6 +24,7 @@ internal sealed class TransactionPurge(
             {
                 await PurgeAsync(TransactionKey.SendToDevice, options.Value.TransactionRetention, stoppingToken);
                 await PurgeAsync(TransactionKey.DirectToDevice, options.Value.InboundRetention, stoppingToken);
+                metrics.UpkeepRan(isDone: true);
             }
             catch (Exception) when (stoppingToken.IsCancellationRequested)
             {
@@ -30,6 +32,7 @@ internal sealed class TransactionPurge(
             }
             catch (Exception exception)
             {
+                metrics.UpkeepRan(isDone: false);
                 Log.PurgeFailed(logger, exception);
             }
         }
@@ -38,14 +41,16 @@ internal sealed class TransactionPurge(
     private async Task PurgeAsync(string endpoint, TimeSpan retention, CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
-        if (scope.ServiceProvider.GetService<ITransactionStore>() is not { } transactions) return;
+        if (scope.ServiceProvider.GetService<ITransactionStore>() is not { } store) return;
 
+        var transactions = new CountedTransactions(store, metrics);
         var lastUsedBefore = time.GetUtcNow() - retention;
         var total = 0;
         int purged;
         do
         {
             purged = await transactions.PurgeAsync(endpoint, lastUsedBefore, BatchSize, cancellationToken);
+            metrics.Purged(purged);
             total += purged;
         }
         while (purged >= BatchSize);

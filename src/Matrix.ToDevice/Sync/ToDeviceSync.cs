@@ -18,6 +18,7 @@ public class ToDeviceSync
     private readonly InboxSignals _signals = null!;
     private readonly EmptyInboxes _empty = null!;
     private readonly ToDeviceMetrics _metrics = null!;
+    private readonly ToDeviceTraces _traces = null!;
     private readonly SendToDeviceOptions _options = null!;
     private readonly TimeProvider _time = null!;
     private readonly QuietLogger<ToDeviceSync> _logger = null!;
@@ -28,15 +29,16 @@ public class ToDeviceSync
     }
 
     internal ToDeviceSync(
-        IDeviceInbox inbox, IgnoredSenders ignored, InboxSignals signals, EmptyInboxes empty, ToDeviceMetrics metrics,
+        IDeviceInbox inbox, IgnoredSenders ignored, InboxSignals signals, EmptyInboxes empty, ToDeviceMetrics metrics, ToDeviceTraces traces,
         IOptions<SendToDeviceOptions> options, TimeProvider time, QuietLogger<ToDeviceSync> logger)
     {
-        _inbox = inbox;
+        _inbox = new CountedInbox(inbox, metrics);
         _signals = signals;
         _empty = empty;
         _metrics = metrics;
+        _traces = traces;
         _options = options.Value;
-        _visible = new VisibleInbox(inbox, ignored, _options);
+        _visible = new VisibleInbox(_inbox, ignored, _options);
         _time = time;
         _logger = logger;
     }
@@ -76,7 +78,8 @@ public class ToDeviceSync
         if (page.Messages.Count > 0)
         {
             position = page.Messages[^1].Position;
-            _metrics.HandedOut(page.Messages.Count);
+            _metrics.HandedOut(device, page.Messages);
+            _traces.HandedOut(page.Messages);
             MessageTrace.HandedOut(_logger, page.Messages);
         }
 
@@ -159,6 +162,7 @@ public class ToDeviceSync
     {
         await _inbox.RemoveDeviceAsync(device, cancellationToken);
         _signals.DeviceRemoved(device);
+        _metrics.DeviceRemoved(device);
     }
 
     /// <summary>
@@ -194,6 +198,7 @@ public class ToDeviceSync
         using var subscription = _signals.Subscribe(device);
         using var waiting = _metrics.Waiting();
         var isDeleted = false;
+        Task? waitedFor = null;
         while (!subscription.IsDeviceRemoved)
         {
             // The signal is taken before the read, so that a message that arrives between the two ends the wait (D13).
@@ -209,7 +214,11 @@ public class ToDeviceSync
             }
 
             var remaining = timeout - _time.GetElapsedTime(started);
-            if (page.Messages.Count > 0 || remaining <= TimeSpan.Zero) return page;
+            if (page.Messages.Count > 0 || remaining <= TimeSpan.Zero)
+            {
+                if (waitedFor is not null && page.Messages.Count > 0) _metrics.WokenUp(waitedFor.IsCompleted || signal.IsCompleted);
+                return page;
+            }
 
             // Ignored users have sent so much that it is not all looked at yet.
             if (page.HasMore) continue;
@@ -224,6 +233,7 @@ public class ToDeviceSync
             var isLast = remaining <= untilLook;
             // Timers count milliseconds: what is left of one would not be waited for, but read through.
             var wait = TimeSpan.FromMilliseconds(Math.Ceiling((isLast ? remaining : untilLook).TotalMilliseconds));
+            waitedFor = signal;
             await signal.WaitAsync(wait, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             cancellationToken.ThrowIfCancellationRequested();
 
