@@ -69,6 +69,8 @@ internal sealed class SendCommit(
         // The last moment at which a client that has gone takes its send along. A commit is not interrupted.
         cancellationToken.ThrowIfCancellationRequested();
         var result = CommitResult.AlreadyCommitted;
+        // Before it: whoever sends or hands out what was committed may be faster than what comes behind it here.
+        traces.Committing(send, recipients);
         var began = time.GetTimestamp();
         try
         {
@@ -91,7 +93,6 @@ internal sealed class SendCommit(
             outboxSignal.Committed(recipients.Edus);
             appservices?.Signal.Committed(recipients.Edus);
             metrics.Accepted(recipients.Messages.Count, send.EventType);
-            traces.Committed(send, recipients);
             MessageTrace.Accepted(logger, recipients.Messages);
             MessageTrace.Accepted(logger, recipients.Pushed);
             Log.Committed(logger, recipients.Messages.Count, recipients.Edus.Count, send.EventType, send.Sender, send.Id);

@@ -33,8 +33,8 @@ internal sealed class ToDeviceTraces
         return span;
     }
 
-    /// <summary>The send or the EDU that goes on at the moment was committed: whatever becomes of its messages is linked to it.</summary>
-    public void Committed(in SendHead send, Recipients recipients)
+    /// <summary>The send or the EDU that goes on at the moment is about to be committed: whatever becomes of its messages is linked to it.</summary>
+    public void Committing(in SendHead send, Recipients recipients)
     {
         if (!s_source.HasListeners() || Activity.Current is not { IsAllDataRequested: true } activity || activity.Source != s_source) return;
 
