@@ -33,7 +33,7 @@ internal static partial class MonitoringPage
     }
 
     // | `matrix.to_device.…` | `matrix_to_device_…` | `outcome`: `one`, `other` | what it is | what to do |
-    [GeneratedRegex(@"(?m)^\| `matrix\.[\w.]+` [^|]*\| `(matrix_to_device_\w+)` \| ([^|]*) \|")]
+    [GeneratedRegex(@"(?m)^\| `matrix\.[\w.]+` [^|]*\| `(matrix_to_device_\w+)` \|([^|]*)\|")]
     private static partial Regex Row();
 
     [GeneratedRegex("`(\\w+)`: ((?:`[^`]+`(?:, )?)+)")]
