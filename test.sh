@@ -36,6 +36,7 @@ main() {
   step format locked dotnet format Matrix.ToDevice.sln --verify-no-changes --no-restore || true
   if ! has_postgresql; then step postgresql locked install_postgresql || true; fi
   if ! has_mariadb; then step mariadb locked apt_install mariadb-server-core mariadb-client-core || true; fi
+  if ! has_prometheus; then step prometheus locked install_prometheus || true; fi
   if ! has_linker; then step linker locked apt_install clang zlib1g-dev || true; fi
   local project
   for project in tests/*/*.csproj; do dotnet_suite "$project"; done
@@ -102,6 +103,14 @@ install_postgresql() {
 
 # Its programs, without the server that Debian would start.
 has_mariadb() { [[ -x /usr/sbin/mariadbd ]] && command -v mariadb-install-db && command -v my_print_defaults; } >/dev/null
+
+has_prometheus() { command -v prometheus && command -v promtool; } >/dev/null
+
+# The tests start one of their own; Debian's package would start one more, unless systemd is told not to.
+install_prometheus() {
+  if [[ -d /run/systemd/system ]]; then as_root systemctl mask prometheus || return; fi
+  apt_install prometheus
+}
 
 # For the packages' tests, which compile ahead of time.
 has_linker() { command -v clang || command -v gcc; } >/dev/null

@@ -25,6 +25,6 @@ internal sealed record HttpTarget(string Kind, bool IsSample = false, string? Be
     public IEnumerable<string> Arguments(string folder, string? database) => !IsSample ? ["serve", Kind, database ?? folder] :
     [
         "--urls", "http://127.0.0.1:0", "--ServerName", "example.org", "--PasswordIterations", "1", "--Store", Kind, "--Data", folder,
-        "--ConnectionStrings:PostgreSql", database ?? "",
+        "--ConnectionStrings:PostgreSql", database ?? "", "--Metrics", "false",
     ];
 }

@@ -66,7 +66,8 @@ public static class Program
         services.AddSingleton<SyncAnswer>();
         services.AddFederation();
         services.AddTrial();
-        var health = services.AddHealthChecks();
+        services.AddHealthChecks().AddSendToDevice();
+        services.AddMonitoring(settings, builder.Configuration);
         services.ConfigureHttpJsonOptions(json => MatrixJson.Configure(json.SerializerOptions));
 
         // 1. Who is asking, and which devices are there? Two small classes answer from the server's own accounts.
@@ -96,7 +97,6 @@ public static class Program
                 services.AddSingleton(_ => settings.DataSource());
                 services.Configure<PostgreSqlStoreOptions>(options.GetSection("PostgreSql"));
                 toDevice.UsePostgreSql();
-                health.AddPostgreSqlToDevice();
                 services.AddSingleton<PostgreSqlAccountStore>();
                 services.AddSingleton<IAccountStore>(provider => provider.GetRequiredService<PostgreSqlAccountStore>());
                 services.AddHostedService(provider => provider.GetRequiredService<PostgreSqlAccountStore>());
@@ -131,6 +131,7 @@ public static class Program
         app.UseExactPaths();
         app.UseTrialPage();
         app.MapHealthChecks("/health");
+        if (settings.Metrics) app.MapPrometheusScrapingEndpoint("/metrics");
         app.MapVersions();
         app.MapFederation();
         app.MapKeyFederation();

@@ -27,6 +27,11 @@ namespace LocalHomeserver;
 /// How long a peer or an appservice stays with the host that sends to it (<c>--Federation:LeaseDuration</c>): another host takes over so
 /// long after that one has died.
 /// </param>
+/// <param name="Metrics">Whether <c>GET /metrics</c> shows what the library measures, for Prometheus.</param>
+/// <param name="Otlp">
+/// Where metrics and traces are sent to (<c>--Otlp:Endpoint http://localhost:4317</c>, or OpenTelemetry's own setting
+/// <c>OTEL_EXPORTER_OTLP_ENDPOINT</c>); null for nowhere.
+/// </param>
 internal sealed record Settings(
     string ServerName,
     string Store,
@@ -37,7 +42,9 @@ internal sealed record Settings(
     IReadOnlyDictionary<string, Uri> Peers,
     IReadOnlyList<Registration> Appservices,
     TimeSpan MaxPause,
-    TimeSpan LeaseDuration)
+    TimeSpan LeaseDuration,
+    bool Metrics,
+    string? Otlp)
 {
     private const string Urls = "Urls";
 
@@ -54,6 +61,7 @@ internal sealed record Settings(
         // As in the library.
         ["Federation:MaxPause"] = "00:05:00",
         ["Federation:LeaseDuration"] = "00:00:10",
+        ["Metrics"] = "true",
         ["Logging:LogLevel:Microsoft"] = "Warning",
     };
 
@@ -87,7 +95,21 @@ internal sealed record Settings(
             LocalHomeserver.Peers.Read(configuration, serverName),
             RegistrationFile.ReadAll(configuration, serverName),
             Time("Federation:MaxPause"),
-            Time("Federation:LeaseDuration"));
+            Time("Federation:LeaseDuration"),
+            bool.TryParse(configuration["Metrics"], out var metrics)
+                ? metrics
+                : throw new SettingsException($"Metrics is '{configuration["Metrics"]}'. It must be true or false."),
+            OtlpEndpoint());
+
+        string? OtlpEndpoint()
+        {
+            var (setting, endpoint) = configuration["Otlp:Endpoint"] is { Length: > 0 } own
+                ? ("Otlp:Endpoint", own) : (Monitoring.OtlpEndpoint, configuration[Monitoring.OtlpEndpoint]);
+            if (string.IsNullOrEmpty(endpoint)) return null;
+            return Uri.TryCreate(endpoint, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"
+                ? endpoint
+                : throw new SettingsException($"{setting} is '{endpoint}'. It must be an address such as http://localhost:4317.");
+        }
 
         TimeSpan Time(string setting) =>
             TimeSpan.TryParse(configuration[setting], CultureInfo.InvariantCulture, out var time) && time > TimeSpan.Zero

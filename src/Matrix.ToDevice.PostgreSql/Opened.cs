@@ -18,7 +18,7 @@ internal sealed class Opened : IAsyncDisposable
 
     private Opened(
         PostgreSqlDatabase database, PostgreSqlStoreOptions options, bool notifies, KnownRemovals knownRemovals,
-        IInboxSignals? signals, TimeProvider time, ILogger logger)
+        IInboxSignals? signals, StoreMetrics metrics, TimeProvider time, ILogger logger)
     {
         (_database, _options) = (database, options);
         if (notifies)
@@ -36,7 +36,7 @@ internal sealed class Opened : IAsyncDisposable
         Cleaner = new PostgreSqlCleaner(database, options, time);
         Measures = new PostgreSqlMeasures(database, options);
         Upkeep = new PostgreSqlUpkeep(database, options);
-        Writer = new PostgreSqlWriter(database, options, time, knownRemovals, batch => MessagesArrived(batch, signals));
+        Writer = new PostgreSqlWriter(database, options, time, knownRemovals, batch => MessagesArrived(batch, signals), metrics);
     }
 
     public PostgreSqlWriter Writer { get; }
@@ -53,9 +53,9 @@ internal sealed class Opened : IAsyncDisposable
 
     public static async Task<Opened> CreateAsync(
         PostgreSqlStoreOptions options, NpgsqlDataSource? application, KnownRemovals knownRemovals, IInboxSignals? signals,
-        TimeProvider time, ILogger logger, CancellationToken cancellationToken)
+        StoreMetrics metrics, TimeProvider time, ILogger logger, CancellationToken cancellationToken)
     {
-        var database = new PostgreSqlDatabase(options, application, time, logger);
+        var database = new PostgreSqlDatabase(options, application, metrics, time, logger);
         try
         {
             database.CheckMultiplexing();
@@ -68,7 +68,8 @@ internal sealed class Opened : IAsyncDisposable
                 await PostgreSqlSchema.UpgradeAsync(connection, options, database.Name, time, logger, cancellationToken);
             }
 
-            var opened = new Opened(database, options, notifies, knownRemovals, signals, time, logger);
+            var opened = new Opened(database, options, notifies, knownRemovals, signals, metrics, time, logger);
+            metrics.Announce();
             if (opened._listener is not null) await opened._listener.StartAsync(CancellationToken.None);
             return opened;
         }

@@ -1,6 +1,5 @@
 using Matrix.ToDevice;
 using Microsoft.Extensions.DependencyInjection.Extensions;
-using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -50,22 +49,6 @@ public static class PostgreSqlBuilderExtensions
             services.GetRequiredService<ITransactionStore>() as PostgreSqlStore
             ?? throw new InvalidOperationException("Another store is in use: UsePostgreSql was not the last one to be called.")));
         return builder.UseStore<PostgreSqlStore>();
-    }
-
-    /// <summary>
-    /// Adds a check: unhealthy when the database cannot be used, degraded when hosts do not hear each other's notifications
-    /// and waiting syncs get messages later.
-    /// </summary>
-    /// <param name="builder">The health checks.</param>
-    /// <param name="name">The check's name.</param>
-    /// <param name="failureStatus">What to report when the database cannot be used; null for unhealthy.</param>
-    /// <param name="tags">Tags to select checks by.</param>
-    public static IHealthChecksBuilder AddPostgreSqlToDevice(
-        this IHealthChecksBuilder builder, string name = "to_device", HealthStatus? failureStatus = null, IEnumerable<string>? tags = null)
-    {
-        ArgumentNullException.ThrowIfNull(builder);
-        return builder.Add(new HealthCheckRegistration(
-            name, services => new PostgreSqlHealthCheck(services.GetRequiredService<ITransactionStore>()), failureStatus, tags));
     }
 
     private sealed class PostgreSqlStart(IServiceProvider services) : IHostedService

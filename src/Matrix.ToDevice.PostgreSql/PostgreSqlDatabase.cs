@@ -15,13 +15,14 @@ internal sealed class PostgreSqlDatabase : IAsyncDisposable
     private readonly NpgsqlDataSource _dataSource;
     private readonly NpgsqlDataSource? _own;
     private readonly NpgsqlConnectionStringBuilder _settings;
+    private readonly StoreMetrics _metrics;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private volatile bool _prepare;
 
-    public PostgreSqlDatabase(PostgreSqlStoreOptions options, NpgsqlDataSource? application, TimeProvider time, ILogger logger)
+    public PostgreSqlDatabase(PostgreSqlStoreOptions options, NpgsqlDataSource? application, StoreMetrics metrics, TimeProvider time, ILogger logger)
     {
-        (_options, _time, _logger) = (options, time, logger);
+        (_options, _metrics, _time, _logger) = (options, metrics, time, logger);
         var dataSource = options.DataSource ?? (options.ConnectionString is null ? application : null);
         dataSource ??= _own = Create(options.ConnectionString);
         // A cluster with standbys: only the primary writes, and reads have to see what was written.
@@ -84,6 +85,7 @@ internal sealed class PostgreSqlDatabase : IAsyncDisposable
             }
             catch (Exception exception) when (attempt < MaxAttempts && IsTransient(exception))
             {
+                _metrics.Retried();
                 Log.TriedAgain(_logger, attempt, exception);
             }
             catch (Exception exception) when (exception is not (OperationCanceledException or PostgreSqlStoreException))

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
@@ -8,7 +9,8 @@ namespace Matrix.ToDevice;
 /// <summary>Keeps every promise of the seams in one PostgreSQL, for any number of hosts.</summary>
 internal sealed class PostgreSqlStore(
     IOptions<PostgreSqlStoreOptions> options, TimeProvider time,
-    ILogger<PostgreSqlStore>? logger = null, NpgsqlDataSource? dataSource = null, IInboxSignals? signals = null)
+    ILogger<PostgreSqlStore>? logger = null, NpgsqlDataSource? dataSource = null, IInboxSignals? signals = null,
+    IMeterFactory? meters = null)
     : ITransactionStore, IDeviceInbox, IFederationOutbox, IStoreUpkeep, IAsyncDisposable, IDisposable
 {
     private readonly SemaphoreSlim _opening = new(1);
@@ -206,7 +208,7 @@ internal sealed class PostgreSqlStore(
         try
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            return _opened ??= await Opened.CreateAsync(options.Value, dataSource, _knownRemovals, signals, time, (ILogger?)logger ?? NullLogger.Instance, cancellationToken);
+            return _opened ??= await Opened.CreateAsync(options.Value, dataSource, _knownRemovals, signals, new StoreMetrics(meters), time, (ILogger?)logger ?? NullLogger.Instance, cancellationToken);
         }
         finally
         {

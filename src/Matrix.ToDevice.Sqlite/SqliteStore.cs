@@ -1,9 +1,10 @@
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Options;
 
 namespace Matrix.ToDevice;
 
 /// <summary>Keeps every promise of the seams in one SQLite file.</summary>
-internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProvider time, IInboxSignals? signals = null)
+internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProvider time, IInboxSignals? signals = null, IMeterFactory? meters = null)
     : ITransactionStore, IDeviceInbox, IFederationOutbox, IStoreUpkeep, IDisposable
 {
     // Enough that deleting them together changes few pages, and few enough that no commit takes long.
@@ -13,6 +14,7 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
 
     private readonly Lock _opening = new();
     private readonly RecentRemovals _removed = new();
+    private readonly StoreMetrics _metrics = new(meters);
     private volatile Opened? _opened;
     private int _cleanUps;
     private int _acknowledged;
@@ -45,7 +47,7 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
                 SqliteSchema.Upgrade(file.Anchor, file.Path, time.GetUtcNow());
                 SqliteFile.Settle(file.Anchor);
                 var readers = new SqliteReaders(file);
-                var writer = new SqliteWriter(file, readers, () => new WriteConnection(file.OpenForWriting(), _removed, time));
+                var writer = new SqliteWriter(file, readers, () => new WriteConnection(file.OpenForWriting(), _removed, time), _metrics);
                 _opened = new Opened(file, writer, readers, FreeAllAsync(writer));
             }
             catch (Exception exception)

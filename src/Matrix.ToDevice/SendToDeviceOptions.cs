@@ -107,4 +107,19 @@ public sealed class SendToDeviceOptions
     /// Default: false (R130).
     /// </summary>
     public bool DropStaleRequests { get; set; }
+
+    /// <summary>
+    /// How often what waits in the store is measured, for the metrics of inboxes and outbox, while somebody listens to them and the store is
+    /// an <see cref="IStoreUpkeep"/>. Null: never. Default: 1 minute.
+    /// </summary>
+    public TimeSpan? StatisticsInterval { get; set; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>How long the health check waits for the store, which is unhealthy then. Default: 10 seconds.</summary>
+    public TimeSpan HealthCheckTimeout { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>
+    /// After how long an EDU that waits for a destination that has not failed makes the health check say that the outbox is stalled, where
+    /// this host sends to other servers. Default: 5 minutes (D22).
+    /// </summary>
+    public TimeSpan OutboxStalledAfter { get; set; } = TimeSpan.FromMinutes(5);
 }

@@ -24,6 +24,9 @@ internal sealed class SendToDeviceOptionsValidator(BoundSections sections, IServ
         failures.Positive(options.MaxSyncTimeout, nameof(options.MaxSyncTimeout));
         failures.Positive(options.SyncPollInterval, nameof(options.SyncPollInterval));
         failures.Positive(options.RetryAfter, nameof(options.RetryAfter));
+        if (options.StatisticsInterval is { } interval) failures.Positive(interval, nameof(options.StatisticsInterval));
+        failures.Positive(options.HealthCheckTimeout, nameof(options.HealthCheckTimeout));
+        failures.Positive(options.OutboxStalledAfter, nameof(options.OutboxStalledAfter));
         CheckQuota(options.Quota, failures);
         Check(options.RateLimits.Senders, nameof(RateLimitOptions.Senders), 1, failures);
         Check(options.RateLimits.Recipients, nameof(RateLimitOptions.Recipients), 1, failures);

@@ -19,6 +19,7 @@ public static class SendToDeviceServiceCollectionExtensions
         provider.GetRequiredService<InboxSignals>(),
         provider.GetRequiredService<EmptyInboxes>(),
         provider.GetRequiredService<ToDeviceMetrics>(),
+        provider.GetRequiredService<ToDeviceTraces>(),
         provider.GetRequiredService<CurrentOptions>(),
         provider.GetRequiredService<TimeProvider>(),
         provider.GetRequiredService<QuietLogger<ToDeviceSync>>()));
@@ -66,6 +67,10 @@ public static class SendToDeviceServiceCollectionExtensions
         services.TryAddSingleton(new Registration(services));
         services.TryAddSingleton(typeof(QuietLogger<>));
         services.TryAddSingleton<ToDeviceMetrics>();
+        services.TryAddSingleton<ToDeviceTraces>();
+        services.TryAddSingleton<LatestStatistics>();
+        services.TryAddSingleton<StatisticsGauges>();
+        services.TryAddSingleton<StoreProbe>();
         services.TryAddSingleton<MatrixRouteNames>();
         services.TryAddSingleton<EmptyInboxes>();
         services.TryAddSingleton<InboxSignals>();
@@ -102,6 +107,7 @@ public static class SendToDeviceServiceCollectionExtensions
             provider.GetService<IRemoteDeviceObserver>()));
 
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, Upkeep>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, StatisticsSampler>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, DotSegments>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IPostConfigureOptions<RateLimiterOptions>, MatrixRateLimiting>());
         return new SendToDeviceBuilder(services);

@@ -189,7 +189,7 @@ public class StartTests
         await using var server = await TestHomeserver.StartAsync(builder =>
         {
             builder.UsePostgreSql(options => (options.ConnectionString, options.Schema) = (_database, "to_device"));
-            builder.Services.AddHealthChecks().AddPostgreSqlToDevice();
+            builder.Services.AddHealthChecks().AddSendToDevice();
         });
         var (alice, bob) = (server.Login("@alice:hs1", "A1"), server.Login("@bob:hs1", "B1"));
         (await alice.SendAsync("t1", "@bob:hs1", "B1", """{"n":1}""")).ShouldBeAccepted();

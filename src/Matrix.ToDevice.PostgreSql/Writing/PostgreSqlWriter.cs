@@ -19,6 +19,7 @@ internal sealed class PostgreSqlWriter : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly KnownRemovals _knownRemovals;
     private readonly Action<List<CommitItem>> _committed;
+    private readonly StoreMetrics _metrics;
     private readonly Task _loops;
     private readonly string _commit, _useRecords, _removals;
 
@@ -27,11 +28,12 @@ internal sealed class PostgreSqlWriter : IAsyncDisposable
     /// <param name="time">The clock.</param>
     /// <param name="knownRemovals">Learns of removals that a commit meets.</param>
     /// <param name="committed">Is told what was committed, before those who wait for it are.</param>
+    /// <param name="metrics">Is told how many sends share a commit.</param>
     public PostgreSqlWriter(
         PostgreSqlDatabase database, PostgreSqlStoreOptions options, TimeProvider time, KnownRemovals knownRemovals,
-        Action<List<CommitItem>> committed)
+        Action<List<CommitItem>> committed, StoreMetrics metrics)
     {
-        (_database, _time, _knownRemovals, _committed) = (database, time, knownRemovals, committed);
+        (_database, _time, _knownRemovals, _committed, _metrics) = (database, time, knownRemovals, committed, metrics);
         var schema = PostgreSqlSchema.Quote(options.Schema);
         _commit = $"SELECT {schema}.to_device_commit("
             + string.Join(", ", new CommitArrays().Parameters.Select((_, i) => FormattableString.Invariant($"${i + 1}"))) + ")";
@@ -109,6 +111,7 @@ internal sealed class PostgreSqlWriter : IAsyncDisposable
                 if (await _database.RunAsync((connection, _) => TryCommitAsync(connection, loop, firsts), CancellationToken.None))
                 {
                     _committed(firsts);
+                    _metrics.Committed(firsts.Count);
                     foreach (var item in firsts) item.Succeed(CommitResult.Committed);
                 }
                 else

@@ -21,6 +21,7 @@ internal sealed class SqliteWriter : IDisposable
     private readonly SqliteFile _file;
     private readonly SqliteReaders _readers;
     private readonly Func<WriteConnection> _connect;
+    private readonly StoreMetrics _metrics;
     private readonly Thread _thread;
     private readonly AutoResetEvent _arrived = new(initialState: false);
     private readonly Action _arrive;
@@ -30,11 +31,13 @@ internal sealed class SqliteWriter : IDisposable
     /// <param name="file">The file.</param>
     /// <param name="readers">Whoever else has it open.</param>
     /// <param name="connect">Makes a connection: the first one, and another one after an error.</param>
-    public SqliteWriter(SqliteFile file, SqliteReaders readers, Func<WriteConnection> connect)
+    /// <param name="metrics">Is told how many sends share a commit.</param>
+    public SqliteWriter(SqliteFile file, SqliteReaders readers, Func<WriteConnection> connect, StoreMetrics metrics)
     {
         _file = file;
         _readers = readers;
         _connect = connect;
+        _metrics = metrics;
         _arrive = () => _arrived.Set();
         _thread = new Thread(Run) { IsBackground = true, Name = "Matrix.ToDevice SQLite writer" };
         _thread.Start();
@@ -131,6 +134,7 @@ internal sealed class SqliteWriter : IDisposable
             return;
         }
 
+        if (_metrics.CountsBatches) _metrics.Committed(batch.Count(item => item is SqliteTransaction));
         // Waking everybody costs as much as writing a few of them: that is left to another thread.
         if (batch.Count <= FewItems) Succeed(batch);
         else ThreadPool.UnsafeQueueUserWorkItem(Succeed, batch.ToArray(), preferLocal: false);

@@ -15,6 +15,7 @@ internal sealed class AppserviceQueue(
     IAppserviceTransport transport,
     AppserviceOptions options,
     ToDeviceMetrics metrics,
+    ToDeviceTraces traces,
     TimeProvider time,
     ILogger logger)
 {
@@ -65,6 +66,7 @@ internal sealed class AppserviceQueue(
 
     private async Task<AppserviceSendResult> SendInTimeAsync(List<OutboxEntry> entries, CancellationToken held)
     {
+        using var span = traces.Push(appservice.Id, entries);
         var started = time.GetTimestamp();
         using var timeout = new CancellationTokenSource(options.SendTimeout, time);
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(held, timeout.Token);
@@ -80,6 +82,7 @@ internal sealed class AppserviceQueue(
         }
 
         metrics.PushedTo(time.GetElapsedTime(started), result.IsReceived);
+        span.End(result.IsReceived ? "received" : "failed", isError: !result.IsReceived);
         return result;
     }
 

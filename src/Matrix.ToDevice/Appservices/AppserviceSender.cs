@@ -14,6 +14,7 @@ internal sealed class AppserviceSender(
     IServiceScopeFactory scopes,
     AppserviceQueues queues,
     ToDeviceMetrics metrics,
+    ToDeviceTraces traces,
     IOptions<AppserviceOptions> options,
     TimeProvider time,
     OutboxLine line,
@@ -96,7 +97,7 @@ internal sealed class AppserviceSender(
         if (idle.Count == 0) return;
 
         await using var scope = scopes.CreateAsyncScope();
-        var outbox = scope.ServiceProvider.GetRequiredService<IFederationOutbox>();
+        var outbox = new CountedOutbox(scope.ServiceProvider.GetRequiredService<IFederationOutbox>(), metrics);
         // A name for each call, as the federation's sender has.
         var holder = $"{_host}-{++_acquired}";
         var leases = await outbox.AcquireTheseAsync(idle, holder, _options.LeaseDuration, stopping);
@@ -111,7 +112,7 @@ internal sealed class AppserviceSender(
             if (!TryServe(lease, holder)) await line.GiveBackAsync(outbox, lease, holder, stopping);
     }
 
-    private static async Task<bool> HasMailForServersAsync(IFederationOutbox outbox, CancellationToken stopping)
+    private static async Task<bool> HasMailForServersAsync(CountedOutbox outbox, CancellationToken stopping)
     {
         const int Page = 100;
         string? last = null;
@@ -130,10 +131,10 @@ internal sealed class AppserviceSender(
         try
         {
             await using var scope = scopes.CreateAsyncScope();
-            var outbox = scope.ServiceProvider.GetRequiredService<IFederationOutbox>();
+            var outbox = new CountedOutbox(scope.ServiceProvider.GetRequiredService<IFederationOutbox>(), metrics);
             var transport = scope.ServiceProvider.GetRequiredService<IAppserviceTransport>();
             var queue = new AppserviceQueue(
-                appservice, lease, holder, _failures.GetValueOrDefault(lease.Destination), outbox, transport, _options, metrics, time, logger);
+                appservice, lease, holder, _failures.GetValueOrDefault(lease.Destination), outbox, transport, _options, metrics, traces, time, logger);
             await queue.RunAsync(stopping);
             _failures[lease.Destination] = queue.Failures;
         }

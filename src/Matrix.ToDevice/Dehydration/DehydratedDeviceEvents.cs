@@ -11,7 +11,7 @@ public class DehydratedDeviceEvents
     // However much ignored users have sent: an answer has an end.
     private const int MaxPages = 100;
 
-    private readonly IDeviceInbox _inbox = null!;
+    private readonly CountedInbox _inbox = null!;
     private readonly IDehydratedDevices _devices = null!;
     private readonly HiddenMessages _hidden = null!;
     private readonly ToDeviceMetrics _metrics = null!;
@@ -27,7 +27,7 @@ public class DehydratedDeviceEvents
         IDeviceInbox inbox, IDehydratedDevices devices, HiddenMessages hidden, ToDeviceMetrics metrics,
         CurrentOptions options, QuietLogger<DehydratedDeviceEvents> logger)
     {
-        _inbox = inbox;
+        _inbox = new CountedInbox(inbox, metrics);
         _devices = devices;
         _hidden = hidden;
         _metrics = metrics;

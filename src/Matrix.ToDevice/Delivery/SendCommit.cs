@@ -11,7 +11,9 @@ internal sealed class SendCommit(
     SendGate gate,
     InboxQuota quota,
     ToDeviceMetrics metrics,
+    ToDeviceTraces traces,
     CurrentOptions options,
+    TimeProvider time,
     QuietLogger<SendCommit> logger,
     IFederationOutbox? outbox = null,
     AppserviceQueues? appservices = null,
@@ -20,18 +22,25 @@ internal sealed class SendCommit(
     /// <summary>Each further attempt needs another removal of one of the send's devices at just that moment.</summary>
     public const int MaxAttempts = 16;
 
+    private readonly CountedTransactions _transactions = new(transactions, metrics);
+    private readonly CountedInbox _inbox = new(inbox, metrics);
+    private readonly CountedOutbox? _outbox = outbox is null ? null : new CountedOutbox(outbox, metrics);
+
     /// <inheritdoc cref="ITransactionStore.KnownRemovals"/>
-    public long KnownRemovals => transactions.KnownRemovals;
+    public long KnownRemovals => _transactions.KnownRemovals;
 
     /// <summary>A retry of what was committed is answered 200, whatever is refused by now (D14).</summary>
     /// <param name="key">What makes a retry recognisable.</param>
     /// <param name="error">What the send is refused with.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <exception cref="ToDeviceErrorException">The error: it was not committed, or the store does not tell.</exception>
-    public async ValueTask<CommitResult> RefuseAsync(TransactionKey key, ToDeviceError error, CancellationToken cancellationToken) =>
-        upkeep is not null && await upkeep.IsCommittedAsync(key, cancellationToken)
-            ? CommitResult.AlreadyCommitted
-            : throw new ToDeviceErrorException(error);
+    public async ValueTask<CommitResult> RefuseAsync(TransactionKey key, ToDeviceError error, CancellationToken cancellationToken)
+    {
+        if (upkeep is null || !await upkeep.IsCommittedAsync(key, cancellationToken)) throw new ToDeviceErrorException(error);
+
+        metrics.Recognised(key);
+        return CommitResult.AlreadyCommitted;
+    }
 
     /// <summary>Looks the recipients up and commits once, when it is the sender's turn.</summary>
     /// <param name="key">What makes a retry recognisable.</param>
@@ -60,7 +69,7 @@ internal sealed class SendCommit(
         var send = new SendHead(sender, eventType, SendHead.NewId());
         using var recipients = new Recipients(send, body, options.Value.MaxEduBytes);
         await recipients.FindAsync(
-            directory, remoteUsers == RemoteUsers.GetEdus && outbox is null ? RemoteUsers.AreUnreachable : remoteUsers, appservices,
+            directory, remoteUsers == RemoteUsers.GetEdus && _outbox is null ? RemoteUsers.AreUnreachable : remoteUsers, appservices,
             cancellationToken);
         if (recipients.Unreachable > 0) Log.NoFederationOutbox(logger);
         if (recipients.Unreadable > 0) Log.NotForAppservices(logger, recipients.Unreadable, sender);
@@ -75,18 +84,30 @@ internal sealed class SendCommit(
 
         recipients.AddEntries(options.Value.MaxBodyBytes);
 
-        await using var transaction = await transactions.BeginAsync(key, knownRemovals, cancellationToken);
-        if (transaction is null) return CommitResult.AlreadyCommitted;
+        await using var transaction = await _transactions.BeginAsync(key, knownRemovals, cancellationToken);
+        if (transaction is null)
+        {
+            metrics.Recognised(key);
+            return CommitResult.AlreadyCommitted;
+        }
 
-        if (recipients.Messages.Count > 0) await inbox.AppendAsync(transaction, recipients.Messages, cancellationToken);
-        if (recipients.Edus.Count > 0) await outbox!.AppendAsync(transaction, recipients.Edus, cancellationToken);
+        if (recipients.Messages.Count > 0) await _inbox.AppendAsync(transaction, recipients.Messages, cancellationToken);
+        if (recipients.Edus.Count > 0) await _outbox!.AppendAsync(transaction, recipients.Edus, cancellationToken);
 
         // The last moment at which a client that has gone takes its send along. A commit is not interrupted.
         cancellationToken.ThrowIfCancellationRequested();
         var result = CommitResult.AlreadyCommitted;
+        // Before it: whoever sends or hands out what was committed may be faster than what comes behind it here.
+        traces.Committing(send, recipients);
+        var began = time.GetTimestamp();
         try
         {
             result = await transaction.CommitAsync(CancellationToken.None);
+            metrics.Committed(time.GetElapsedTime(began), result);
+        }
+        catch (Exception) when (metrics.CommitFailed(time.GetElapsedTime(began)))
+        {
+            throw;
         }
         finally
         {
@@ -94,6 +115,7 @@ internal sealed class SendCommit(
             if (result != CommitResult.DeviceRemoved) signals.MessagesArrived(recipients.Messages);
         }
 
+        if (result == CommitResult.AlreadyCommitted) metrics.Recognised(key);
         if (result == CommitResult.Committed)
         {
             outboxSignal.Committed(recipients.Edus);

@@ -45,25 +45,26 @@ internal sealed class Upkeep(
             var interval = options.Value.PurgeInterval * 0.9;
             if (scope.ServiceProvider.GetService<IStoreUpkeep>() is { } upkeep && !await upkeep.TryTakeAsync(task, interval, cancellationToken)) return;
             await run(scope.ServiceProvider, cancellationToken);
+            metrics.UpkeepRan(isDone: true);
         }
         catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {
+            metrics.UpkeepRan(isDone: false);
             Log.PurgeFailed(logger, exception);
         }
     }
 
     private async Task PurgeAsync(IServiceProvider services, CancellationToken cancellationToken)
     {
-        if (services.GetService<ITransactionStore>() is not { } transactions) return;
+        if (services.GetService<ITransactionStore>() is not { } store) return;
 
+        var transactions = new CountedTransactions(store, metrics);
         var (now, retention) = (time.GetUtcNow(), options.Value);
         var purged = await InBatchesAsync(
-            atMost => transactions.PurgeAsync(TransactionKey.SendToDevice, now - retention.TransactionRetention, atMost, cancellationToken));
+            atMost => transactions.PurgeAsync(TransactionKey.SendToDevice, now - retention.TransactionRetention, atMost, cancellationToken), metrics.Purged);
         purged += await InBatchesAsync(
-            atMost => transactions.PurgeAsync(TransactionKey.DirectToDevice, now - retention.InboundRetention, atMost, cancellationToken));
-        if (purged == 0) return;
-        metrics.Purged(purged);
-        Log.Purged(logger, purged);
+            atMost => transactions.PurgeAsync(TransactionKey.DirectToDevice, now - retention.InboundRetention, atMost, cancellationToken), metrics.Purged);
+        if (purged > 0) Log.Purged(logger, purged);
     }
 
     private async Task ExpireAsync(IServiceProvider services, CancellationToken cancellationToken)
@@ -71,19 +72,18 @@ internal sealed class Upkeep(
         if (services.GetService<IStoreUpkeep>() is not { } upkeep || options.Value.MessageExpiry is not { } expiry) return;
 
         var before = time.GetUtcNow() - expiry;
-        var expired = await InBatchesAsync(atMost => upkeep.ExpireAsync(before, atMost, cancellationToken));
-        if (expired == 0) return;
-        metrics.Expired(expired);
-        Log.Dropped(logger, expired, DropReason.Expired);
+        var expired = await InBatchesAsync(atMost => upkeep.ExpireAsync(before, atMost, cancellationToken), metrics.Expired);
+        if (expired > 0) Log.Dropped(logger, expired, DropReason.Expired);
     }
 
     /// <summary>Until no more are due. Between two batches, sends and syncs have their turn.</summary>
-    private static async Task<int> InBatchesAsync(Func<int, ValueTask<int>> delete)
+    private static async Task<int> InBatchesAsync(Func<int, ValueTask<int>> delete, Action<int> count)
     {
         var total = 0;
         while (true)
         {
             var deleted = await delete(BatchSize);
+            count(deleted);
             total += deleted;
             if (deleted < BatchSize) return total;
             await Task.Yield();

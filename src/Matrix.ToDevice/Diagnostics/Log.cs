@@ -108,4 +108,7 @@ internal static partial class Log
 
     [LoggerMessage(41, LogLevel.Debug, "Left out {Messages} messages for {UserId} on {DeviceId}: the user ignores their senders")]
     public static partial void Ignored(ILogger logger, int messages, OneLine userId, OneLine deviceId);
+
+    [LoggerMessage(80, LogLevel.Warning, "What waits in the store could not be measured; the next run tries again")]
+    public static partial void NotMeasured(ILogger logger, Exception exception);
 }

@@ -11,6 +11,7 @@ internal sealed class DestinationRequests(
     IFederationTransport transport,
     FederationSenderOptions options,
     ToDeviceMetrics metrics,
+    ToDeviceTraces traces,
     TimeProvider time)
 {
     /// <summary>Whether the last one had less than <see cref="FederationSenderOptions.SendTimeout"/>.</summary>
@@ -38,6 +39,7 @@ internal sealed class DestinationRequests(
 
     private async Task<FederationSendResult> SendInTimeAsync(IReadOnlyList<OutboxEntry> edus, CancellationToken lasting)
     {
+        using var span = traces.Transaction(destination, edus);
         var started = time.GetTimestamp();
         using var timeout = new CancellationTokenSource(options.SendTimeout, time);
         using var slow = new CancellationTokenSource(options.SlowAfter, time);
@@ -54,6 +56,7 @@ internal sealed class DestinationRequests(
         }
 
         metrics.TransactionSent(time.GetElapsedTime(started), result.Outcome);
+        span.End(result.Outcome.Name(), isError: result.Outcome != FederationSendOutcome.Received);
         return result;
     }
 

@@ -107,9 +107,19 @@ public sealed class FederationReceiver
         string origin, byte[] buffer, int length, RateLimitLease? permit, CancellationToken cancellationToken)
     {
         using var held = permit;
-        var result = await DeliverAsync(origin, buffer, length, cancellationToken);
-        _metrics.EduReceived(result);
-        return result;
+        using var span = ToDeviceTraces.Receive(origin);
+        try
+        {
+            var result = await DeliverAsync(origin, buffer, length, cancellationToken);
+            _metrics.EduReceived(result);
+            span.End(result.Name());
+            return result;
+        }
+        catch
+        {
+            span.End(SendOutcome.Unavailable.Name(), isError: true);
+            throw;
+        }
     }
 
     private async ValueTask<ReceivedEdu> DeliverAsync(string origin, byte[] buffer, int length, CancellationToken cancellationToken)

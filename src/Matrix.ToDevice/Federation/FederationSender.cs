@@ -14,6 +14,7 @@ internal sealed class FederationSender(
     IServiceScopeFactory scopes,
     OutboxSignal signal,
     ToDeviceMetrics metrics,
+    ToDeviceTraces traces,
     IOptions<FederationSenderOptions> options,
     TimeProvider time,
     OutboxLine line,
@@ -85,7 +86,7 @@ internal sealed class FederationSender(
         if (_places.Free is { ByName: 0, InLine: 0 }) return;
 
         await using var scope = scopes.CreateAsyncScope();
-        var outbox = scope.ServiceProvider.GetRequiredService<IFederationOutbox>();
+        var outbox = new CountedOutbox(scope.ServiceProvider.GetRequiredService<IFederationOutbox>(), metrics);
         // A name for each call: what comes late for one lease is not taken for what is done with the next one.
         if (_working.TakeWaiting(_places.Free.ByName) is { Count: > 0 } working)
         {
@@ -139,10 +140,10 @@ internal sealed class FederationSender(
         try
         {
             await using var scope = scopes.CreateAsyncScope();
-            var outbox = scope.ServiceProvider.GetRequiredService<IFederationOutbox>();
+            var outbox = new CountedOutbox(scope.ServiceProvider.GetRequiredService<IFederationOutbox>(), metrics);
             var transport = scope.ServiceProvider.GetRequiredService<IFederationTransport>();
             var held = new HeldDestination(lease.Destination, holder, _options.LeaseDuration, outbox, time, logger);
-            var requests = new DestinationRequests(lease.Destination, held, place, transport, _options, metrics, time);
+            var requests = new DestinationRequests(lease.Destination, held, place, transport, _options, metrics, traces, time);
             await new DestinationSender(lease, held, requests, outbox, _options, metrics, time, logger).RunAsync(stopping);
             if (requests.HasSucceeded) _working.Add(lease.Destination);
             else _working.Remove(lease.Destination);

@@ -22,6 +22,7 @@ internal sealed class SendToDeviceHandler(
             return;
         }
 
+        using var span = ToDeviceTraces.Send();
         var started = time.GetTimestamp();
         var outcome = SendOutcome.Refused;
         string? eventType = null;
@@ -59,6 +60,7 @@ internal sealed class SendToDeviceHandler(
         }
 
         metrics.Sent(time.GetElapsedTime(started), outcome, eventType);
+        span.End(outcome.Name(), isError: outcome == SendOutcome.Unavailable);
     }
 
     private async ValueTask<Requester> AuthenticateAsync(HttpContext context)

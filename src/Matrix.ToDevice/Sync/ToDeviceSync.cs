@@ -19,6 +19,7 @@ public class ToDeviceSync
     private readonly InboxSignals _signals = null!;
     private readonly EmptyInboxes _empty = null!;
     private readonly ToDeviceMetrics _metrics = null!;
+    private readonly ToDeviceTraces _traces = null!;
     private readonly CurrentOptions _current = null!;
     private readonly TimeProvider _time = null!;
     private readonly QuietLogger<ToDeviceSync> _logger = null!;
@@ -29,15 +30,16 @@ public class ToDeviceSync
     }
 
     internal ToDeviceSync(
-        IDeviceInbox inbox, HiddenMessages hidden, InboxSignals signals, EmptyInboxes empty, ToDeviceMetrics metrics,
+        IDeviceInbox inbox, HiddenMessages hidden, InboxSignals signals, EmptyInboxes empty, ToDeviceMetrics metrics, ToDeviceTraces traces,
         CurrentOptions options, TimeProvider time, QuietLogger<ToDeviceSync> logger)
     {
-        _inbox = inbox;
+        _inbox = new CountedInbox(inbox, metrics);
         _signals = signals;
         _empty = empty;
         _metrics = metrics;
+        _traces = traces;
         _current = options;
-        _visible = new VisibleInbox(inbox, hidden, options);
+        _visible = new VisibleInbox(_inbox, hidden, options);
         _time = time;
         _logger = logger;
     }
@@ -79,7 +81,8 @@ public class ToDeviceSync
         if (page.Messages.Count > 0)
         {
             position = upTo;
-            _metrics.HandedOut(page.Messages.Count);
+            _metrics.HandedOut(device, page.Messages);
+            _traces.HandedOut(page.Messages);
             MessageTrace.HandedOut(_logger, page.Messages);
         }
 
@@ -164,6 +167,7 @@ public class ToDeviceSync
     {
         await _inbox.RemoveDeviceAsync(device, cancellationToken);
         _signals.DeviceRemoved(device);
+        _metrics.DeviceRemoved(device);
     }
 
     /// <summary>
@@ -200,6 +204,7 @@ public class ToDeviceSync
         using var subscription = _signals.Subscribe(device);
         using var waiting = _metrics.Waiting();
         var isDeleted = false;
+        Task? waitedFor = null;
         while (!subscription.IsDeviceRemoved)
         {
             // The signal is taken before the read, so that a message that arrives between the two ends the wait (D13).
@@ -215,7 +220,11 @@ public class ToDeviceSync
             }
 
             var remaining = timeout - _time.GetElapsedTime(started);
-            if (page.Messages.Count > 0 || remaining <= TimeSpan.Zero) return (page, upTo);
+            if (page.Messages.Count > 0 || remaining <= TimeSpan.Zero)
+            {
+                if (waitedFor is not null && page.Messages.Count > 0) _metrics.WokenUp(waitedFor.IsCompleted || signal.IsCompleted);
+                return (page, upTo);
+            }
 
             // So much is hidden that it is not all looked at yet.
             if (page.HasMore) continue;
@@ -230,6 +239,7 @@ public class ToDeviceSync
             var isLast = remaining <= untilLook;
             // Timers count milliseconds: what is left of one would not be waited for, but read through.
             var wait = TimeSpan.FromMilliseconds(Math.Ceiling((isLast ? remaining : untilLook).TotalMilliseconds));
+            waitedFor = signal;
             await signal.WaitAsync(wait, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             cancellationToken.ThrowIfCancellationRequested();
 

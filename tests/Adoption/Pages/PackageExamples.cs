@@ -40,7 +40,7 @@ internal static class PackageExamples
         builder.Services.AddSendToDevice()
             .UsePostgreSql();
         builder.Services.AddHealthChecks()
-            .AddPostgreSqlToDevice();
+            .AddSendToDevice();
     }
 
     public static void AddEntityFrameworkCore(WebApplicationBuilder builder, string connectionString)

@@ -23,7 +23,7 @@ internal static class StoreExamples
         // <postgresql-services>
         services.AddSingleton(NpgsqlDataSource.Create(connectionString));   // or AddNpgsqlDataSource, of Npgsql.DependencyInjection
         services.AddSendToDevice().UsePostgreSql(options => options.Schema = "to_device");
-        services.AddHealthChecks().AddPostgreSqlToDevice();
+        services.AddHealthChecks().AddSendToDevice();
         // </postgresql-services>
     }
 

@@ -44,6 +44,8 @@ internal sealed class Homeserver : IAsyncDisposable
     {
         var temporary = settings.Contains("--Data") ? null : Directory.CreateTempSubdirectory("local-homeserver-tests-").FullName;
         string[] data = temporary is null ? [] : ["--Data", temporary];
+        // Exporters listen to all servers of a process: each would be told what all of them do.
+        if (!settings.Contains("--Metrics")) data = [.. data, "--Metrics", "false"];
         if (store == "postgresql" && !settings.Contains(PostgreSql.Setting)) data = [.. data, PostgreSql.Setting, PostgreSql.NewDatabase()];
         var server = new Homeserver(
             Program.Build(["--urls", "http://127.0.0.1:0", "--PasswordIterations", "1", "--Store", store, .. data, .. settings], new Clock()),

@@ -19,7 +19,7 @@ internal sealed class Host : IAsyncDisposable
             options.ConnectionString = connectionString;
             configure?.Invoke(options);
         });
-        collection.AddHealthChecks().AddPostgreSqlToDevice();
+        collection.AddHealthChecks().AddSendToDevice();
         services?.Invoke(builder);
         _services = collection.BuildServiceProvider();
     }

@@ -11,6 +11,7 @@ internal sealed class SqliteStores : IAsyncDisposable
 
     private SqliteStores(ServiceProvider services) => _services = services;
 
+    public IServiceProvider Services => _services;
     public ITransactionStore Transactions => _services.GetRequiredService<ITransactionStore>();
     public IDeviceInbox Inbox => _services.GetRequiredService<IDeviceInbox>();
     public IFederationOutbox Outbox => _services.GetRequiredService<IFederationOutbox>();

@@ -28,15 +28,25 @@ internal sealed class CapturedMetrics : IDisposable
     /// <summary>The instruments: name, kind and unit.</summary>
     public IReadOnlyDictionary<string, string> Units => _units;
 
-    public static CapturedMetrics Of(TestHomeserver server)
+    public static CapturedMetrics Of(TestHomeserver server) => Of(server.Services);
+
+    public static CapturedMetrics Of(IServiceProvider services)
     {
         // The instruments are made with the first of these.
-        server.Services.GetRequiredService<ToDeviceSync>();
-        return new CapturedMetrics(server.Services.GetRequiredService<IMeterFactory>());
+        services.GetRequiredService<ToDeviceSync>();
+        return new CapturedMetrics(services.GetRequiredService<IMeterFactory>());
     }
 
     /// <summary>The measurements of one instrument; tags as <c>key=value</c> in the order of their keys.</summary>
     public IEnumerable<Measurement> this[string name] => _measurements.Where(measurement => measurement.Name == name);
+
+    /// <summary>Asks the gauges that are asked, and gives what they say.</summary>
+    public IReadOnlyList<Measurement> Observe()
+    {
+        var before = _measurements.ToHashSet(ReferenceEqualityComparer.Instance);
+        _listener.RecordObservableInstruments();
+        return [.. _measurements.Where(measurement => !before.Contains(measurement))];
+    }
 
     /// <summary>Waits until an instrument has as many measurements.</summary>
     public async Task ReachAsync(string name, int count)

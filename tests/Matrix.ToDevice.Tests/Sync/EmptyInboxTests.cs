@@ -28,6 +28,8 @@ public class EmptyInboxTests
             OtherHost.UseStore(builder);
             HookedStore.Add(builder);
             builder.Services.AddSingleton<TimeProvider>(_time);
+            // The clock's only timers are those of the syncs.
+            builder.Services.Configure<SendToDeviceOptions>(options => options.StatisticsInterval = null);
             builder.Services.AddSingleton(provider => new HookedInbox(provider.GetRequiredService<HookedStore>()) { IsSignalled = () => _isSignalled });
             builder.Services.Replace(ServiceDescriptor.Singleton<IDeviceInbox>(provider => provider.GetRequiredService<HookedInbox>()));
         });

@@ -1,0 +1,200 @@
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Matrix.ToDevice.Tests;
+
+/// <summary>The gauges of what waits: measured now and then, and only while somebody wants to know.</summary>
+[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
+public class StatisticsTests
+{
+    private readonly TestUpkeep _upkeep = new();
+    private readonly ManualTime _time = new();
+    private TestHomeserver _server = null!;
+
+    [TearDown]
+    public async Task StopAsync() => await _server.DisposeAsync();
+
+    [Test]
+    public async Task D17_what_was_measured_last_is_reported()
+    {
+        var now = _time.GetUtcNow();
+        _upkeep.Measure = _ => Task.FromResult(new StoreStatistics(
+            12, 3, 7, now - TimeSpan.FromSeconds(90), new OutboxStatistics(1, 4, now - TimeSpan.FromSeconds(5)), new OutboxStatistics(2, 6, now - TimeSpan.FromHours(1))));
+        await StartAsync();
+        using var metrics = CapturedMetrics.Of(_server);
+        await MeasureAsync(metrics);
+
+        Assert.That(Observe(metrics), Is.EquivalentTo(new[]
+        {
+            "matrix.to_device.inbox.messages  12", "matrix.to_device.inbox.non_empty  3", "matrix.to_device.inbox.largest  7",
+            // A minute later than above: the first one is an interval after the start.
+            "matrix.to_device.inbox.oldest.age  150",
+            "matrix.to_device.outbox.destinations state=working 1", "matrix.to_device.outbox.destinations state=failing 2",
+            "matrix.to_device.outbox.edus state=working 4", "matrix.to_device.outbox.edus state=failing 6",
+            "matrix.to_device.outbox.oldest.age state=working 65", "matrix.to_device.outbox.oldest.age state=failing 3660",
+        }));
+    }
+
+    [Test]
+    public async Task Nothing_is_as_old_as_nothing_and_so_is_what_a_clock_that_is_ahead_has_committed()
+    {
+        _upkeep.Measure = _ => Task.FromResult(TestUpkeep.Nothing with { Failing = new OutboxStatistics(1, 1, _time.GetUtcNow() + TimeSpan.FromHours(1)) });
+        await StartAsync();
+        using var metrics = CapturedMetrics.Of(_server);
+        await MeasureAsync(metrics);
+
+        Assert.That(Observe(metrics).Where(value => value.Contains("oldest.age", StringComparison.Ordinal)), Has.Exactly(3).EndsWith(" 0"));
+    }
+
+    [Test]
+    public async Task Nobody_measures_while_nobody_listens()
+    {
+        await StartAsync();
+        for (var n = 0; n < 5; n++) _time.Advance(TimeSpan.FromMinutes(1));
+        using (CapturedMetrics.Of(_server)) await MeasuredAsync(1);
+
+        // Nobody listens any more.
+        for (var n = 0; n < 5; n++) _time.Advance(TimeSpan.FromMinutes(1));
+        using (CapturedMetrics.Of(_server)) await MeasuredAsync(2);
+    }
+
+    [Test]
+    public async Task What_is_too_old_is_not_reported()
+    {
+        await StartAsync();
+        using var metrics = CapturedMetrics.Of(_server);
+        await MeasureAsync(metrics);
+
+        var fails = new TaskCompletionSource();
+        _upkeep.Measure = async _ =>
+        {
+            await fails.Task;
+            throw new IOException("The disk is gone.");
+        };
+        _time.Advance(TimeSpan.FromMinutes(3));
+        Assert.That(Observe(metrics), Is.Not.Empty);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.That(Observe(metrics), Is.Empty);
+
+        fails.SetResult();
+        while (!metrics["matrix.to_device.store.errors"].Any(error => error.Tags == "operation=measure")) await TimeLimit.OneMoreTurnAsync();
+        _upkeep.Measure = _ => Task.FromResult(TestUpkeep.Nothing);
+        var before = _upkeep.Measured;
+        while (_upkeep.Measured == before) await AdvanceAsync();
+        while (Observe(metrics).Count == 0) await TimeLimit.OneMoreTurnAsync();
+    }
+
+    /// <summary>One that looks at no token.</summary>
+    [Test]
+    public async Task A_store_that_hangs_is_measured_by_one_at_a_time()
+    {
+        var (under, most, end) = (0, 0, new TaskCompletionSource());
+        _upkeep.Measure = async _ =>
+        {
+            most = Math.Max(most, Interlocked.Increment(ref under));
+            await end.Task;
+            Interlocked.Decrement(ref under);
+            return TestUpkeep.Nothing;
+        };
+        await StartAsync();
+        using var metrics = CapturedMetrics.Of(_server);
+        while (_upkeep.Measured == 0) await AdvanceAsync();
+        for (var n = 0; n < 100; n++) await AdvanceAsync();
+        Assert.That((most, _upkeep.Measured), Is.EqualTo((1, 1)));
+
+        end.SetResult();
+        while (_upkeep.Measured < 2) await AdvanceAsync();
+    }
+
+    [Test]
+    public async Task Without_an_interval_nobody_measures()
+    {
+        await StartAsync(null);
+        using var metrics = CapturedMetrics.Of(_server);
+        for (var n = 0; n < 100; n++) await AdvanceAsync();
+        Assert.That((_upkeep.Measured, Observe(metrics).Count), Is.EqualTo((0, 0)));
+    }
+
+    /// <summary>A rate of a counter that begins at one does not show the one.</summary>
+    [Test]
+    public async Task Counters_stand_at_zero_from_the_start()
+    {
+        using var listener = new MeterListener();
+        var zeros = new HashSet<string>();
+        IMeterFactory? meters = null;
+        listener.InstrumentPublished = (instrument, self) =>
+        {
+            if (instrument.Meter.Name == "Matrix.ToDevice") self.EnableMeasurementEvents(instrument);
+        };
+        listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) =>
+        {
+            lock (zeros)
+            {
+                if (value == 0 && instrument.Meter.Scope == meters) zeros.Add($"{instrument.Name} {string.Join(' ', tags.ToArray().Select(tag => $"{tag.Key}={tag.Value}"))}");
+            }
+        });
+        listener.Start();
+        await StartAsync(TimeSpan.FromMinutes(1), provider => meters = provider);
+
+        string[] expected =
+        [
+            "matrix.to_device.handed_out ", "matrix.to_device.redelivered ", "matrix.to_device.dropped reason=quota", "matrix.to_device.dropped reason=expired",
+            "matrix.to_device.dropped reason=cancelled", "matrix.to_device.dropped reason=stale", "matrix.to_device.dropped reason=policy",
+            "matrix.to_device.wake_ups cause=look", "matrix.to_device.store.errors operation=commit", "matrix.to_device.purged ",
+            "matrix.to_device.federation.given_up reason=unreachable", "matrix.to_device.upkeep.runs outcome=failed",
+        ];
+        while (true)
+        {
+            lock (zeros)
+            {
+                if (zeros.IsSupersetOf(expected)) return;
+            }
+
+            await TimeLimit.OneMoreTurnAsync();
+        }
+    }
+
+    private async Task StartAsync() => await StartAsync(TimeSpan.FromMinutes(1));
+
+    private async Task StartAsync(TimeSpan? interval, Action<IMeterFactory>? before = null) => _server = await TestHomeserver.StartAsync(builder =>
+    {
+        _upkeep.Add(builder);
+        builder.Services.AddSingleton<TimeProvider>(_time);
+        builder.Services.Configure<SendToDeviceOptions>(options => options.StatisticsInterval = interval);
+        if (before is not null) builder.Services.AddHostedService(provider => new Before(provider.GetRequiredService<IMeterFactory>(), before));
+    });
+
+    private static List<string> Observe(CapturedMetrics metrics) =>
+        [.. metrics.Observe().Select(measurement => $"{measurement.Name} {measurement.Tags} {Math.Round(measurement.Value)}")];
+
+    /// <summary>Moves the clock on by an interval, and waits for what was measured then.</summary>
+    private async Task MeasureAsync(CapturedMetrics metrics)
+    {
+        while (!_time.HasTimerIn(TimeSpan.FromMinutes(1))) await TimeLimit.OneMoreTurnAsync();
+        _time.Advance(TimeSpan.FromMinutes(1));
+        while (Observe(metrics).Count == 0) await TimeLimit.OneMoreTurnAsync();
+    }
+
+    /// <summary>Moves the clock on until it was measured so often.</summary>
+    private async Task MeasuredAsync(int times)
+    {
+        while (_upkeep.Measured < times) await AdvanceAsync();
+    }
+
+    private async Task AdvanceAsync()
+    {
+        _time.Advance(TimeSpan.FromMinutes(1));
+        await TimeLimit.OneMoreTurnAsync();
+    }
+
+    private sealed class Before(IMeterFactory meters, Action<IMeterFactory> before) : Microsoft.Extensions.Hosting.IHostedService
+    {
+        public Task StartAsync(CancellationToken cancellationToken)
+        {
+            before(meters);
+            return Task.CompletedTask;
+        }
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}
