@@ -154,6 +154,10 @@ internal sealed class SettingsTests
     [TestCase("--Federation:MaxPause never", "Federation:MaxPause is 'never'")]
     [TestCase("--Federation:LeaseDuration 00:00:00", "00:05:00")]
     [TestCase("--Federation:Peers:hs2.localhost http://127.0.0.1:8009 --Federation:MaxPause 100.00:00:00", "less than 49 days")]
+    [TestCase("--ToDevice:Quota:MaxMessages 0", "SendToDeviceOptions.Quota.MaxMessages, set as ToDevice:Quota:MaxMessages, is 0; it must be at least 1")]
+    [TestCase("--ToDevice:Qouta:MaxMessages 1000", "ToDevice:Qouta is set, and there is no such option")]
+    [TestCase("--ToDevice:SyncLimit many", "ToDevice:SyncLimit")]
+    [TestCase("--ToDevice:Sqlite:CacheBytes 0", "SqliteStoreOptions.CacheBytes is 0")]
     public async Task A_wrong_setting_is_explained_and_the_server_does_not_start(string settings, string explanation)
     {
         using var used = new TcpListener(IPAddress.Loopback, 0);

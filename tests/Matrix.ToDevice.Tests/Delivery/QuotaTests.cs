@@ -93,6 +93,18 @@ public class QuotaTests
     }
 
     [Test]
+    public async Task No_message_is_refused_for_ever()
+    {
+        await StartAsync(quota => quota.MaxBytes = 20);
+        var large = $$"""{"n":1,"x":"{{new string('x', 50)}}"}""";
+
+        (await _alice.SendAsync("large", "@bob:hs1", "B1", large)).ShouldBeAccepted();
+        (await _alice.SendAsync("larger", "@bob:hs1", "B1", large)).ShouldBe(429, "M_LIMIT_EXCEEDED");
+        await _bob.SyncAsync((await _bob.SyncAsync()).NextBatch);
+        (await _alice.SendAsync("larger", "@bob:hs1", "B1", large)).ShouldBeAccepted();
+    }
+
+    [Test]
     public async Task An_inbox_that_is_far_above_a_new_quota_is_brought_down_bit_by_bit()
     {
         await StartAsync(_ => { });

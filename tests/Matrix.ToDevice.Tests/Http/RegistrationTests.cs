@@ -37,6 +37,7 @@ public class RegistrationTests
     [TestCase("UseDirectory<ScopedDirectory>")]
     [TestCase("UseFederation<TransportOfScoped>")]
     [TestCase("UseAppservices<AppservicesOfScoped>")]
+    [TestCase("UseMessagePolicy<PolicyOfScoped>")]
     public async Task R20_one_instance_that_needs_what_each_request_has_for_itself_is_refused_at_start(string call)
     {
         var builder = WebApplication.CreateSlimBuilder();
@@ -48,6 +49,7 @@ public class RegistrationTests
             "UseStore<StoreOfScoped>" => () => parts.UseStore<StoreOfScoped>(),
             "UseAuth<AuthOfScoped>" => () => parts.UseAuth<AuthOfScoped>(),
             "UseDirectory<ScopedDirectory>" => () => parts.UseDirectory<ScopedDirectory>(),
+            "UseMessagePolicy<PolicyOfScoped>" => () => parts.UseMessagePolicy<PolicyOfScoped>(),
             "UseAppservices<AppservicesOfScoped>" => () => parts.UseAppservices<AppservicesOfScoped>(_ => { }),
             _ => () => parts.UseFederation<TransportOfScoped>(),
         };
@@ -256,6 +258,11 @@ public class RegistrationTests
     {
         public ValueTask<FederationSendResult> SendAsync(FederationTransaction transaction, CancellationToken cancellationToken) =>
             throw new NotSupportedException($"{own}");
+    }
+
+    internal sealed class PolicyOfScoped(RequestsOwn own) : IMessagePolicy
+    {
+        public ValueTask<PolicyDecision> DecideAsync(PolicySend send, CancellationToken cancellationToken) => throw new NotSupportedException($"{own}");
     }
 
     internal sealed class AppservicesOfScoped(RequestsOwn own) : IAppserviceTransport
