@@ -1,0 +1,182 @@
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Matrix.ToDevice.Tool;
+
+/// <summary>
+/// Takes everything into the empty tables of a PostgreSQL store, in one transaction: whatever ends it before the end leaves them empty. Until
+/// then, no host can write to them.
+/// </summary>
+internal sealed class PostgreSqlTarget : IMoveTarget
+{
+    private const string Tables = "to_device_device, to_device_removals, to_device_message, to_device_transaction, to_device_destination, to_device_lease, to_device_edu";
+
+    private static readonly string[] s_empty = ["device", "message", "transaction", "destination", "lease", "edu"];
+
+    private readonly PostgreSqlAddress _address;
+    private readonly NpgsqlConnection _connection;
+    private readonly NpgsqlTransaction _transaction;
+    private NpgsqlBinaryImporter? _rows;
+    private string? _columns;
+
+    private PostgreSqlTarget(PostgreSqlAddress address, NpgsqlConnection connection, NpgsqlTransaction transaction) =>
+        (_address, _connection, _transaction) = (address, connection, transaction);
+
+    /// <summary>Opens it, and makes the tables when there is no such schema.</summary>
+    /// <exception cref="ToolException">They are not empty.</exception>
+    public static async Task<PostgreSqlTarget> OpenAsync(PostgreSqlAddress address, CancellationToken cancellationToken)
+    {
+        var connection = await PostgreSqlOpening.ConnectAsync(address, cancellationToken);
+        try
+        {
+            var version = await PostgreSqlOpening.FindVersionAsync(connection, address.Schema, cancellationToken);
+            if (version is null) await (await StoreServices.OpenAsync(address, migrate: true, cancellationToken)).DisposeAsync();
+            else PostgreSqlOpening.RequireCurrent(address, version);
+
+            var transaction = await connection.BeginTransactionAsync(cancellationToken);
+            var target = new PostgreSqlTarget(address, connection, transaction);
+            await target.ExecuteAsync("SET LOCAL lock_timeout = '5s'; SET LOCAL synchronous_commit = on; SET LOCAL jit = off", cancellationToken);
+            await target.ExecuteAsync($"LOCK TABLE {Tables} IN SHARE ROW EXCLUSIVE MODE", cancellationToken);
+            foreach (var table in s_empty)
+            {
+                if (await target.ExecuteAsync($"SELECT EXISTS (SELECT FROM to_device_{table})", cancellationToken) is true)
+                {
+                    throw ToolException.Refused(
+                        $"{address.Name} is not empty: to_device_{table} has rows. What is moved needs a store of its own: name another schema.");
+                }
+            }
+
+            return target;
+        }
+        catch (Exception exception)
+        {
+            await connection.DisposeAsync();
+            if (exception is OperationCanceledException) throw;
+            throw StoreErrors.Explain(exception, address.Name) ?? exception;
+        }
+    }
+
+    public async ValueTask AddAsync(DeviceEntry device, CancellationToken cancellationToken)
+    {
+        var rows = await BeginRowAsync("to_device_device (user_id, device_id, last_sequence, acknowledged)", cancellationToken);
+        await rows.WriteAsync(device.Device.User.Key, NpgsqlDbType.Text, cancellationToken);
+        await rows.WriteAsync(device.Device.Device.Key, NpgsqlDbType.Text, cancellationToken);
+        await rows.WriteAsync(device.LastSequence, NpgsqlDbType.Bigint, cancellationToken);
+        await rows.WriteAsync(device.Acknowledged, NpgsqlDbType.Bigint, cancellationToken);
+    }
+
+    public async ValueTask AddAsync(MessageEntry message, CancellationToken cancellationToken)
+    {
+        var rows = await BeginRowAsync(
+            "to_device_message (user_id, device_id, sequence, send_id, sender, event_type, content, committed_at)", cancellationToken);
+        await rows.WriteAsync(message.Device.User.Key, NpgsqlDbType.Text, cancellationToken);
+        await rows.WriteAsync(message.Device.Device.Key, NpgsqlDbType.Text, cancellationToken);
+        await rows.WriteAsync(message.Sequence, NpgsqlDbType.Bigint, cancellationToken);
+        await rows.WriteAsync(message.SendId, NpgsqlDbType.Bigint, cancellationToken);
+        await rows.WriteAsync(PostgreSqlText.Escape(message.Sender), NpgsqlDbType.Text, cancellationToken);
+        await rows.WriteAsync(PostgreSqlText.Escape(message.EventType), NpgsqlDbType.Text, cancellationToken);
+        await rows.WriteAsync(message.Content, NpgsqlDbType.Bytea, cancellationToken);
+        await rows.WriteAsync((message.CommittedAt ?? DateTimeOffset.UnixEpoch).UtcDateTime, NpgsqlDbType.TimestampTz, cancellationToken);
+    }
+
+    public async ValueTask AddAsync(RecordEntry record, CancellationToken cancellationToken)
+    {
+        var rows = await BeginRowAsync("to_device_transaction (user_id, device_id, key, commit_id, last_used)", cancellationToken);
+        // Whose it is, SQLite does not know where there is no device: such a record stands under nobody's name, and hosts find it there.
+        await rows.WriteAsync(record.User?.Key ?? "", NpgsqlDbType.Text, cancellationToken);
+        await rows.WriteAsync(
+            record.Owner switch
+            {
+                RecordOwner.NoDevice => PostgreSqlText.NoDevice,
+                RecordOwner.OtherServer => PostgreSqlText.OtherServer,
+                _ => record.Device!.Value.Key,
+            }, NpgsqlDbType.Text, cancellationToken);
+        await rows.WriteAsync(new Guid(record.Key, bigEndian: true), NpgsqlDbType.Uuid, cancellationToken);
+        // No attempt that is under way has this one.
+        await rows.WriteAsync(-1L, NpgsqlDbType.Bigint, cancellationToken);
+        await rows.WriteAsync(record.LastUsed.UtcDateTime, NpgsqlDbType.TimestampTz, cancellationToken);
+    }
+
+    public async ValueTask AddAsync(DestinationEntry destination, CancellationToken cancellationToken)
+    {
+        var rows = await BeginRowAsync("to_device_lease (destination, is_waiting, taken_until, due_at, sending_up_to, failures)", cancellationToken);
+        await rows.WriteAsync(Checked(destination.Destination), NpgsqlDbType.Text, cancellationToken);
+        await rows.WriteAsync(true, NpgsqlDbType.Boolean, cancellationToken);
+        await rows.WriteAsync(destination.FreeAt.UtcDateTime, NpgsqlDbType.TimestampTz, cancellationToken);
+        await rows.WriteAsync(destination.FreeAt.UtcDateTime, NpgsqlDbType.TimestampTz, cancellationToken);
+        await rows.WriteAsync(destination.SendingUpTo, NpgsqlDbType.Bigint, cancellationToken);
+        await rows.WriteAsync(destination.Failures, NpgsqlDbType.Integer, cancellationToken);
+    }
+
+    public async ValueTask AddAsync(EduEntry edu, CancellationToken cancellationToken)
+    {
+        var rows = await BeginRowAsync("to_device_edu (destination, position, message_id, content, committed_at)", cancellationToken);
+        await rows.WriteAsync(Checked(edu.Destination), NpgsqlDbType.Text, cancellationToken);
+        await rows.WriteAsync(edu.Position, NpgsqlDbType.Bigint, cancellationToken);
+        await rows.WriteAsync(Checked(edu.MessageId), NpgsqlDbType.Text, cancellationToken);
+        await rows.WriteAsync(edu.Content, NpgsqlDbType.Bytea, cancellationToken);
+        await rows.WriteAsync(edu.CommittedAt.UtcDateTime, NpgsqlDbType.TimestampTz, cancellationToken);
+    }
+
+    public async ValueTask CompleteAsync(CancellationToken cancellationToken)
+    {
+        await EndRowsAsync(cancellationToken);
+        // Positions follow the clock, so that none is given out twice (functions.sql).
+        await ExecuteAsync("""
+            INSERT INTO to_device_destination (destination, last_position)
+            SELECT e.destination, greatest(max(e.position), (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) FROM to_device_edu e GROUP BY e.destination
+            """, cancellationToken);
+        await _transaction.CommitAsync(cancellationToken);
+        // Hosts begin with plans for tables that are not empty.
+        await ExecuteAsync($"ANALYZE {Tables}", cancellationToken);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        // Without its end, the copy is undone, and the transaction with it.
+        if (_rows is not null) await _rows.DisposeAsync();
+        await _transaction.DisposeAsync();
+        await _connection.DisposeAsync();
+    }
+
+    private async ValueTask<NpgsqlBinaryImporter> BeginRowAsync(string columns, CancellationToken cancellationToken)
+    {
+        if (_columns != columns)
+        {
+            await EndRowsAsync(cancellationToken);
+            _rows = await _connection.BeginBinaryImportAsync($"COPY {columns} FROM STDIN (FORMAT BINARY)", cancellationToken);
+            _rows.Timeout = TimeSpan.Zero;
+            _columns = columns;
+        }
+
+        await _rows!.StartRowAsync(cancellationToken);
+        return _rows;
+    }
+
+    private async ValueTask EndRowsAsync(CancellationToken cancellationToken)
+    {
+        if (_rows is null) return;
+        await _rows.CompleteAsync(cancellationToken);
+        await _rows.DisposeAsync();
+        _rows = null;
+    }
+
+    private string Checked(string name)
+    {
+        try
+        {
+            PostgreSqlText.CheckName(name, nameof(name));
+            return name;
+        }
+        catch (ArgumentException)
+        {
+            throw ToolException.Refused($"{_address.Name} cannot hold a destination or message_id of more than 300 characters, or with a NUL. Purge that destination first.");
+        }
+    }
+
+    private async Task<object?> ExecuteAsync(string sql, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand(sql, _connection);
+        return await command.ExecuteScalarAsync(cancellationToken);
+    }
+}
