@@ -10,13 +10,16 @@ internal static class PostgreSqlOpening
 
     public static string Quote(string schema) => $"\"{schema.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
 
-    /// <summary>A connection that goes to the primary, with the schema as its search path.</summary>
+    /// <summary>What makes the schema's tables be found without its name until the end of a transaction, through a pooler too.</summary>
+    public static string SetPath(string schema) => $"SET LOCAL search_path TO {Quote(schema)}, pg_catalog";
+
+    /// <summary>A connection of its own.</summary>
     /// <exception cref="ToolException">It cannot be reached.</exception>
     public static async Task<NpgsqlConnection> ConnectAsync(PostgreSqlAddress address, CancellationToken cancellationToken)
     {
         var settings = new NpgsqlConnectionStringBuilder(address.Settings.ToString())
         {
-            Pooling = false, SearchPath = $"{Quote(address.Schema)},pg_catalog", CommandTimeout = 0,
+            Pooling = false, CommandTimeout = 0,
         };
         var connection = new NpgsqlConnection(settings.ToString());
         try

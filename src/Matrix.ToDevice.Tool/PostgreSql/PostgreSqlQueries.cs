@@ -14,12 +14,13 @@ internal sealed class PostgreSqlQueries : IAsyncDisposable
 
     public NpgsqlConnection Connection => _connection;
 
-    public static async Task<PostgreSqlQueries> BeginAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    public static async Task<PostgreSqlQueries> BeginAsync(NpgsqlConnection connection, string schema, CancellationToken cancellationToken)
     {
         var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken);
         var queries = new PostgreSqlQueries(connection, transaction);
         await queries.ExecuteAsync("SET TRANSACTION READ ONLY", cancellationToken);
         await queries.ExecuteAsync("SET LOCAL jit = off", cancellationToken);
+        await queries.ExecuteAsync(PostgreSqlOpening.SetPath(schema), cancellationToken);
         return queries;
     }
 

@@ -9,9 +9,8 @@ namespace Matrix.ToDevice.Tool;
 /// </summary>
 internal sealed class PostgreSqlTarget : IMoveTarget
 {
-    private const string Tables = "to_device_device, to_device_removals, to_device_message, to_device_transaction, to_device_destination, to_device_lease, to_device_edu";
-
-    private static readonly string[] s_empty = ["device", "message", "transaction", "destination", "lease", "edu"];
+    // In the order in which hosts come to them.
+    private static readonly string[] s_tables = ["device", "message", "transaction", "destination", "lease", "edu"];
 
     private readonly PostgreSqlAddress _address;
     private readonly NpgsqlConnection _connection;
@@ -21,6 +20,8 @@ internal sealed class PostgreSqlTarget : IMoveTarget
 
     private PostgreSqlTarget(PostgreSqlAddress address, NpgsqlConnection connection, NpgsqlTransaction transaction) =>
         (_address, _connection, _transaction) = (address, connection, transaction);
+
+    private string Tables => string.Join(", ", s_tables.Select(table => $"{PostgreSqlOpening.Quote(_address.Schema)}.to_device_{table}"));
 
     /// <summary>Opens it, and makes the tables when there is no such schema.</summary>
     /// <exception cref="ToolException">They are not empty.</exception>
@@ -36,8 +37,9 @@ internal sealed class PostgreSqlTarget : IMoveTarget
             var transaction = await connection.BeginTransactionAsync(cancellationToken);
             var target = new PostgreSqlTarget(address, connection, transaction);
             await target.ExecuteAsync("SET LOCAL lock_timeout = '5s'; SET LOCAL synchronous_commit = on; SET LOCAL jit = off", cancellationToken);
-            await target.ExecuteAsync($"LOCK TABLE {Tables} IN SHARE ROW EXCLUSIVE MODE", cancellationToken);
-            foreach (var table in s_empty)
+            await target.ExecuteAsync(PostgreSqlOpening.SetPath(address.Schema), cancellationToken);
+            await target.ExecuteAsync($"LOCK TABLE {target.Tables} IN SHARE ROW EXCLUSIVE MODE", cancellationToken);
+            foreach (var table in s_tables)
             {
                 if (await target.ExecuteAsync($"SELECT EXISTS (SELECT FROM to_device_{table})", cancellationToken) is true)
                 {

@@ -18,7 +18,7 @@ internal sealed class PostgreSqlToolStore : IStore
         try
         {
             PostgreSqlOpening.RequireCurrent(address, await PostgreSqlOpening.FindVersionAsync(connection, address.Schema, cancellationToken));
-            return new PostgreSqlToolStore(address, await BeginAsync(connection, cancellationToken));
+            return new PostgreSqlToolStore(address, await BeginAsync(connection, address.Schema, cancellationToken));
         }
         catch
         {
