@@ -8,7 +8,8 @@ public static class ConformanceKit
     [
         .. TransactionCases.All, .. AbandonedCases.All, .. LockOrderCases.All, .. OverCases.All, .. CommitCases.All, .. OrderCases.All, .. PageCases.All,
         .. ContentCases.All, .. AcknowledgementCases.All, .. LaterDeviceCases.All, .. RemovalCases.All, .. PurgeCases.All, .. ForeignCases.All,
-        .. OutboxCases.All, .. SenderCases.All, .. CancellationCases.All, .. RestartCases.All, .. InstanceCases.All,
+        .. OutboxCases.All, .. SenderCases.All, .. MeasureCases.All, .. ExpiryCases.All, .. UpkeepCases.All,
+        .. CancellationCases.All, .. RestartCases.All, .. InstanceCases.All,
     ];
 
     /// <summary>The cases that a store has to pass. What it does not claim is left out here: <see cref="RunAsync(StoreTarget, CancellationToken)"/> shows it.</summary>

@@ -21,4 +21,7 @@ public enum StoreClaims
     /// the store makes of positions that were given out in a history that is lost (D23).
     /// </summary>
     Restorable = 8,
+
+    /// <summary>It is an <see cref="IStoreUpkeep"/>, and tells when messages were committed.</summary>
+    Upkeep = 16,
 }

@@ -19,6 +19,9 @@ public sealed class StoreInstance(
     /// <summary>The outbox, if there is one.</summary>
     public IFederationOutbox? Outbox { get; } = outbox;
 
+    /// <summary>What operators ask of the store, if it answers: the transaction store is the same object.</summary>
+    public IStoreUpkeep? Upkeep => Transactions as IStoreUpkeep;
+
     /// <summary>A store that is one class. It is disposed with the instance, if it can be.</summary>
     /// <param name="store">The store; its outbox is used if it is an <see cref="IFederationOutbox"/> too.</param>
     public static StoreInstance Of<TStore>(TStore store)

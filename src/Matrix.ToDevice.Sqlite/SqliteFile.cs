@@ -7,7 +7,7 @@ namespace Matrix.ToDevice;
 /// <summary>The database file: who may use it, how connections to it are set up, and what its errors mean.</summary>
 internal sealed class SqliteFile : IDisposable
 {
-    private const int PageBytes = 16384;
+    private const int PageBytes = 16384, LongLog = 8;
 
     private readonly SqliteStoreOptions _options;
     private readonly string _connectionString;
@@ -102,6 +102,39 @@ internal sealed class SqliteFile : IDisposable
                 _ => $"The store in {Path} failed.",
             }) + $" ({sqlite.Message})",
         exception);
+
+    /// <summary>Finds out whether this process still has the file that others would find.</summary>
+    /// <exception cref="SqliteStoreException">It has not.</exception>
+    public void CheckClaim()
+    {
+        if (!File.Exists(Path)) throw new SqliteStoreException($"{Path} was deleted or moved while it is in use. Put it back, and restart.");
+        try
+        {
+            using (new FileStream(Path + ".lock", FileMode.Open, FileAccess.ReadWrite, FileShare.None))
+            {
+            }
+        }
+        catch (FileNotFoundException)
+        {
+            // The one that this process has is no longer the one of that name.
+        }
+        catch (IOException)
+        {
+            return;
+        }
+
+        throw new SqliteStoreException($"{Path}.lock was deleted or replaced: another process could use the file at the same time. Restart.");
+    }
+
+    /// <summary>Says so when the log has grown far beyond its bound.</summary>
+    public string? FindLongLog()
+    {
+        var log = new FileInfo(Path + "-wal");
+        return log.Exists && log.Length > LongLog * (long)_options.CheckpointBytes
+            ? $"The log of {Path} has {log.Length} bytes, and should begin anew at {_options.CheckpointBytes}: another program has been reading the file for long, "
+                + "or the disk is full. End that program, or free some space."
+            : null;
+    }
 
     public void Dispose()
     {

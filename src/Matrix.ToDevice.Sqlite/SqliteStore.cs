@@ -4,10 +4,12 @@ namespace Matrix.ToDevice;
 
 /// <summary>Keeps every promise of the seams in one SQLite file.</summary>
 internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProvider time, IInboxSignals? signals = null)
-    : ITransactionStore, IDeviceInbox, IFederationOutbox, IDisposable
+    : ITransactionStore, IDeviceInbox, IFederationOutbox, IStoreUpkeep, IDisposable
 {
     // Enough that deleting them together changes few pages, and few enough that no commit takes long.
     private const int CleanUpRows = 2000;
+
+    private static readonly TimeSpan s_longestWrite = TimeSpan.FromSeconds(30);
 
     private readonly Lock _opening = new();
     private readonly RecentRemovals _removed = new();
@@ -40,7 +42,7 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
             var file = new SqliteFile(options.Value);
             try
             {
-                SqliteSchema.Upgrade(file.Anchor, file.Path);
+                SqliteSchema.Upgrade(file.Anchor, file.Path, time.GetUtcNow());
                 SqliteFile.Settle(file.Anchor);
                 var readers = new SqliteReaders(file);
                 var writer = new SqliteWriter(file, readers, () => new WriteConnection(file.OpenForWriting(), _removed, time));
@@ -171,6 +173,75 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
         SqliteText.Check(destination, nameof(destination));
         SqliteText.Check(holder, nameof(holder));
         await Writer.WriteAsync(connection => connection.Outbox.Release(destination, holder, failures, pause), cancellationToken);
+    }
+
+    public async ValueTask<StoreStatistics> MeasureAsync(CancellationToken cancellationToken)
+    {
+        var found = new StoreStatistics(0, 0, 0, null, default, default);
+        for (long? after = 0; after is { } last;)
+            after = await Readers.ReadAsync(connection => connection.Measures.AddInboxes(last, ref found), cancellationToken);
+        for (var after = ""; after is not null;)
+        {
+            var last = after;
+            after = await Readers.ReadAsync(connection => connection.Measures.AddDestinations(last, ref found), cancellationToken);
+        }
+
+        return found;
+    }
+
+    public ValueTask<IReadOnlyList<InboxSize>> MeasureAsync(
+        IReadOnlyList<DeviceAddress> devices, InboxSize upTo, CancellationToken cancellationToken)
+    {
+        foreach (var device in devices) SqliteText.Check(device);
+        return Readers.ReadAsync<IReadOnlyList<InboxSize>>(
+            connection => [.. devices.Select(device => connection.Measures.Measure(device, upTo))], cancellationToken);
+    }
+
+    public ValueTask<bool> IsCommittedAsync(TransactionKey key, CancellationToken cancellationToken) =>
+        Writer.WriteAsync(connection => connection.IsCommitted(key), cancellationToken);
+
+    public async ValueTask<int> ExpireAsync(DateTimeOffset committedBefore, int atMost, CancellationToken cancellationToken)
+    {
+        var expired = 0;
+        for (var more = true; more && expired < atMost;)
+        {
+            // What nobody can see any more would be walked over.
+            while (await Writer.WriteAsync(connection => connection.CleanUp(CleanUpRows), cancellationToken))
+            {
+            }
+
+            var step = Math.Min(atMost - expired, CleanUpRows);
+            var done = await Writer.WriteAsync(connection => connection.Expire(committedBefore, step), cancellationToken);
+            expired += done;
+            more = done == step;
+        }
+
+        if (expired > 0) _ = CleanUpAsync(Writer);
+        return expired;
+    }
+
+    public ValueTask<bool> TryTakeAsync(string task, TimeSpan interval, CancellationToken cancellationToken)
+    {
+        SqliteText.Check(task, nameof(task));
+        return Writer.WriteAsync(connection => connection.Take(task, interval), cancellationToken);
+    }
+
+    public async ValueTask<string?> CheckAsync(CancellationToken cancellationToken)
+    {
+        var opened = Open();
+        opened.File.CheckClaim();
+        await opened.Readers.ReadAsync(connection => connection.ListDestinations(null, 1), cancellationToken);
+        try
+        {
+            await opened.Writer.WriteAsync(connection => connection.Take("check", TimeSpan.Zero), cancellationToken)
+                .AsTask().WaitAsync(s_longestWrite, time, cancellationToken);
+        }
+        catch (TimeoutException exception)
+        {
+            throw new SqliteStoreException($"Nothing was written to {opened.File.Path} for {s_longestWrite.TotalSeconds} s. Check the disk.", exception);
+        }
+
+        return opened.File.FindLongLog();
     }
 
     public void Dispose()

@@ -34,7 +34,9 @@ public class UpgradeTests
         await using var host = new Host(_database);
 
         Assert.That(await host.ReadAsync("B1"), Is.EqualTo(new[] { "one" }));
-        Assert.That(_view.Count("SELECT max(version) FROM to_device.to_device_schema"), Is.EqualTo(4));
+        using (var page = await host.Inbox.ReadAsync(Host.Bob("B1"), InboxPosition.Start, 10, int.MaxValue, default))
+            Assert.That(page.Messages.Single().CommittedAt, Is.InRange(before - TimeSpan.FromSeconds(1), TimeProvider.System.GetUtcNow() + TimeSpan.FromSeconds(1)), "it counts from the upgrade");
+        Assert.That(_view.Count("SELECT max(version) FROM to_device.to_device_schema"), Is.EqualTo(5));
         var edus = await host.Outbox.ReadAsync("hs2", 10);
         Assert.That(edus.Select(edu => (edu.Position, edu.MessageId, Encoding.UTF8.GetString(edu.Content.Span))), Is.EqualTo(new[] { (1L, "m1", "{}"), (2L, "m2", "{}") }));
         // An age that nobody knows counts from the upgrade.
@@ -60,7 +62,7 @@ public class UpgradeTests
                 Throws.TypeOf<PostgreSqlStoreException>().With.Message.Contains("has version 1").And.Message.Contains("Run 002.sql"));
         }
 
-        _view.Execute($"SET search_path TO to_device; {Sql(s_schema, "002.sql")}; {Sql(s_schema, "003.sql")}; {Sql(s_schema, "004.sql")}; {Sql(s_schema, "functions.sql")}");
+        _view.Execute($"SET search_path TO to_device; {Sql(s_schema, "002.sql")}; {Sql(s_schema, "003.sql")}; {Sql(s_schema, "004.sql")}; {Sql(s_schema, "005.sql")}; {Sql(s_schema, "functions.sql")}");
         await using var again = new Host(_database, options => options.Migrate = false);
         Assert.That(await again.SendAsync("t2", "2", "B1"), Is.EqualTo(CommitResult.Committed));
         Assert.That(await again.Outbox.AcquireAsync("one", TimeSpan.FromHours(1), 10), Has.Count.EqualTo(1));

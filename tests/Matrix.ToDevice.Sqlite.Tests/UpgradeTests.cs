@@ -9,7 +9,7 @@ public class UpgradeTests
     private static readonly string s_schema = Path.Combine(Repository.Folder, "src", "Matrix.ToDevice.Sqlite", "Schema");
 
     [Test]
-    public async Task A_file_of_an_earlier_version_keeps_its_messages_tokens_records_and_EDUs([Range(1, 3)] int version)
+    public async Task A_file_of_an_earlier_version_keeps_its_messages_tokens_records_and_EDUs([Range(1, 4)] int version)
     {
         var path = TestFolder.NewFile();
         var key = new TransactionKey("@alice:hs1", "A1", TransactionKey.SendToDevice, "m.test", "t1");
@@ -22,6 +22,8 @@ public class UpgradeTests
             // What the client was handed out by the earlier version, and what is left behind it.
             Assert.That(await store.Inbox.AcknowledgeAsync(device, new InboxPosition(5, 7), default), Is.EqualTo(2));
             Assert.That((await store.SyncAsync("B1")).Contents, Is.EqualTo(new[] { """{"n":1}""" }));
+            using (var page = await store.Inbox.ReadAsync(device, InboxPosition.Start, 10, int.MaxValue, default))
+                Assert.That(page.Messages.Single().CommittedAt, Is.InRange(before - TimeSpan.FromSeconds(1), TimeProvider.System.GetUtcNow()), "it counts from the upgrade");
             Assert.That(await store.SendAsync("t1", """{"n":2}""", "B1"), Is.EqualTo(CommitResult.AlreadyCommitted));
 
             var edus = await store.Outbox.ReadAsync("hs2", 10);
@@ -36,7 +38,7 @@ public class UpgradeTests
             Assert.That(await store.Transactions.PurgeAsync(TransactionKey.SendToDevice, future, 10, default), Is.EqualTo(1));
         }
 
-        Assert.That(SqliteFileView.Count(path, "SELECT max(version) FROM to_device_schema"), Is.EqualTo(4));
+        Assert.That(SqliteFileView.Count(path, "SELECT max(version) FROM to_device_schema"), Is.EqualTo(5));
         Assert.That(SqliteFileView.Count(path, "PRAGMA page_size"), Is.EqualTo(8192), "it stays as it is");
     }
 

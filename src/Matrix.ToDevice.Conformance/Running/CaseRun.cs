@@ -143,6 +143,9 @@ internal sealed class CaseRun(ConformanceCase one, StoreTarget target, Openings 
         Check.That(
             instance.Outbox is not null || !target.Claims.HasFlag(StoreClaims.Outbox),
             "The target claims an outbox, but the instance that it opened has none: hand the IFederationOutbox to StoreInstance.");
+        Check.That(
+            instance.Upkeep is not null || !target.Claims.HasFlag(StoreClaims.Upkeep),
+            "The target claims upkeep, but the transaction store of the instance that it opened is no IStoreUpkeep.");
         if (!openings.HaveSucceeded) await AnswersAsync(instance);
         openings.Succeeded();
         _isOpening = false;

@@ -1,11 +1,12 @@
 namespace Matrix.ToDevice;
 
 /// <summary>A store as a case sees it: with the case's short IDs in front, and long ones behind.</summary>
-internal sealed class LongIdStore(LongIds ids, StoreInstance store) : ITransactionStore, IDeviceInbox, IFederationOutbox
+internal sealed class LongIdStore(LongIds ids, StoreInstance store) : ITransactionStore, IDeviceInbox, IFederationOutbox, IStoreUpkeep
 {
     public long KnownRemovals => store.Transactions.KnownRemovals;
 
     private IFederationOutbox Outbox => store.Outbox!;
+    private IStoreUpkeep Upkeep => store.Upkeep!;
 
     public ValueTask<IToDeviceTransaction?> BeginAsync(TransactionKey key, long knownRemovals, CancellationToken cancellationToken) =>
         store.Transactions.BeginAsync(ids.Of(key), knownRemovals, cancellationToken);
@@ -54,6 +55,23 @@ internal sealed class LongIdStore(LongIds ids, StoreInstance store) : ITransacti
 
     public ValueTask ReleaseAsync(string destination, string holder, int failures, TimeSpan pause, CancellationToken cancellationToken) =>
         Outbox.ReleaseAsync(ids.OfDestination(destination), holder, failures, pause, cancellationToken);
+
+    public ValueTask<StoreStatistics> MeasureAsync(CancellationToken cancellationToken) => Upkeep.MeasureAsync(cancellationToken);
+
+    public ValueTask<IReadOnlyList<InboxSize>> MeasureAsync(
+        IReadOnlyList<DeviceAddress> devices, InboxSize upTo, CancellationToken cancellationToken) =>
+        Upkeep.MeasureAsync([.. devices.Select(ids.Of)], upTo, cancellationToken);
+
+    public ValueTask<bool> IsCommittedAsync(TransactionKey key, CancellationToken cancellationToken) =>
+        Upkeep.IsCommittedAsync(ids.Of(key), cancellationToken);
+
+    public ValueTask<int> ExpireAsync(DateTimeOffset committedBefore, int atMost, CancellationToken cancellationToken) =>
+        Upkeep.ExpireAsync(committedBefore, atMost, cancellationToken);
+
+    public ValueTask<bool> TryTakeAsync(string task, TimeSpan interval, CancellationToken cancellationToken) =>
+        Upkeep.TryTakeAsync(task, interval, cancellationToken);
+
+    public ValueTask<string?> CheckAsync(CancellationToken cancellationToken) => Upkeep.CheckAsync(cancellationToken);
 
     private ToDeviceMessage Long(ToDeviceMessage message) => message with
     {

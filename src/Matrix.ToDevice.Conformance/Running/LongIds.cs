@@ -15,6 +15,7 @@ internal sealed class LongIds
     private static readonly HashSet<string> s_promises =
     [
         Promises.LaterDevice, Promises.UnusedRecords, Promises.OnlyReceived, Promises.OneSender, Promises.Restart, Promises.Hosts,
+        Promises.InboxesMeasured, Promises.CommittedKnown, Promises.OldExpire,
     ];
 
     private readonly string _random = Texts.Random(Bytes);

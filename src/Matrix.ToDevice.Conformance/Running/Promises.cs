@@ -28,5 +28,10 @@ internal static class Promises
     public const string EmptyForgotten = "Empty_destinations_are_forgotten";
     public const string Cancelled = "Cancelled_calls_do_all_or_nothing";
     public const string Restart = "Commits_survive_a_restart";
+    public const string WaitingMeasured = "What_waits_is_measured";
+    public const string InboxesMeasured = "Inboxes_are_measured";
+    public const string CommittedKnown = "Committed_keys_are_known";
+    public const string OldExpire = "Old_messages_expire";
+    public const string UpkeepOnce = "Upkeep_is_done_once";
     public const string Hosts = "Hosts_share_one_store";
 }

@@ -6,6 +6,8 @@ namespace Matrix.ToDevice;
 internal sealed record ReadMessage(InboxPosition Position, string Sender, string EventType, byte[] Bytes)
 {
     public string Content => Encoding.UTF8.GetString(Bytes);
+
+    public DateTimeOffset? CommittedAt { get; init; }
 }
 
 /// <summary>An open store, and what cases do with one. A call that throws breaks the promise.</summary>
@@ -23,6 +25,7 @@ internal sealed class Session(CaseRun run, string data, StoreInstance instance)
     public ITransactionStore Transactions => instance.Transactions;
     public IDeviceInbox Inbox => instance.Inbox;
     public IFederationOutbox Outbox => instance.Outbox!;
+    public IStoreUpkeep Upkeep => instance.Upkeep!;
     public long KnownRemovals => instance.Transactions.KnownRemovals;
     public CancellationToken Cancel => run.Cancel;
 
@@ -180,6 +183,20 @@ internal sealed class Session(CaseRun run, string data, StoreInstance instance)
         return leases;
     }
 
+    public ValueTask<StoreStatistics> MeasureAsync() => run.CallAsync("IStoreUpkeep.MeasureAsync", () => Upkeep.MeasureAsync(Cancel));
+
+    public ValueTask<IReadOnlyList<InboxSize>> MeasureAsync(InboxSize upTo, params IReadOnlyList<DeviceAddress> devices) =>
+        run.CallAsync("IStoreUpkeep.MeasureAsync", () => Upkeep.MeasureAsync(devices, upTo, Cancel));
+
+    public ValueTask<bool> IsCommittedAsync(TransactionKey key) =>
+        run.CallAsync("IStoreUpkeep.IsCommittedAsync", () => Upkeep.IsCommittedAsync(key, Cancel));
+
+    public ValueTask<int> ExpireAsync(DateTimeOffset committedBefore, int atMost = 1000) =>
+        run.CallAsync("IStoreUpkeep.ExpireAsync", () => Upkeep.ExpireAsync(committedBefore, atMost, Cancel));
+
+    public ValueTask<bool> TryTakeAsync(string task, TimeSpan interval) =>
+        run.CallAsync("IStoreUpkeep.TryTakeAsync", () => Upkeep.TryTakeAsync(task, interval, Cancel));
+
     private static ReadMessage Copy(InboxMessage message) =>
-        new(message.Position, message.Sender, message.EventType, message.Content.ToArray());
+        new(message.Position, message.Sender, message.EventType, message.Content.ToArray()) { CommittedAt = message.CommittedAt };
 }

@@ -10,16 +10,16 @@ internal sealed class PostgreSqlReader(PostgreSqlDatabase database, PostgreSqlSt
     private const int UsualPage = 128;
 
     private readonly string _small = $"""
-        SELECT sequence, send_id, sender, event_type, CASE WHEN octet_length(content) <= $5 THEN content END
+        SELECT sequence, send_id, sender, event_type, CASE WHEN octet_length(content) <= $5 THEN content END, committed_at
         {Oldest(options)}
         """;
 
     // As many contents as fit, at least one, and the row behind them without its own. The length of one that lies elsewhere is
     // known without it.
     private readonly string _large = $"""
-        SELECT sequence, send_id, sender, event_type, CASE WHEN place = 1 OR total <= $5 THEN content END
+        SELECT sequence, send_id, sender, event_type, CASE WHEN place = 1 OR total <= $5 THEN content END, committed_at
         FROM (SELECT *, row_number() OVER places AS place, sum(octet_length(content)) OVER places AS total
-              FROM (SELECT sequence, send_id, sender, event_type, content {Oldest(options)}) oldest
+              FROM (SELECT sequence, send_id, sender, event_type, content, committed_at {Oldest(options)}) oldest
               WINDOW places AS (ORDER BY sequence ROWS UNBOUNDED PRECEDING)) page
         WHERE place <= 2 OR total - octet_length(content) <= $5 ORDER BY sequence
         """;
@@ -75,7 +75,7 @@ internal sealed class PostgreSqlReader(PostgreSqlDatabase database, PostgreSqlSt
         try
         {
             // Most pages are empty.
-            List<(InboxPosition Position, string Sender, string EventType, int Start, int Length)>? found = null;
+            List<(InboxPosition Position, string Sender, string EventType, DateTimeOffset CommittedAt, int Start, int Length)>? found = null;
             var hasMore = false;
             var bytes = 0L;
             while (await reader.ReadAsync(cancellationToken))
@@ -99,13 +99,17 @@ internal sealed class PostgreSqlReader(PostgreSqlDatabase database, PostgreSqlSt
 
                 var start = memory.Add(length);
                 reader.GetBytes(4, 0, memory.Buffer, start, length);
-                found.Add((new InboxPosition(reader.GetInt64(0), reader.GetInt64(1)), sender, eventType, start, length));
+                found.Add((
+                    new InboxPosition(reader.GetInt64(0), reader.GetInt64(1)), sender, eventType, reader.GetFieldValue<DateTimeOffset>(5), start, length));
             }
 
             if (found is null) return InboxPage.Empty;
             return new InboxPage(
                 found.ConvertAll(message => new InboxMessage(
-                    message.Position, message.Sender, message.EventType, memory.Slice(message.Start, message.Length))),
+                    message.Position, message.Sender, message.EventType, memory.Slice(message.Start, message.Length))
+                {
+                    CommittedAt = message.CommittedAt,
+                }),
                 hasMore,
                 memory);
         }

@@ -10,7 +10,7 @@ internal static class TableLocks
     // would end the one or the other, so this wait is over before it looks.
     private static readonly string[][] s_tables =
     [
-        [], ["device", "transaction", "destination", "edu"], ["device", "destination", "lease"], [],
+        [], ["device", "transaction", "message", "destination", "edu"], ["device", "message", "destination", "lease"], ["message"], ["message"],
     ];
 
     private const string ShorterThanDeadlocks = """

@@ -2,7 +2,7 @@
 -- now: one that takes other parameters than before is another one, and hosts of an earlier version go on with theirs.
 
 -- Whoever has run this file has run all of them.
-INSERT INTO to_device_schema (version) VALUES (4);
+INSERT INTO to_device_schema (version) VALUES (5);
 
 -- Commits a batch of sends, or does nothing and returns false: when one of them is recorded already, or a device was
 -- removed after the removal that a send which names it knows of. The caller then finds out which, and comes again with the

@@ -7,13 +7,13 @@ internal sealed class ReadConnection : IDisposable
 {
     private readonly PreparedStatements _statements;
     private readonly Statement _page, _holds, _edus, _destinations, _hasFree;
-    private readonly List<(InboxPosition Position, string Sender, string EventType, int Start, int Length)> _found = [];
+    private readonly List<(InboxPosition Position, string Sender, string EventType, long CommittedAt, int Start, int Length)> _found = [];
 
     public ReadConnection(SqliteConnection connection)
     {
         _statements = new PreparedStatements(connection);
         _page = _statements.Prepare("""
-            SELECT m.sequence, m.send_id, m.sender, m.event_type, m.content
+            SELECT m.sequence, m.send_id, m.sender, m.event_type, m.content, m.committed_at
             FROM to_device_device d LEFT JOIN to_device_acknowledged a ON a.device = d.id
             JOIN to_device_message m ON m.device = d.id AND m.sequence > max(?3, coalesce(a.up_to, 0))
             WHERE d.user_id = ?1 AND d.device_id = ?2 ORDER BY m.sequence LIMIT ?4
@@ -42,7 +42,10 @@ internal sealed class ReadConnection : IDisposable
                 OR EXISTS (SELECT 1 FROM to_device_lease WHERE failures > 0 AND taken_until > ?2)
                 OR ?3 AND EXISTS (SELECT 1 FROM to_device_lease WHERE failures > 0 AND taken_until <= ?1)
             """);
+        Measures = new Measures(_statements);
     }
+
+    public Measures Measures { get; }
 
     public InboxPage ReadPage(DeviceAddress device, InboxPosition after, int limit, int maxBytes)
     {
@@ -63,8 +66,8 @@ internal sealed class ReadConnection : IDisposable
 
                 memory ??= new PageMemory();
                 _found.Add((
-                    new InboxPosition(_page.Int64(0), _page.Int64(1)), _page.RepeatingText(2), _page.RepeatingText(3), memory.Add(content),
-                    content.Length));
+                    new InboxPosition(_page.Int64(0), _page.Int64(1)), _page.RepeatingText(2), _page.RepeatingText(3), _page.Int64(5),
+                    memory.Add(content), content.Length));
             }
 
             if (memory is null) return InboxPage.Empty;
@@ -74,7 +77,10 @@ internal sealed class ReadConnection : IDisposable
             {
                 var message = _found[i];
                 messages[i] = new InboxMessage(
-                    message.Position, message.Sender, message.EventType, memory.Slice(message.Start, message.Length));
+                    message.Position, message.Sender, message.EventType, memory.Slice(message.Start, message.Length))
+                {
+                    CommittedAt = DateTimeOffset.FromUnixTimeMilliseconds(message.CommittedAt),
+                };
             }
 
             return new InboxPage(messages, hasMore, memory);

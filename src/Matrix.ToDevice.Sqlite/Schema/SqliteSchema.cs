@@ -6,10 +6,13 @@ namespace Matrix.ToDevice;
 /// <summary>Brings the tables of a file up to this version of the package, one numbered file after the other.</summary>
 internal static class SqliteSchema
 {
+    // A column that is added has to have a constant as its default.
+    private const string Now = "/* now */ 0";
+
     private static readonly string[] s_files =
         [.. typeof(SqliteSchema).Assembly.GetManifestResourceNames().Where(name => name.EndsWith(".sql", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
 
-    public static void Upgrade(SqliteConnection connection, string path)
+    public static void Upgrade(SqliteConnection connection, string path, DateTimeOffset now)
     {
         using var transaction = connection.BeginTransaction(deferred: false);
         Execute("CREATE TABLE IF NOT EXISTS to_device_schema (version INTEGER NOT NULL)");
@@ -24,7 +27,7 @@ internal static class SqliteSchema
         for (var next = version + 1; next <= s_files.Length; next++)
         {
             using var file = new StreamReader(typeof(SqliteSchema).Assembly.GetManifestResourceStream(s_files[next - 1])!);
-            Execute(file.ReadToEnd());
+            Execute(file.ReadToEnd().Replace(Now, string.Create(CultureInfo.InvariantCulture, $"{now.ToUnixTimeMilliseconds()}"), StringComparison.Ordinal));
             Execute(string.Create(CultureInfo.InvariantCulture, $"INSERT INTO to_device_schema (version) VALUES ({next})"));
         }
 

@@ -10,7 +10,7 @@ internal sealed class TransactionRecords
 {
     private const int MaxRecent = 8192, MovedAtOnce = 1024, KeyBytes = 16;
 
-    private readonly Statement _addRecent, _useRecent, _use, _moveOne, _deleteOne, _moveAll, _deleteAll, _deleteRecentOfDevice;
+    private readonly Statement _addRecent, _useRecent, _use, _find, _moveOne, _deleteOne, _moveAll, _deleteAll, _deleteRecentOfDevice;
     private readonly Statement _purgeSends, _purgeEdus, _deleteOfDevice;
     private readonly Dictionary<(long Device, UInt128 Key), long> _recent = [];
 
@@ -27,6 +27,7 @@ internal sealed class TransactionRecords
         _addRecent = statements.Prepare("INSERT INTO to_device_recent_transaction (id, device, key, last_used) VALUES (?1, ?2, ?3, ?4)");
         _useRecent = statements.Prepare("UPDATE to_device_recent_transaction SET last_used = max(last_used, ?2) WHERE id = ?1");
         _use = statements.Prepare("UPDATE to_device_transaction SET last_used = max(last_used, ?3) WHERE device = ?1 AND key = ?2");
+        _find = statements.Prepare("SELECT 1 FROM to_device_transaction WHERE device = ?1 AND key = ?2");
         _moveOne = statements.Prepare("""
             INSERT INTO to_device_transaction (device, key, last_used)
             SELECT device, key, last_used FROM to_device_recent_transaction WHERE id = ?1
@@ -79,6 +80,23 @@ internal sealed class TransactionRecords
         _recent.Add((device, key), _lastId);
         _oldest = Math.Min(_oldest, now);
         return true;
+    }
+
+    /// <summary>Whether there is a record. That is no use of it.</summary>
+    public bool Contains(long device, UInt128 key)
+    {
+        if (_recent.ContainsKey((device, key))) return true;
+
+        Span<byte> bytes = stackalloc byte[KeyBytes];
+        BinaryPrimitives.WriteUInt128BigEndian(bytes, key);
+        try
+        {
+            return _find.Bind(device).Bind(bytes).Step();
+        }
+        finally
+        {
+            _find.Reset();
+        }
     }
 
     public int Purge(string endpoint, DateTimeOffset lastUsedBefore, int atMost)

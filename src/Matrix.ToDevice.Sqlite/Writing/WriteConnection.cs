@@ -19,8 +19,9 @@ internal sealed class WriteConnection : IDisposable
 
     private readonly TransactionRecords _records;
     private readonly Leftovers _leftovers;
+    private readonly ExpiredMessages _expired;
     private readonly Statement _begin, _commit;
-    private readonly Statement _findDevice, _addDevice, _deleteDevice, _addMessage, _findMessage;
+    private readonly Statement _findDevice, _addDevice, _deleteDevice, _addMessage, _findMessage, _take;
 
     public WriteConnection(SqliteConnection connection, RecentRemovals removed, TimeProvider time)
     {
@@ -40,11 +41,18 @@ internal sealed class WriteConnection : IDisposable
         _addDevice = _statements.Prepare("INSERT INTO to_device_device (user_id, device_id) VALUES (?1, ?2) RETURNING id");
         _deleteDevice = _statements.Prepare("DELETE FROM to_device_device WHERE id = ?1");
         _addMessage = _statements.Prepare("""
-            INSERT INTO to_device_message (device, sequence, send_id, content, sender, event_type) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+            INSERT INTO to_device_message (device, sequence, send_id, content, sender, event_type, committed_at)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
             """);
         _findMessage = _statements.Prepare("SELECT 1 FROM to_device_message WHERE device = ?1 AND sequence = ?2 AND send_id = ?3");
         _records = new TransactionRecords(_statements);
         _leftovers = new Leftovers(_statements, _records);
+        _expired = new ExpiredMessages(_statements);
+        // Also when it was taken at a time that is still to come: the clock was set back.
+        _take = _statements.Prepare("""
+            INSERT INTO to_device_upkeep (task, taken_at) VALUES (?1, ?2) ON CONFLICT (task) DO UPDATE SET taken_at = excluded.taken_at
+            WHERE taken_at <= excluded.taken_at - ?3 OR taken_at > excluded.taken_at + ?3
+            """);
         Outbox = new OutboxWriter(_statements, time);
     }
 
@@ -73,7 +81,7 @@ internal sealed class WriteConnection : IDisposable
         var sender = key.Endpoint == TransactionKey.DirectToDevice ? OtherServer
             : key.DeviceId is null ? NoDevice
             : FindOrAdd(new DeviceAddress(key.UserId, key.DeviceId)).Id;
-        var now = _time.GetUtcNow().ToUnixTimeMilliseconds();
+        var now = Now();
         if (!_records.Add(sender, transaction.Fingerprint, now)) return CommitResult.AlreadyCommitted;
 
         var messages = transaction.Messages;
@@ -82,7 +90,7 @@ internal sealed class WriteConnection : IDisposable
             var message = messages[i];
             var device = FindOrAdd(message.Recipient);
             _addMessage.Bind(device.Id).Bind(++device.LastSequence).Bind(message.SendId).Bind(message.Content.Span)
-                .BindRepeating(message.Sender).BindRepeating(message.EventType).Execute();
+                .BindRepeating(message.Sender).BindRepeating(message.EventType).Bind(now).Execute();
         }
 
         for (var i = 0; i < transaction.Edus.Count; i++) Outbox.Append(transaction.Edus[i], now);
@@ -108,6 +116,33 @@ internal sealed class WriteConnection : IDisposable
         return (int)Math.Min(acknowledged, int.MaxValue);
     }
 
+    /// <summary>The same for messages that have waited for too long; their devices are not asked.</summary>
+    public int Expire(DateTimeOffset committedBefore, int atMost)
+    {
+        var expired = 0L;
+        foreach (var (address, upTo) in _expired.Find(committedBefore.ToUnixTimeMilliseconds(), Now(), atMost))
+        {
+            if (Find(address) is not { } device) continue;
+            _leftovers.Acknowledge(device.Id, upTo);
+            expired += upTo - device.Acknowledged;
+            device.Acknowledged = upTo;
+        }
+
+        return (int)expired;
+    }
+
+    /// <summary>Whether a send with this key was committed.</summary>
+    public bool IsCommitted(in TransactionKey key)
+    {
+        var sender = key.Endpoint == TransactionKey.DirectToDevice ? OtherServer
+            : key.DeviceId is null ? NoDevice
+            : Find(new DeviceAddress(key.UserId, key.DeviceId))?.Id;
+        return sender is { } id && _records.Contains(id, key.Fingerprint());
+    }
+
+    /// <summary>Takes a task that was not taken for an interval.</summary>
+    public bool Take(string task, TimeSpan interval) => _take.Bind(task).Bind(Now()).Bind((long)interval.TotalMilliseconds).Execute() > 0;
+
     /// <summary>
     /// Ends a device. Its ID is what its rows hang on: without it, nobody finds them, and <see cref="CleanUp"/> deletes
     /// them in small portions.
@@ -130,6 +165,8 @@ internal sealed class WriteConnection : IDisposable
     public int Purge(string endpoint, DateTimeOffset lastUsedBefore, int atMost) => _records.Purge(endpoint, lastUsedBefore, atMost);
 
     public void Dispose() => _statements.Dispose();
+
+    private long Now() => _time.GetUtcNow().ToUnixTimeMilliseconds();
 
     private bool NamesRemovedDevice(SqliteTransaction transaction)
     {

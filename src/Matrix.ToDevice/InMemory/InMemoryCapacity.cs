@@ -31,6 +31,8 @@ internal sealed class InMemoryCapacity
         return true;
     }
 
+    public bool HasRoom(long bytes) => bytes <= _most - _used;
+
     /// <summary>Takes what was reserved, and given back for that.</summary>
     public void Take(long bytes) => _used += bytes;
 

@@ -72,11 +72,24 @@ internal sealed class InMemoryInbox(InMemoryInbox.LinkPool links)
             ref readonly var entry = ref Take(ref at);
             entry.Content.Span.CopyTo(memory.Buffer.AsSpan(start));
             messages[i] = new InboxMessage(
-                new InboxPosition(entry.Sequence, entry.SendId), entry.Sender, entry.EventType, memory.Slice(start, entry.Content.Length));
+                new InboxPosition(entry.Sequence, entry.SendId), entry.Sender, entry.EventType, memory.Slice(start, entry.Content.Length))
+            {
+                CommittedAt = entry.Send.CommittedAt,
+            };
             start += entry.Content.Length;
         }
 
         return new InboxPage(messages, hasMore: index + fitting < Count, memory);
+    }
+
+    /// <summary>How many bytes the contents have, unless it is enough to know that they have so many.</summary>
+    public long CountBytes(long upTo)
+    {
+        if (Count == 0) return 0;
+        var bytes = 0L;
+        var at = PlaceOf(0);
+        for (var i = 0; i < Count && bytes < upTo; i++) bytes += Take(ref at).Content.Length;
+        return bytes;
     }
 
     public Entry RemoveFirst()

@@ -10,6 +10,11 @@ internal sealed class InMemoryInboxes(InMemoryCapacity capacity)
     private readonly InMemoryInbox.LinkPool _links = new(capacity);
     private readonly GradualTable<DeviceAddress, InMemoryInbox> _inboxes = new();
 
+    public int Count => _inboxes.LastIndex + 1;
+
+    /// <summary>The inbox at an index. When one is removed, the last one takes its place.</summary>
+    public InMemoryInbox this[int index] => _inboxes[index];
+
     /// <summary>The most that messages can take, beside their contents: each as if it were the first of its device.</summary>
     public static long SizeOf(InMemoryTransaction.Part part)
     {
@@ -41,7 +46,7 @@ internal sealed class InMemoryInboxes(InMemoryCapacity capacity)
             for (var i = 0; i < part.Messages.Count; i++) _contents.Return(part.Contents[i]);
     }
 
-    public void Append(InMemoryTransaction transaction)
+    public void Append(InMemoryTransaction transaction, DateTimeOffset now)
     {
         InMemorySend? send = null;
         for (var part = transaction.FirstPart; part is not null; part = part.Next)
@@ -51,7 +56,7 @@ internal sealed class InMemoryInboxes(InMemoryCapacity capacity)
                 var message = part.Messages[i];
                 if (send is null || !send.Has(message))
                 {
-                    send = new InMemorySend(message);
+                    send = new InMemorySend(message, now);
                     capacity.Take(send.Bytes);
                 }
 

@@ -29,6 +29,7 @@ internal sealed class InMemoryOutbox(InMemoryCapacity capacity)
         if (found.Last is null) found.First = edu;
         else found.Last.Next = edu;
         found.Last = edu;
+        found.Count++;
     }
 
     public List<OutboxEntry> Read(string destination, long after, int limit)
@@ -57,6 +58,7 @@ internal sealed class InMemoryOutbox(InMemoryCapacity capacity)
             }
 
             capacity.Give(edu.Bytes);
+            found.Count--;
             if (before is null) found.First = edu.Next;
             else before.Next = edu.Next;
             if (edu.Next is null) found.Last = before;
@@ -131,6 +133,21 @@ internal sealed class InMemoryOutbox(InMemoryCapacity capacity)
         ForgetIfEmpty(found);
     }
 
+    /// <summary>What waits for destinations that have not failed, and for those that have.</summary>
+    public (OutboxStatistics Working, OutboxStatistics Failing) Measure()
+    {
+        var (working, failing) = (default(OutboxStatistics), default(OutboxStatistics));
+        foreach (var destination in _destinations.Values)
+        {
+            if (destination.First is not { } oldest) continue;
+            ref var found = ref destination.Failures == 0 ? ref working : ref failing;
+            found = new OutboxStatistics(
+                found.Destinations + 1, found.Edus + destination.Count, found.OldestEdu < oldest.CommittedAt ? found.OldestEdu : oldest.CommittedAt);
+        }
+
+        return (working, failing);
+    }
+
     /// <summary>Changes what a destination is found by.</summary>
     private void Change(Destination destination, Action change)
     {
@@ -172,7 +189,7 @@ internal sealed class InMemoryOutbox(InMemoryCapacity capacity)
     private sealed class Destination(string name)
     {
         // With its nodes in the trees.
-        private const int ObjectBytes = 224;
+        private const int ObjectBytes = 232;
 
         public static readonly IComparer<Destination> ByTime = Comparer<Destination>.Create((one, other) =>
             one.TakenUntil.CompareTo(other.TakenUntil) is not 0 and var order ? order : string.CompareOrdinal(one.Name, other.Name));
@@ -180,6 +197,7 @@ internal sealed class InMemoryOutbox(InMemoryCapacity capacity)
         public string Name => name;
         public Edu? First { get; set; }
         public Edu? Last { get; set; }
+        public int Count { get; set; }
         public string? Holder { get; set; }
         public DateTimeOffset TakenUntil { get; set; }
         public long SendingUpTo { get; set; }

@@ -1,13 +1,15 @@
 namespace Matrix.ToDevice;
 
 /// <summary>What the messages of one send have in common, for as long as one of them is pending. Its texts are the client's choice: they count.</summary>
-internal sealed class InMemorySend(in ToDeviceMessage message)
+internal sealed class InMemorySend(in ToDeviceMessage message, DateTimeOffset committedAt)
 {
-    private const int ObjectBytes = 48;
+    private const int ObjectBytes = 64;
 
     public long Id { get; } = message.SendId;
     public string Sender { get; } = message.Sender;
     public string EventType { get; } = message.EventType;
+
+    public DateTimeOffset CommittedAt { get; } = committedAt;
 
     /// <summary>How many of its messages are pending.</summary>
     public int Pending { get; set; }

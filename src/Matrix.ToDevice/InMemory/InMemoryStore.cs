@@ -7,10 +7,13 @@ namespace Matrix.ToDevice;
 /// Keeps every promise of the seams but durability. One lock guards everything that can be seen, so a commit is one step
 /// by construction; contents are copied in before it is taken.
 /// </summary>
-internal sealed class InMemoryStore : ITransactionStore, IDeviceInbox, IFederationOutbox
+internal sealed class InMemoryStore : ITransactionStore, IDeviceInbox, IFederationOutbox, IStoreUpkeep
 {
     // The most messages or records that go under one hold of the lock, so that nobody waits long for it.
     private const int AtOnce = 256;
+
+    // A content as large as they may be by default.
+    private const int LargeContent = 65536;
 
     private readonly Lock _lock = new();
     private readonly InMemoryCapacity _capacity;
@@ -18,6 +21,7 @@ internal sealed class InMemoryStore : ITransactionStore, IDeviceInbox, IFederati
     private readonly RecentRemovals _removals = new();
     private readonly InMemoryTransactions _transactions;
     private readonly InMemoryOutbox _outbox;
+    private readonly InMemoryUpkeep _upkeep;
     private readonly TimeProvider _time;
     private readonly IInboxSignals? _signals;
 
@@ -31,6 +35,7 @@ internal sealed class InMemoryStore : ITransactionStore, IDeviceInbox, IFederati
         _inboxes = new InMemoryInboxes(_capacity);
         _transactions = new InMemoryTransactions(_capacity);
         _outbox = new InMemoryOutbox(_capacity);
+        _upkeep = new InMemoryUpkeep(_lock, _inboxes, _outbox);
     }
 
     public long KnownRemovals => _removals.Last;
@@ -208,6 +213,44 @@ internal sealed class InMemoryStore : ITransactionStore, IDeviceInbox, IFederati
         return ValueTask.CompletedTask;
     }
 
+    public ValueTask<StoreStatistics> MeasureAsync(CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return ValueTask.FromResult(_upkeep.Measure());
+    }
+
+    public ValueTask<IReadOnlyList<InboxSize>> MeasureAsync(
+        IReadOnlyList<DeviceAddress> devices, InboxSize upTo, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return ValueTask.FromResult<IReadOnlyList<InboxSize>>(_upkeep.Measure(devices, upTo));
+    }
+
+    public ValueTask<bool> IsCommittedAsync(TransactionKey key, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var fingerprint = key.Fingerprint();
+        lock (_lock) return ValueTask.FromResult(_transactions.Contains(fingerprint));
+    }
+
+    public ValueTask<int> ExpireAsync(DateTimeOffset committedBefore, int atMost, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return ValueTask.FromResult(_upkeep.Expire(committedBefore, atMost));
+    }
+
+    public ValueTask<bool> TryTakeAsync(string task, TimeSpan interval, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return ValueTask.FromResult(_upkeep.TryTake(task, interval, _time.GetUtcNow()));
+    }
+
+    public ValueTask<string?> CheckAsync(CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        lock (_lock) return _capacity.HasRoom(LargeContent) ? ValueTask.FromResult<string?>(null) : throw _capacity.Exceeded();
+    }
+
     internal CommitResult Commit(InMemoryTransaction transaction)
     {
         var now = _time.GetUtcNow();
@@ -250,7 +293,7 @@ internal sealed class InMemoryStore : ITransactionStore, IDeviceInbox, IFederati
 
     private void Deliver(InMemoryTransaction transaction, DateTimeOffset now)
     {
-        _inboxes.Append(transaction);
+        _inboxes.Append(transaction, now);
         for (var edu = transaction.FirstEdu; edu is not null;)
         {
             var next = edu.Next;

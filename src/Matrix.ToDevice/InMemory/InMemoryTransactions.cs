@@ -26,6 +26,9 @@ internal sealed class InMemoryTransactions(InMemoryCapacity capacity)
         return true;
     }
 
+    /// <summary>Whether the transaction was committed. That is no use of it.</summary>
+    public bool Contains(UInt128 fingerprint) => _records.IndexOf(fingerprint) is >= 0 and var index && !_records[index].Requester.IsRemoved;
+
     /// <summary>Adds a record that is not there, unless there is no room for it.</summary>
     public bool TryAdd(in TransactionKey key, UInt128 fingerprint, DateTimeOffset now)
     {

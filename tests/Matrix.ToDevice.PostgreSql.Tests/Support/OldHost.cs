@@ -6,7 +6,7 @@ using NpgsqlTypes;
 namespace Matrix.ToDevice.Tests;
 
 /// <summary>
-/// A host of version 2 or 3, as far as the database sees it: its statements, prepared, on several connections at once, each again and
+/// A host of version 2, 3 or 4, as far as the database sees it: its statements, prepared, on several connections at once, each again and
 /// again. None of them may fail.
 /// </summary>
 internal sealed class OldHost(string connectionString, int version) : IAsyncDisposable
@@ -68,9 +68,16 @@ internal sealed class OldHost(string connectionString, int version) : IAsyncDisp
         var recipients = new[] { devices[n % devices.Count], devices[(n + sender + 1) % devices.Count] }.Distinct().Order(StringComparer.Ordinal).ToArray();
         var (content, destination) = ($"old {sender}:{n}", $"hs{n % 5 + 2}");
         string[] users = ["@alice:hs1", .. recipients.Select(_ => "@bob:hs1")], locked = [$"Old{sender}", .. recipients];
-        var committed = await ScalarAsync(
-            $"SELECT to_device.to_device_commit({string.Join(", ", Enumerable.Range(1, 24).Select(p => $"${p}"))})",
-            [
+        NpgsqlParameter[] parameters = version == 4
+            ? [
+                Now(), Of(users), Of(locked), Of([0L, .. recipients.Select(_ => 1L)]), Of(users.Select(_ => long.MaxValue)),
+                Of([1]), Of([Guid.NewGuid()]), Of([1L]), Of([(long)n]), Of(["@alice:hs1"]), Of(["m.test"]),
+                Of(recipients.Select(_ => 1)), Of(recipients.Select((_, i) => i + 2)), Of(recipients.Select(_ => 0)),
+                Of(recipients.Select((_, i) => 1 + i * content.Length)), Of(recipients.Select(_ => content.Length)),
+                new NpgsqlParameter<byte[]> { TypedValue = Encoding.UTF8.GetBytes(string.Concat(recipients.Select(_ => content))) },
+                Of([destination]), Of([1L]), Of([1]), Of([0]), Of([content]), Of([Encoding.UTF8.GetBytes("{}")]),
+            ]
+            : [
                 .. version == 2 ? [Of(long.MaxValue), Now()] : (NpgsqlParameter[])[Now()],
                 Of(users), Of(locked), Of([0L, .. recipients.Select(_ => 1L)]), .. version == 2 ? [] : (NpgsqlParameter[])[Of(users.Select(_ => long.MaxValue))],
                 Of(["@alice:hs1"]), Of([$"Old{sender}"]), Of([Guid.NewGuid()]), Of([1L]),
@@ -78,7 +85,8 @@ internal sealed class OldHost(string connectionString, int version) : IAsyncDisp
                 Of(recipients.Select(_ => (long)n)), Of(recipients.Select(_ => "@alice:hs1")), Of(recipients.Select(_ => "m.test")),
                 Of(recipients.Select(_ => Encoding.UTF8.GetBytes(content))),
                 Of([destination]), Of([1L]), Of([1]), Of([0]), Of([destination]), Of([content]), Of([Encoding.UTF8.GetBytes("{}")]),
-            ]);
+            ];
+        var committed = await ScalarAsync($"SELECT to_device.to_device_commit({string.Join(", ", parameters.Select((_, p) => $"${p + 1}"))})", parameters);
         Assert.That(committed, Is.True);
         foreach (var device in recipients) Accepted.Enqueue((device, content));
         AcceptedEdus.Enqueue(content);
@@ -93,13 +101,17 @@ internal sealed class OldHost(string connectionString, int version) : IAsyncDisp
             WHERE user_id = $1 AND device_id = $2 AND sequence > $3 ORDER BY sequence LIMIT $4
             """, row => (Sequence: row.GetInt64(0), SendId: row.GetInt64(1), Content: row.GetString(2)), Of("@bob:hs1"), Of(device), Of(0L), Of(101L));
         if (page.Count == 0) return;
-        var deleted = await ScalarAsync(version > 2 ? "SELECT to_device.to_device_acknowledge($1, $2, $3, $4)" :
-            """
+        var deleted = await ScalarAsync(version switch
+        {
+            4 => "SELECT to_device.to_device_acknowledge($1, $2, $3, $4, 1000)",
+            3 => "SELECT to_device.to_device_acknowledge($1, $2, $3, $4)",
+            _ => """
             WITH gone AS (
                 DELETE FROM to_device.to_device_message WHERE user_id = $1 AND device_id = $2 AND sequence <= $3 AND EXISTS (
                     SELECT FROM to_device.to_device_message WHERE user_id = $1 AND device_id = $2 AND sequence = $3 AND send_id = $4) RETURNING 1)
             SELECT count(*) FROM gone
-            """, Of("@bob:hs1"), Of(device), Of(page[^1].Sequence), Of(page[^1].SendId));
+            """,
+        }, Of("@bob:hs1"), Of(device), Of(page[^1].Sequence), Of(page[^1].SendId));
         Assert.That(deleted, Is.EqualTo(page.Count));
         foreach (var (_, _, content) in page) Delivered.Enqueue((device, content));
         await DrainAsync(device);

@@ -7,7 +7,7 @@ internal sealed class SqliteTarget : StoreTarget
 {
     public override string Name => "SQLite";
 
-    public override StoreClaims Claims => StoreClaims.Outbox | StoreClaims.Durable | StoreClaims.Restorable;
+    public override StoreClaims Claims => StoreClaims.Outbox | StoreClaims.Durable | StoreClaims.Restorable | StoreClaims.Upkeep;
 
     public override ValueTask<StoreInstance> OpenAsync(string data, TimeProvider time, CancellationToken cancellationToken)
     {

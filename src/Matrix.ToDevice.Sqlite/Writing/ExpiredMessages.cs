@@ -1,0 +1,48 @@
+namespace Matrix.ToDevice;
+
+/// <summary>Finds messages that have waited for too long. They lie in the order of their commits: those are the first ones.</summary>
+internal sealed class ExpiredMessages
+{
+    private readonly Statement _oldest;
+    private readonly Dictionary<long, (DeviceAddress Device, long UpTo)> _found = [];
+    private readonly HashSet<long> _kept = [];
+
+    public ExpiredMessages(PreparedStatements statements) => _oldest = statements.Prepare("""
+        SELECT m.device, m.sequence, m.committed_at, d.user_id, d.device_id
+        FROM to_device_message m CROSS JOIN to_device_device d ON d.id = m.device LEFT JOIN to_device_acknowledged a ON a.device = m.device
+        WHERE m.sequence > coalesce(a.up_to, 0) ORDER BY m.id
+        """);
+
+    /// <summary>Up to where inboxes have expired.</summary>
+    /// <param name="before">What was committed before, in Unix milliseconds.</param>
+    /// <param name="now">
+    /// What was committed later than now got a wrong time, and the clock was set back since: such a message keeps its inbox, but not all
+    /// the others.
+    /// </param>
+    /// <param name="atMost">The most messages.</param>
+    public IReadOnlyCollection<(DeviceAddress Device, long UpTo)> Find(long before, long now, int atMost)
+    {
+        _found.Clear();
+        _kept.Clear();
+        try
+        {
+            for (var found = 0; found < atMost && _oldest.Step();)
+            {
+                var (device, committedAt) = (_oldest.Int64(0), _oldest.Int64(2));
+                if (committedAt >= before && committedAt <= now) break;
+                if (committedAt >= before) _kept.Add(device);
+                if (_kept.Contains(device)) continue;
+
+                var address = _found.TryGetValue(device, out var known) ? known.Device : new DeviceAddress(_oldest.Text(3), _oldest.Text(4));
+                _found[device] = (address, _oldest.Int64(1));
+                found++;
+            }
+
+            return _found.Values;
+        }
+        finally
+        {
+            _oldest.Reset();
+        }
+    }
+}
