@@ -5,6 +5,7 @@ using Matrix.ToDevice.Tool;
 
 // Strangers' text is any text.
 Console.OutputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
-var parsed = ToolCommands.Create().Parse(args);
+// A user ID is no file with more arguments.
+var parsed = ToolCommands.Create().Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
 if (parsed.Action is ParseErrorAction) return UsageErrors.Tell(parsed);
 return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });

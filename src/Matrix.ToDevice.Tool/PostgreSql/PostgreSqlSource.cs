@@ -61,7 +61,7 @@ internal sealed class PostgreSqlSource(PostgreSqlQueries queries, IMoveTarget ta
                 _ => RecordOwner.Device,
             };
             // What had come from a SQLite store has nobody's name still.
-            var user = row.GetString(0) is { Length: > 0 } known || owner == RecordOwner.Device ? StoredName.OfKey(row.GetString(0)) : (StoredName?)null;
+            var user = owner != RecordOwner.Device && row.GetString(0) == PostgreSqlText.Nobody ? (StoredName?)null : StoredName.OfKey(row.GetString(0));
             var device = owner == RecordOwner.Device ? StoredName.OfKey(row.GetString(1)) : (StoredName?)null;
             await target.AddAsync(
                 new RecordEntry(owner, user, device, row.GetGuid(2).ToByteArray(bigEndian: true), row.GetFieldValue<DateTimeOffset>(3)), cancellationToken);

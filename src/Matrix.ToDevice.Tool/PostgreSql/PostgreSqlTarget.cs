@@ -85,7 +85,7 @@ internal sealed class PostgreSqlTarget : IMoveTarget
     {
         var rows = await BeginRowAsync("to_device_transaction (user_id, device_id, key, commit_id, last_used)", cancellationToken);
         // Whose it is, SQLite does not know where there is no device: such a record stands under nobody's name, and hosts find it there.
-        await rows.WriteAsync(record.User?.Key ?? "", NpgsqlDbType.Text, cancellationToken);
+        await rows.WriteAsync(record.User?.Key ?? PostgreSqlText.Nobody, NpgsqlDbType.Text, cancellationToken);
         await rows.WriteAsync(
             record.Owner switch
             {
@@ -147,7 +147,6 @@ internal sealed class PostgreSqlTarget : IMoveTarget
         {
             await EndRowsAsync(cancellationToken);
             _rows = await _connection.BeginBinaryImportAsync($"COPY {columns} FROM STDIN (FORMAT BINARY)", cancellationToken);
-            _rows.Timeout = TimeSpan.Zero;
             _columns = columns;
         }
 

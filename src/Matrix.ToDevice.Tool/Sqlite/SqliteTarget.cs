@@ -24,11 +24,16 @@ internal sealed class SqliteTarget : IMoveTarget
     private SqliteTarget(string path, StoreLock taken, SqliteConnection connection)
     {
         (_path, _lock, _connection) = (path, taken, connection);
+        // Messages come inbox by inbox. In the store, they lie in the order of their commits: that is where those are looked for that expire.
+        Execute(connection, """
+            CREATE TEMP TABLE moved_message (
+                device INTEGER, sequence INTEGER, send_id INTEGER, sender TEXT, event_type TEXT, content BLOB, committed_at INTEGER)
+            """);
         // Texts are bound as bytes: with a NUL in it, a text would end there.
         _addDevice = Prepare(connection, "INSERT INTO to_device_device (user_id, device_id, last_sequence) VALUES (CAST(?1 AS TEXT), CAST(?2 AS TEXT), ?3)", 3);
         _findDevice = Prepare(connection, "SELECT id FROM to_device_device WHERE user_id = CAST(?1 AS TEXT) AND device_id = CAST(?2 AS TEXT)", 2);
         _addMessage = Prepare(connection, """
-            INSERT INTO to_device_message (device, sequence, send_id, sender, event_type, content, committed_at)
+            INSERT INTO moved_message (device, sequence, send_id, sender, event_type, content, committed_at)
             VALUES (?1, ?2, ?3, CAST(?4 AS TEXT), CAST(?5 AS TEXT), ?6, ?7)
             """, 7);
         _addRecord = Prepare(connection, "INSERT INTO to_device_transaction (device, key, last_used) VALUES (?1, ?2, ?3)", 3);
@@ -54,7 +59,7 @@ internal sealed class SqliteTarget : IMoveTarget
         try
         {
             connection = SqliteOpening.Write(path);
-            Execute(connection, "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; PRAGMA fullfsync = 1; PRAGMA temp_store = MEMORY;");
+            Execute(connection, "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; PRAGMA fullfsync = 1;");
             Execute(connection, "BEGIN IMMEDIATE");
             if (s_tables.FirstOrDefault(table => Number(connection, $"SELECT EXISTS (SELECT 1 FROM to_device_{table})") != 0) is { } table)
                 throw ToolException.Refused($"{path} is not empty: to_device_{table} has rows. What is moved needs a store of its own: name a new file.");
@@ -120,6 +125,10 @@ internal sealed class SqliteTarget : IMoveTarget
     public ValueTask CompleteAsync(CancellationToken cancellationToken)
     {
         EndDestination();
+        Execute(_connection, """
+            INSERT INTO to_device_message (device, sequence, send_id, sender, event_type, content, committed_at)
+            SELECT device, sequence, send_id, sender, event_type, content, committed_at FROM moved_message ORDER BY committed_at, device, sequence
+            """);
         // It is the number of the newest message that was deleted. Where the newest one waits, the file has it in that.
         Execute(_connection, """
             UPDATE to_device_device SET last_sequence = (SELECT min(sequence) - 1 FROM to_device_message WHERE device = to_device_device.id)
