@@ -6,6 +6,10 @@ namespace Matrix.ToDevice;
 /// <summary>The parts of a store whose database has been found fit for use.</summary>
 internal sealed class Opened : IAsyncDisposable
 {
+    private const string NotHeard = "Notifications of other hosts do not come through; waiting syncs look by themselves now and then. "
+        + "LISTEN needs a connection of its own: not a pooler that hands connections out for each transaction. Set Notifications to "
+        + "true for a pooler that leaves a client its connection, to false where messages may come later.";
+
     private static readonly TimeSpan s_hearing = TimeSpan.FromSeconds(3);
 
     private readonly PostgreSqlDatabase _database;
@@ -30,6 +34,8 @@ internal sealed class Opened : IAsyncDisposable
         Outbox = new PostgreSqlOutbox(database, options);
         Leases = new PostgreSqlLeases(database, options);
         Cleaner = new PostgreSqlCleaner(database, options, time);
+        Measures = new PostgreSqlMeasures(database, options);
+        Upkeep = new PostgreSqlUpkeep(database, options);
         Writer = new PostgreSqlWriter(database, options, time, knownRemovals, batch => MessagesArrived(batch, signals));
     }
 
@@ -38,6 +44,8 @@ internal sealed class Opened : IAsyncDisposable
     public PostgreSqlCleaner Cleaner { get; }
     public PostgreSqlOutbox Outbox { get; }
     public PostgreSqlLeases Leases { get; }
+    public PostgreSqlMeasures Measures { get; }
+    public PostgreSqlUpkeep Upkeep { get; }
     public PostgreSqlNotifier? Notifier { get; }
 
     /// <inheritdoc cref="PostgreSqlListener.IsHearing"/>
@@ -72,18 +80,32 @@ internal sealed class Opened : IAsyncDisposable
         }
     }
 
-    /// <summary>Throws when the database cannot be used.</summary>
-    public ValueTask<bool> CheckAsync(CancellationToken cancellationToken) =>
-        _database.RunAsync(async (connection, cancellation) =>
+    /// <inheritdoc cref="IStoreUpkeep.CheckAsync"/>
+    public async ValueTask<string?> CheckAsync(CancellationToken cancellationToken)
+    {
+        await _database.RunAsync(async (connection, cancellation) =>
         {
             await PostgreSqlSchema.CheckAsync(connection, _options.Schema, _database.Name, cancellation);
             return true;
         }, cancellationToken);
+        // A disk that is full, and a standby that confirms nothing, are found out by writing.
+        await Upkeep.TryTakeAsync("check", TimeSpan.Zero, cancellationToken);
+        return await HearsAsync(cancellationToken) ? null : NotHeard;
+    }
 
     /// <summary>Whether notifications come through, if they are wanted: found out by sending one.</summary>
-    public async ValueTask<bool> HearsAsync(CancellationToken cancellationToken) => _listener is null
-        ? _options.Notifications == false
-        : await _listener.HearsAsync(ping => Notifier!.PingAsync(ping, cancellationToken), s_hearing, cancellationToken);
+    private async ValueTask<bool> HearsAsync(CancellationToken cancellationToken)
+    {
+        if (_listener is null) return _options.Notifications == false;
+        try
+        {
+            return await _listener.HearsAsync(ping => Notifier!.PingAsync(ping, cancellationToken), s_hearing, cancellationToken);
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            return false;
+        }
+    }
 
     public async ValueTask DisposeAsync()
     {

@@ -9,27 +9,13 @@ internal sealed class PostgreSqlHealthCheck(ITransactionStore transactions) : IH
     {
         if (transactions is not PostgreSqlStore store) return HealthCheckResult.Healthy("Another store is in use.");
 
-        Opened opened;
         try
         {
-            opened = await store.OpenAsync(cancellationToken);
-            await opened.CheckAsync(cancellationToken);
+            return await store.CheckAsync(cancellationToken) is { } trouble ? HealthCheckResult.Degraded(trouble) : HealthCheckResult.Healthy();
         }
         catch (Exception exception) when (exception is not OperationCanceledException)
         {
             return new HealthCheckResult(context.Registration.FailureStatus, exception.Message, exception);
-        }
-
-        const string NotHeard = "Notifications of other hosts do not come through; waiting syncs look by themselves now and then. "
-            + "LISTEN needs a connection of its own: not a pooler that hands connections out for each transaction. Set Notifications to "
-            + "true for a pooler that leaves a client its connection, to false where messages may come later.";
-        try
-        {
-            return await opened.HearsAsync(cancellationToken) ? HealthCheckResult.Healthy() : HealthCheckResult.Degraded(NotHeard);
-        }
-        catch (Exception exception) when (exception is not OperationCanceledException)
-        {
-            return HealthCheckResult.Degraded(NotHeard, exception);
         }
     }
 }

@@ -9,7 +9,7 @@ namespace Matrix.ToDevice;
 internal sealed class PostgreSqlStore(
     IOptions<PostgreSqlStoreOptions> options, TimeProvider time,
     ILogger<PostgreSqlStore>? logger = null, NpgsqlDataSource? dataSource = null, IInboxSignals? signals = null)
-    : ITransactionStore, IDeviceInbox, IFederationOutbox, IAsyncDisposable, IDisposable
+    : ITransactionStore, IDeviceInbox, IFederationOutbox, IStoreUpkeep, IAsyncDisposable, IDisposable
 {
     private readonly SemaphoreSlim _opening = new(1);
     private readonly KnownRemovals _knownRemovals = new();
@@ -141,6 +141,45 @@ internal sealed class PostgreSqlStore(
     {
         var opened = await OpenAsync(cancellationToken);
         await opened.Leases.ReleaseAsync(destination, holder, failures, pause, cancellationToken);
+    }
+
+    public async ValueTask<StoreStatistics> MeasureAsync(CancellationToken cancellationToken)
+    {
+        var opened = await OpenAsync(cancellationToken);
+        return await opened.Measures.MeasureAsync(cancellationToken);
+    }
+
+    public async ValueTask<IReadOnlyList<InboxSize>> MeasureAsync(
+        IReadOnlyList<DeviceAddress> devices, InboxSize upTo, CancellationToken cancellationToken)
+    {
+        foreach (var device in devices) PostgreSqlText.Check(device);
+        var opened = await OpenAsync(cancellationToken);
+        return await opened.Measures.MeasureAsync(devices, upTo, cancellationToken);
+    }
+
+    public async ValueTask<bool> IsCommittedAsync(TransactionKey key, CancellationToken cancellationToken)
+    {
+        var opened = await OpenAsync(cancellationToken);
+        return await opened.Upkeep.IsCommittedAsync(key, cancellationToken);
+    }
+
+    public async ValueTask<int> ExpireAsync(DateTimeOffset committedBefore, int atMost, CancellationToken cancellationToken)
+    {
+        var opened = await OpenAsync(cancellationToken);
+        return await opened.Upkeep.ExpireAsync(committedBefore, atMost, cancellationToken);
+    }
+
+    public async ValueTask<bool> TryTakeAsync(string task, TimeSpan interval, CancellationToken cancellationToken)
+    {
+        PostgreSqlText.CheckName(task, nameof(task));
+        var opened = await OpenAsync(cancellationToken);
+        return await opened.Upkeep.TryTakeAsync(task, interval, cancellationToken);
+    }
+
+    public async ValueTask<string?> CheckAsync(CancellationToken cancellationToken)
+    {
+        var opened = await OpenAsync(cancellationToken);
+        return await opened.CheckAsync(cancellationToken);
     }
 
     public async ValueTask DisposeAsync()

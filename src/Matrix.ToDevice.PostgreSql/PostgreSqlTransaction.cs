@@ -3,7 +3,6 @@ namespace Matrix.ToDevice;
 /// <summary>One send, gathered until its commit. It keeps the caller's lists: their contents are the request's until it is disposed.</summary>
 internal sealed class PostgreSqlTransaction(PostgreSqlStore store, TransactionKey key, long knownRemovals) : IToDeviceTransaction
 {
-    private readonly UInt128 _fingerprint = key.Fingerprint();
     private bool _isOver;
 
     public PostgreSqlStore Store => store;
@@ -13,16 +12,23 @@ internal sealed class PostgreSqlTransaction(PostgreSqlStore store, TransactionKe
     public List<IReadOnlyList<OutboundEdu>> Edus { get; } = [];
 
     /// <summary>The fingerprint of the key, as the database's type for 16 bytes.</summary>
-    public Guid Fingerprint => new(
-        (int)(uint)(_fingerprint >> 96), (short)(ushort)(_fingerprint >> 80), (short)(ushort)(_fingerprint >> 64),
-        (byte)(_fingerprint >> 56), (byte)(_fingerprint >> 48), (byte)(_fingerprint >> 40), (byte)(_fingerprint >> 32),
-        (byte)(_fingerprint >> 24), (byte)(_fingerprint >> 16), (byte)(_fingerprint >> 8), (byte)_fingerprint);
+    public Guid Fingerprint { get; } = FingerprintOf(key);
 
     /// <summary>Tells this transaction's record from that of another one with the same key, when a commit's answer was lost.</summary>
     public long CommitId { get; } = Random.Shared.NextInt64();
 
     /// <summary>How many bytes the contents have.</summary>
     public int Bytes { get; private set; }
+
+    /// <inheritdoc cref="Fingerprint"/>
+    public static Guid FingerprintOf(in TransactionKey key)
+    {
+        var fingerprint = key.Fingerprint();
+        return new Guid(
+            (int)(uint)(fingerprint >> 96), (short)(ushort)(fingerprint >> 80), (short)(ushort)(fingerprint >> 64),
+            (byte)(fingerprint >> 56), (byte)(fingerprint >> 48), (byte)(fingerprint >> 40), (byte)(fingerprint >> 32),
+            (byte)(fingerprint >> 24), (byte)(fingerprint >> 16), (byte)(fingerprint >> 8), (byte)fingerprint);
+    }
 
     public void Append(IReadOnlyList<ToDeviceMessage> messages)
     {

@@ -421,3 +421,142 @@ BEGIN
     RETURN FOUND;
 END
 $$;
+
+-- Counts what waits in a portion of the inboxes, in the order of their devices, and says where it ends. Numbers in an inbox have no gaps:
+-- the oldest message and the device's counter tell how many there are.
+CREATE OR REPLACE FUNCTION to_device_measure_inboxes(after_user_id text, after_device_id text, portion bigint)
+RETURNS TABLE (last_user_id text, last_device_id text, inboxes bigint, messages bigint, largest bigint, oldest timestamptz)
+LANGUAGE sql STABLE
+SET search_path FROM CURRENT
+SET jit = off
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $$
+    WITH part AS MATERIALIZED (
+        SELECT d.user_id, d.device_id, d.last_sequence, least(d.acknowledged, d.last_sequence) AS behind FROM to_device_device d
+        WHERE (d.user_id, d.device_id) > (after_user_id, after_device_id) ORDER BY d.user_id, d.device_id LIMIT portion),
+    waiting AS MATERIALIZED (
+        SELECT s.last_sequence - m.sequence + 1 AS messages, m.committed_at
+        FROM part s CROSS JOIN LATERAL (
+            SELECT m.sequence, m.committed_at FROM to_device_message m
+            WHERE m.user_id = s.user_id AND m.device_id = s.device_id AND m.sequence > s.behind AND s.last_sequence > s.behind
+            ORDER BY m.sequence LIMIT 1) m)
+    SELECT last.user_id, last.device_id, found.*
+    FROM (SELECT s.user_id, s.device_id FROM part s ORDER BY s.user_id DESC, s.device_id DESC LIMIT 1) last,
+        (SELECT count(*), coalesce(sum(w.messages), 0)::bigint, coalesce(max(w.messages), 0), min(w.committed_at) FROM waiting w) found
+$$;
+
+-- Counts what waits for other servers, apart for those that fail. The numbers of a destination have no gaps either, but where an EDU
+-- was removed from among others: that one counts until those before it have gone.
+CREATE OR REPLACE FUNCTION to_device_measure_outbox()
+RETURNS TABLE (has_failed boolean, destinations bigint, edus bigint, oldest timestamptz)
+LANGUAGE sql STABLE
+SET search_path FROM CURRENT
+SET jit = off
+AS $$
+    SELECT l.failures > 0, count(*), sum(d.last_position - e.position + 1)::bigint, min(e.committed_at)
+    FROM to_device_lease l JOIN to_device_destination d ON d.destination = l.destination CROSS JOIN LATERAL (
+        SELECT e.position, e.committed_at FROM to_device_edu e
+        WHERE e.destination = l.destination AND e.position > l.removed_up_to ORDER BY e.position LIMIT 1) e
+    WHERE l.is_waiting GROUP BY 1
+$$;
+
+-- The size of each of these inboxes, in their order. Lengths cost a look at each row: they are left out where there are messages
+-- enough without.
+CREATE OR REPLACE FUNCTION to_device_measure(of_user_ids text[], of_device_ids text[], most_messages bigint, most_bytes bigint)
+RETURNS TABLE (messages bigint, bytes bigint)
+LANGUAGE plpgsql STABLE
+SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+AS $$
+DECLARE
+    first bigint;
+    length bigint;
+BEGIN
+    FOR place IN 1..cardinality(of_user_ids) LOOP
+        SELECT d.last_sequence - m.sequence + 1, m.sequence INTO messages, first
+        FROM to_device_device d CROSS JOIN LATERAL (
+            SELECT m.sequence FROM to_device_message m
+            WHERE m.user_id = d.user_id AND m.device_id = d.device_id AND m.sequence > least(d.acknowledged, d.last_sequence)
+            ORDER BY m.sequence LIMIT 1) m
+        WHERE d.user_id = of_user_ids[place] AND d.device_id = of_device_ids[place];
+        messages := coalesce(messages, 0);
+        bytes := 0;
+        IF messages > 0 AND messages < most_messages THEN
+            FOR length IN
+                SELECT octet_length(m.content) FROM to_device_message m
+                WHERE m.user_id = of_user_ids[place] AND m.device_id = of_device_ids[place] AND m.sequence >= first ORDER BY m.sequence
+            LOOP
+                bytes := bytes + length;
+                EXIT WHEN bytes >= most_bytes;
+            END LOOP;
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+
+-- Those devices of a portion whose oldest message was committed before a moment, and the last one of the portion.
+CREATE OR REPLACE FUNCTION to_device_due(after_user_id text, after_device_id text, portion bigint, before timestamptz)
+RETURNS TABLE (user_id text, device_id text, is_due boolean)
+LANGUAGE sql STABLE
+SET search_path FROM CURRENT
+SET jit = off
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $$
+    WITH part AS MATERIALIZED (
+        SELECT d.user_id, d.device_id, d.last_sequence, least(d.acknowledged, d.last_sequence) AS behind,
+            row_number() OVER (ORDER BY d.user_id, d.device_id) AS place FROM to_device_device d
+        WHERE (d.user_id, d.device_id) > (after_user_id, after_device_id) ORDER BY d.user_id, d.device_id LIMIT portion)
+    SELECT s.user_id, s.device_id, m.sequence IS NOT NULL
+    FROM part s LEFT JOIN LATERAL (
+        SELECT m.sequence, m.committed_at FROM to_device_message m
+        WHERE m.user_id = s.user_id AND m.device_id = s.device_id AND m.sequence > s.behind AND s.last_sequence > s.behind
+        ORDER BY m.sequence LIMIT 1) m ON m.committed_at < before
+    WHERE m.sequence IS NOT NULL OR s.place = (SELECT max(l.place) FROM part l)
+    ORDER BY s.place
+$$;
+
+-- Deletes the oldest messages of these inboxes, those that were committed before a moment, and so many at most: returns how many. The
+-- devices come in the order in which commits lock them, and each is locked before its messages, as commits and removals do.
+CREATE OR REPLACE FUNCTION to_device_expire(of_user_ids text[], of_device_ids text[], before timestamptz, most bigint) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+AS $$
+DECLARE
+    behind bigint;
+    expired_up_to bigint;
+    deleted bigint;
+    expired bigint := 0;
+BEGIN
+    FOR place IN 1..cardinality(of_user_ids) LOOP
+        EXIT WHEN expired >= most;
+        SELECT least(d.acknowledged, d.last_sequence) INTO behind FROM to_device_device d
+        WHERE d.user_id = of_user_ids[place] AND d.device_id = of_device_ids[place] FOR NO KEY UPDATE;
+        CONTINUE WHEN NOT FOUND;
+
+        SELECT coalesce(min(m.sequence) FILTER (WHERE m.committed_at >= before) - 1, max(m.sequence)) INTO expired_up_to
+        FROM (SELECT m.sequence, m.committed_at FROM to_device_message m
+              WHERE m.user_id = of_user_ids[place] AND m.device_id = of_device_ids[place] AND m.sequence > behind
+              ORDER BY m.sequence LIMIT most - expired) m;
+        DELETE FROM to_device_message m
+        WHERE m.user_id = of_user_ids[place] AND m.device_id = of_device_ids[place] AND m.sequence > behind AND m.sequence <= expired_up_to;
+        GET DIAGNOSTICS deleted = ROW_COUNT;
+        IF deleted > 0 THEN
+            UPDATE to_device_device d SET acknowledged = expired_up_to WHERE d.user_id = of_user_ids[place] AND d.device_id = of_device_ids[place];
+            expired := expired + deleted;
+        END IF;
+    END LOOP;
+    RETURN expired;
+END
+$$;

@@ -131,7 +131,7 @@ internal sealed class CommitArrays
     }
 
     // Any order does, as long as all hosts have the same.
-    private static int Compare(DeviceAddress one, DeviceAddress other)
+    public static int Compare(DeviceAddress one, DeviceAddress other)
     {
         var users = string.CompareOrdinal(one.UserId, other.UserId);
         return users != 0 ? users : string.CompareOrdinal(one.DeviceId, other.DeviceId);

@@ -30,6 +30,10 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
     private readonly ConcurrentDictionary<DeviceAddress, SemaphoreSlim> _inboxLocks = new();
     private readonly ConcurrentDictionary<Transaction, List<SemaphoreSlim>> _held = new();
     private readonly HashSet<Transaction> _open = [];
+    private readonly Dictionary<long, DateTimeOffset> _appendedAt = [];
+    private readonly Dictionary<string, DateTimeOffset> _ownTasks = [];
+    private List<(ReferenceData.Inbox Inbox, long Last)>? _counters;
+    private bool _hasExpired;
     private long _total;
     private long _lastOwnEdu;
     private long _noted;
@@ -151,6 +155,41 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
         return due.Count;
     }
 
+    public override async ValueTask<int> ExpireAsync(DateTimeOffset committedBefore, int atMost, CancellationToken cancellationToken)
+    {
+        switch (fault)
+        {
+            case Fault.WritesCountersBackAfterAnExpiry:
+                return await DoAsync(
+                    () =>
+                    {
+                        // As what keeps in memory what it has read.
+                        _counters ??= [.. Data.Inboxes.Values.Select(inbox => (inbox, inbox.LastSequence))];
+                        foreach (var (inbox, last) in _counters) inbox.LastSequence = last;
+                        return base.Expire(committedBefore, atMost);
+                    },
+                    cancellationToken);
+
+            case Fault.LooksForOldMessagesThenExpires:
+                var due = await DoAsync(() => Data.Inboxes.Values.Sum(inbox => Due(inbox, committedBefore).Count()), cancellationToken);
+                await SlowStepAsync();
+                await base.ExpireAsync(committedBefore, atMost, CancellationToken.None);
+                return Math.Min(due, atMost);
+
+            default:
+                return await base.ExpireAsync(committedBefore, atMost, cancellationToken);
+        }
+    }
+
+    public override async ValueTask<bool> TryTakeAsync(string task, TimeSpan interval, CancellationToken cancellationToken)
+    {
+        if (fault != Fault.LooksForTasksThenTakes) return await base.TryTakeAsync(task, interval, cancellationToken);
+
+        if (!await DoAsync(() => IsDue(task, interval), cancellationToken)) return false;
+        await SlowStepAsync();
+        return await DoAsync(() => Take(task), CancellationToken.None);
+    }
+
     /// <summary>What this store makes of its data when it is the first to open it after a restart.</summary>
     public void Restart()
     {
@@ -169,6 +208,10 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
             case Fault.KeepsNotesInMemory: Data.Leases.Clear(); break;
             case Fault.RenewsRecordsAtRestart:
                 foreach (var key in Data.LastUses.Keys) Data.LastUses[key] = _time.GetUtcNow();
+                break;
+            case Fault.RenewsMessagesAtRestart:
+                foreach (var messages in Data.Inboxes.Values.Select(inbox => inbox.Messages))
+                    for (var i = 0; i < messages.Count; i++) messages[i] = messages[i] with { CommittedAt = _time.GetUtcNow() };
                 break;
             default:
                 foreach (var inbox in Data.Inboxes.Values)
@@ -191,6 +234,83 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
             if (fault == Fault.BringsAcknowledgedMessagesBackAtRestart)
                 foreach (var (message, sequence) in _numbered.Values.SelectMany(numbered => numbered)) Deliver(message, sequence);
         }
+    }
+
+    protected override long Count(ReferenceData.Inbox inbox) => fault == Fault.MeasuresWhatHasGone ? inbox.LastSequence : base.Count(inbox);
+
+    protected override DateTimeOffset? Oldest(ReferenceData.Inbox inbox) =>
+        fault == Fault.TellsTheNewestMessage ? inbox.Messages.Max(message => message.CommittedAt) : base.Oldest(inbox);
+
+    protected override OutboxStatistics MeasureEdus(bool hasFailed)
+    {
+        var found = fault == Fault.MeasuresAllEdusTogether && hasFailed ? default : base.MeasureEdus(hasFailed);
+        return fault == Fault.CountsDestinationsByTheirEdus ? found with { Destinations = found.Edus } : found;
+    }
+
+    protected override IEnumerable<DeviceAddress> Named(IReadOnlyList<DeviceAddress> devices) =>
+        fault == Fault.MeasuresEachInboxOnce ? devices.Distinct() : devices;
+
+    protected override InboxSize Measure(DeviceAddress device, InboxSize upTo)
+    {
+        var size = base.Measure(device, upTo);
+        return fault switch
+        {
+            Fault.CountsCharactersOfContents => size with { Bytes = Inbox(device).Messages.Sum(message => Encoding.UTF8.GetString(message.Content.Span).Length) },
+            Fault.StopsBelowTheBounds => new InboxSize(Math.Min(size.Messages, upTo.Messages - 1), Math.Min(size.Bytes, upTo.Bytes - 1)),
+            _ => size,
+        };
+    }
+
+    protected override bool IsKnown(TransactionKey key) => fault switch
+    {
+        Fault.KnowsKeysFromTheirBeginning => base.IsKnown(key) || _open.Any(transaction => transaction.Key == key),
+        Fault.KnowsKeysForGood => _keysOfSends.ContainsValue(key),
+        Fault.UsesWhatItIsAskedFor => Use(key),
+        Fault.KnowsItsOwnKeysOnly => base.IsKnown(key) && _keysOfSends.ContainsValue(key),
+        _ => base.IsKnown(key),
+    };
+
+    protected override DateTimeOffset? CommittedAt(ToDeviceMessage message) => fault switch
+    {
+        Fault.TellsNoTimes => null,
+        Fault.TellsWhenItWasAppended => _appendedAt.TryGetValue(message.SendId, out var appendedAt) ? appendedAt : base.CommittedAt(message),
+        _ => base.CommittedAt(message),
+    };
+
+    protected override int Expire(DateTimeOffset committedBefore, int atMost)
+    {
+        if (fault == Fault.ExpiresOneInbox)
+        {
+            foreach (var inbox in Data.Inboxes.Values)
+                if (inbox.Messages.RemoveAll(Due(inbox, committedBefore).ToHashSet().Contains) is > 0 and var one) return one;
+        }
+
+        var expired = base.Expire(committedBefore, fault == Fault.ExpiresAllThatIsDue ? int.MaxValue : atMost);
+        if (fault == Fault.CountsFromWhatIsThereAfterAnExpiry)
+            foreach (var inbox in Data.Inboxes.Values) inbox.LastSequence = inbox.Messages.Select(message => message.Position.Sequence).LastOrDefault();
+        if (expired > 0) _hasExpired = true;
+        return expired;
+    }
+
+    protected override IEnumerable<InboxMessage> Due(ReferenceData.Inbox inbox, DateTimeOffset committedBefore) => fault switch
+    {
+        Fault.ExpiresTheMomentItself => inbox.Messages.TakeWhile(message => message.CommittedAt <= committedBefore),
+        Fault.ExpiresTheNewestFirst => base.Due(inbox, committedBefore).Reverse(),
+        _ => base.Due(inbox, committedBefore),
+    };
+
+    protected override bool IsDue(string task, TimeSpan interval) => fault switch
+    {
+        Fault.ForgetsWhoTookATask => true,
+        Fault.TakesTasksForGood => !Data.Tasks.ContainsKey(task),
+        Fault.KeepsTasksForEachInstance => !_ownTasks.TryGetValue(task, out var taken) || _time.GetUtcNow() - taken >= interval,
+        _ => base.IsDue(task, interval),
+    };
+
+    protected override bool Take(string task)
+    {
+        _ownTasks[task] = _time.GetUtcNow();
+        return base.Take(task);
     }
 
     protected override TransactionKey KeyOf(TransactionKey key) => fault switch
@@ -234,6 +354,7 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
     protected override void Append(Transaction transaction, IReadOnlyList<ToDeviceMessage> messages)
     {
         _open.Add(transaction);
+        foreach (var message in messages) _appendedAt[message.SendId] = _time.GetUtcNow();
         if (fault == Fault.RefusesNulInSenders && messages.Any(message => message.Sender.Contains('\0')))
             throw new ArgumentException("invalid byte sequence for encoding \"UTF8\": 0x00");
         if (fault == Fault.RefusesLongUserIds && messages.Any(message => message.Recipient.UserId.Length > ShortColumn))
@@ -450,6 +571,7 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
         {
             case Fault.DeletesTheWholeInbox when isHeld:
                 return messages.RemoveAll(_ => true);
+            case Fault.AcknowledgesByNumberAfterAnExpiry when _hasExpired && upTo.Sequence <= inbox.LastSequence:
             case Fault.DeletesAsManyAsTheNumberSays when upTo.Sequence > 0 && upTo.Sequence <= inbox.LastSequence:
                 var count = (int)Math.Min(upTo.Sequence, messages.Count);
                 messages.RemoveRange(0, count);

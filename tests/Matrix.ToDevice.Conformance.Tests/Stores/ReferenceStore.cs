@@ -13,6 +13,7 @@ internal sealed class ReferenceData
     public SortedDictionary<string, List<OutboxEntry>> Edus { get; } = new(StringComparer.Ordinal);
     public long LastEdu { get; set; }
     public Dictionary<string, Lease> Leases { get; } = [];
+    public Dictionary<string, DateTimeOffset> Tasks { get; } = [];
 
     /// <summary>What a store keeps elsewhere: a restored backup does not change it.</summary>
     public Dictionary<string, long> Beside { get; init; } = [];
@@ -53,7 +54,7 @@ internal sealed class ReferenceData
 /// Keeps every promise in the plainest way: one lock around everything. Restarts and several instances come for nothing,
 /// because the data lies elsewhere. Its steps can be overridden, so that each can be broken alone.
 /// </summary>
-internal class ReferenceStore(ReferenceData data, TimeProvider time) : ITransactionStore, IDeviceInbox, IFederationOutbox
+internal class ReferenceStore(ReferenceData data, TimeProvider time) : ITransactionStore, IDeviceInbox, IFederationOutbox, IStoreUpkeep
 {
     private long _knownRemovals = data.LastRemoval;
 
@@ -119,6 +120,22 @@ internal class ReferenceStore(ReferenceData data, TimeProvider time) : ITransact
                 ForgetIfEmpty(destination);
             },
             cancellationToken);
+
+    public ValueTask<StoreStatistics> MeasureAsync(CancellationToken cancellationToken) => DoAsync(Measure, cancellationToken);
+
+    public ValueTask<IReadOnlyList<InboxSize>> MeasureAsync(
+        IReadOnlyList<DeviceAddress> devices, InboxSize upTo, CancellationToken cancellationToken) =>
+        DoAsync<IReadOnlyList<InboxSize>>(() => [.. Named(devices).Select(device => Measure(InboxOf(device), upTo))], cancellationToken);
+
+    public ValueTask<bool> IsCommittedAsync(TransactionKey key, CancellationToken cancellationToken) => DoAsync(() => IsKnown(KeyOf(key)), cancellationToken);
+
+    public virtual ValueTask<int> ExpireAsync(DateTimeOffset committedBefore, int atMost, CancellationToken cancellationToken) =>
+        DoAsync(() => Expire(committedBefore, atMost), cancellationToken);
+
+    public virtual ValueTask<bool> TryTakeAsync(string task, TimeSpan interval, CancellationToken cancellationToken) =>
+        DoAsync(() => IsDue(task, interval) && Take(task), cancellationToken);
+
+    public ValueTask<string?> CheckAsync(CancellationToken cancellationToken) => DoAsync<string?>(() => null, cancellationToken);
 
     protected virtual TransactionKey KeyOf(TransactionKey key) => key;
 
@@ -194,8 +211,13 @@ internal class ReferenceStore(ReferenceData data, TimeProvider time) : ITransact
         var messages = Inbox(message.Recipient).Messages;
         var place = messages.FindLastIndex(other => other.Position.Sequence < sequence) + 1;
         messages.Insert(place, new InboxMessage(
-            new InboxPosition(sequence, message.SendId), message.Sender, EventTypeOf(message), message.Content));
+            new InboxPosition(sequence, message.SendId), message.Sender, EventTypeOf(message), message.Content)
+        {
+            CommittedAt = CommittedAt(message),
+        });
     }
+
+    protected virtual DateTimeOffset? CommittedAt(ToDeviceMessage message) => time.GetUtcNow();
 
     protected virtual string EventTypeOf(ToDeviceMessage message) => message.EventType;
 
@@ -267,6 +289,56 @@ internal class ReferenceStore(ReferenceData data, TimeProvider time) : ITransact
         foreach (var (key, _) in due) data.LastUses.Remove(key);
         data.Removals.RemoveAll(removal => removal.At < lastUsedBefore);
         return due.Count;
+    }
+
+    protected virtual StoreStatistics Measure()
+    {
+        var inboxes = data.Inboxes.Values.Where(inbox => Count(inbox) > 0).ToList();
+        return new StoreStatistics(
+            inboxes.Sum(Count), inboxes.Count, inboxes.Select(Count).DefaultIfEmpty().Max(), inboxes.Min(Oldest),
+            MeasureEdus(hasFailed: false), MeasureEdus(hasFailed: true));
+    }
+
+    protected virtual long Count(ReferenceData.Inbox inbox) => inbox.Messages.Count;
+
+    protected virtual DateTimeOffset? Oldest(ReferenceData.Inbox inbox) => inbox.Messages.Min(message => message.CommittedAt);
+
+    protected virtual OutboxStatistics MeasureEdus(bool hasFailed)
+    {
+        var edus = data.Edus.Where(pair => HasFailed(pair.Key) == hasFailed).SelectMany(pair => pair.Value.Select(edu => (pair.Key, edu.CommittedAt))).ToList();
+        return new OutboxStatistics(
+            edus.DistinctBy(edu => edu.Key).Count(), edus.Count, edus.Min(edu => (DateTimeOffset?)edu.CommittedAt));
+    }
+
+    protected virtual IEnumerable<DeviceAddress> Named(IReadOnlyList<DeviceAddress> devices) => devices;
+
+    protected virtual InboxSize Measure(DeviceAddress device, InboxSize upTo) => data.Inboxes.TryGetValue(device, out var inbox)
+        ? new InboxSize(inbox.Messages.Count, inbox.Messages.Sum(message => (long)message.Content.Length))
+        : default;
+
+    protected virtual bool IsKnown(TransactionKey key) => data.LastUses.ContainsKey(key);
+
+    protected virtual int Expire(DateTimeOffset committedBefore, int atMost)
+    {
+        var expired = 0;
+        foreach (var inbox in data.Inboxes.Values)
+        {
+            var due = Due(inbox, committedBefore).Take(atMost - expired).ToList();
+            expired += inbox.Messages.RemoveAll(due.Contains);
+        }
+
+        return expired;
+    }
+
+    protected virtual IEnumerable<InboxMessage> Due(ReferenceData.Inbox inbox, DateTimeOffset committedBefore) =>
+        inbox.Messages.TakeWhile(message => message.CommittedAt < committedBefore);
+
+    protected virtual bool IsDue(string task, TimeSpan interval) => !data.Tasks.TryGetValue(task, out var taken) || time.GetUtcNow() - taken >= interval;
+
+    protected virtual bool Take(string task)
+    {
+        data.Tasks[task] = time.GetUtcNow();
+        return true;
     }
 
     protected virtual bool IsOf(string endpoint, TransactionKey key) => key.Endpoint == endpoint;

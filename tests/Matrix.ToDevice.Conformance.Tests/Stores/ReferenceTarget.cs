@@ -11,7 +11,7 @@ internal sealed class ReferenceTarget(Fault fault = Fault.None, TimeSpan? timeLi
 
     public override string Name => fault == Fault.None ? "Reference" : fault.ToString();
 
-    public override StoreClaims Claims => StoreClaims.Outbox | StoreClaims.Durable | StoreClaims.SeveralInstances | StoreClaims.Restorable;
+    public override StoreClaims Claims => StoreClaims.Outbox | StoreClaims.Durable | StoreClaims.SeveralInstances | StoreClaims.Restorable | StoreClaims.Upkeep;
 
     // A fault that blocks is seen soon enough; the reference store gets all the time that it may need on a busy machine.
     public override TimeSpan TimeLimit =>
