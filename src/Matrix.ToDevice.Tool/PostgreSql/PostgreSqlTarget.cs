@@ -15,6 +15,11 @@ internal sealed class PostgreSqlTarget : IMoveTarget
     private readonly PostgreSqlAddress _address;
     private readonly NpgsqlConnection _connection;
     private readonly NpgsqlTransaction _transaction;
+
+    // Where a transaction was tried: up to which of the EDUs, by its old position and by its new one.
+    private readonly Dictionary<string, (long Old, long New)> _sendingUpTo = [];
+    private long _firstPosition;
+    private (string? Destination, long Position) _last;
     private NpgsqlBinaryImporter? _rows;
     private string? _columns;
 
@@ -48,6 +53,7 @@ internal sealed class PostgreSqlTarget : IMoveTarget
                 }
             }
 
+            target._firstPosition = (long)(await target.ExecuteAsync("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint", cancellationToken))!;
             return target;
         }
         catch (Exception exception)
@@ -106,15 +112,19 @@ internal sealed class PostgreSqlTarget : IMoveTarget
         await rows.WriteAsync(true, NpgsqlDbType.Boolean, cancellationToken);
         await rows.WriteAsync(destination.FreeAt.UtcDateTime, NpgsqlDbType.TimestampTz, cancellationToken);
         await rows.WriteAsync(destination.FreeAt.UtcDateTime, NpgsqlDbType.TimestampTz, cancellationToken);
-        await rows.WriteAsync(destination.SendingUpTo, NpgsqlDbType.Bigint, cancellationToken);
+        await rows.WriteAsync(0L, NpgsqlDbType.Bigint, cancellationToken);
         await rows.WriteAsync(destination.Failures, NpgsqlDbType.Integer, cancellationToken);
+        if (destination.SendingUpTo > 0) _sendingUpTo.Add(destination.Destination, (destination.SendingUpTo, 0));
     }
 
+    /// <summary>Here, positions have no gaps, and the first one follows the clock (functions.sql).</summary>
     public async ValueTask AddAsync(EduEntry edu, CancellationToken cancellationToken)
     {
         var rows = await BeginRowAsync("to_device_edu (destination, position, message_id, content, committed_at)", cancellationToken);
         await rows.WriteAsync(Checked(edu.Destination), NpgsqlDbType.Text, cancellationToken);
-        await rows.WriteAsync(edu.Position, NpgsqlDbType.Bigint, cancellationToken);
+        _last = (edu.Destination, _last.Destination == edu.Destination ? _last.Position + 1 : _firstPosition);
+        if (_sendingUpTo.TryGetValue(edu.Destination, out var tried) && edu.Position <= tried.Old) _sendingUpTo[edu.Destination] = tried with { New = _last.Position };
+        await rows.WriteAsync(_last.Position, NpgsqlDbType.Bigint, cancellationToken);
         await rows.WriteAsync(Checked(edu.MessageId), NpgsqlDbType.Text, cancellationToken);
         await rows.WriteAsync(edu.Content, NpgsqlDbType.Bytea, cancellationToken);
         await rows.WriteAsync(edu.CommittedAt.UtcDateTime, NpgsqlDbType.TimestampTz, cancellationToken);
@@ -123,11 +133,13 @@ internal sealed class PostgreSqlTarget : IMoveTarget
     public async ValueTask CompleteAsync(CancellationToken cancellationToken)
     {
         await EndRowsAsync(cancellationToken);
-        // Positions follow the clock, so that none is given out twice (functions.sql).
-        await ExecuteAsync("""
-            INSERT INTO to_device_destination (destination, last_position)
-            SELECT e.destination, greatest(max(e.position), (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) FROM to_device_edu e GROUP BY e.destination
-            """, cancellationToken);
+        await ExecuteAsync(
+            "INSERT INTO to_device_destination (destination, last_position) SELECT e.destination, max(e.position) FROM to_device_edu e GROUP BY e.destination",
+            cancellationToken);
+        var tried = _sendingUpTo.Where(one => one.Value.New > 0).ToList();
+        await ExecuteAsync(
+            "UPDATE to_device_lease l SET sending_up_to = t.position FROM unnest($1, $2) AS t (destination, position) WHERE l.destination = t.destination",
+            cancellationToken, PostgreSqlQueries.Of(tried.ConvertAll(one => one.Key)), PostgreSqlQueries.Of(tried.ConvertAll(one => one.Value.New)));
         await _transaction.CommitAsync(cancellationToken);
         // Hosts begin with plans for tables that are not empty.
         await ExecuteAsync($"ANALYZE {Tables}", cancellationToken);
@@ -175,9 +187,10 @@ internal sealed class PostgreSqlTarget : IMoveTarget
         }
     }
 
-    private async Task<object?> ExecuteAsync(string sql, CancellationToken cancellationToken)
+    private async Task<object?> ExecuteAsync(string sql, CancellationToken cancellationToken, params NpgsqlParameter[] parameters)
     {
         await using var command = new NpgsqlCommand(sql, _connection);
+        command.Parameters.AddRange(parameters);
         return await command.ExecuteScalarAsync(cancellationToken);
     }
 }

@@ -86,6 +86,8 @@ internal sealed class OpenStore(ServiceProvider services) : IAsyncDisposable
 
     public IFederationOutbox Outbox { get; } = services.GetRequiredService<IFederationOutbox>();
 
+    public IStoreUpkeep Upkeep { get; } = services.GetRequiredService<IStoreUpkeep>();
+
     public async Task<CommitResult> SendAsync(TransactionKey key, ToDeviceMessage[] messages, params OutboundEdu[] edus)
     {
         await using var transaction = await Transactions.BeginAsync(key, Transactions.KnownRemovals, default);
