@@ -34,7 +34,8 @@ internal sealed class PostgreSqlUpkeep(PostgreSqlDatabase database, PostgreSqlSt
     public ValueTask<bool> IsCommittedAsync(TransactionKey key, CancellationToken cancellationToken)
     {
         var sender = CommitArrays.Sender(key);
-        return ScalarAsync<bool>(_isCommitted, cancellationToken, () => [Of(sender.UserId), Of(sender.DeviceId), Of(PostgreSqlTransaction.FingerprintOf(key))]);
+        return ScalarAsync<bool>(
+            _isCommitted, () => [Of(sender.UserId), Of(sender.DeviceId), Of(PostgreSqlTransaction.FingerprintOf(key))], cancellationToken);
     }
 
     /// <inheritdoc cref="IStoreUpkeep.TryTakeAsync"/>
@@ -97,12 +98,12 @@ internal sealed class PostgreSqlUpkeep(PostgreSqlDatabase database, PostgreSqlSt
         }, cancellationToken);
 
     private ValueTask<long> ExpireAsync(DeviceAddress[] devices, DateTimeOffset committedBefore, long most, CancellationToken cancellationToken) =>
-        ScalarAsync<long>(_expire, cancellationToken, () =>
-        [
-            Of(Array.ConvertAll(devices, device => device.UserId)), Of(Array.ConvertAll(devices, device => device.DeviceId)), Of(committedBefore), Of(most),
-        ]);
+        ScalarAsync<long>(
+            _expire,
+            () => [Of(Array.ConvertAll(devices, device => device.UserId)), Of(Array.ConvertAll(devices, device => device.DeviceId)), Of(committedBefore), Of(most)],
+            cancellationToken);
 
-    private ValueTask<T> ScalarAsync<T>(string sql, CancellationToken cancellationToken, Func<NpgsqlParameter[]> parameters) => database.RunAsync(
+    private ValueTask<T> ScalarAsync<T>(string sql, Func<NpgsqlParameter[]> parameters, CancellationToken cancellationToken) => database.RunAsync(
         async (connection, cancellation) =>
         {
             await using var command = new NpgsqlCommand(sql, connection);

@@ -6,7 +6,7 @@ internal sealed class InMemoryTarget : StoreTarget
 {
     public override string Name => "In memory";
 
-    public override StoreClaims Claims => StoreClaims.Outbox;
+    public override StoreClaims Claims => StoreClaims.Outbox | StoreClaims.Upkeep;
 
     public override ValueTask<StoreInstance> OpenAsync(string data, TimeProvider time, CancellationToken cancellationToken)
     {
