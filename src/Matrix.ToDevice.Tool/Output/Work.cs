@@ -17,6 +17,7 @@ internal static class Work
         await console.Progress().AutoClear(true).StartAsync(async context =>
         {
             var bar = context.AddTask(title, maxValue: Math.Max(total, 1));
+            bar.IsIndeterminate = total == 0;
             await work(new Bar(bar));
         });
     }
