@@ -16,6 +16,11 @@ internal static class PostgreSqlText
     /// <summary>In the place of a device ID, for an EDU from another server.</summary>
     public const string OtherServer = "\u0001=";
 
+    /// <summary>
+    /// In the place of a user ID, for a record without a device that came from a store that does not know whose it is: the key has it.
+    /// </summary>
+    public const string Nobody = "";
+
     /// <summary><see cref="OtherServer"/> as SQL, letter for letter as the indexes by age have it.</summary>
     public const string OtherServerSql = @"E'\x01='";
 

@@ -44,6 +44,17 @@ BEGIN
         PERFORM set_config('synchronous_commit', 'on', true);
     END IF;
 
+    -- Requesters without a device, and other servers: a record of theirs that came from a store that does not know whose it is (the
+    -- tool's copy of a SQLite file) stands under nobody's name. Batches that have no such sender look nothing up.
+    IF lock_device_ids && ARRAY[E'\x01-', E'\x01='] THEN
+        IF EXISTS (
+            SELECT FROM (SELECT unnest(sender_devices) AS device, unnest(sender_keys) AS key) s
+            WHERE lock_device_ids[s.device] IN (E'\x01-', E'\x01=') AND EXISTS (
+                SELECT FROM to_device_transaction t WHERE t.user_id = '' AND t.device_id = lock_device_ids[s.device] AND t.key = s.key)) THEN
+            RETURN false;
+        END IF;
+    END IF;
+
     -- A device that is new has no row yet. That is seldom: then everything is undone, so that nothing is locked, and begins again
     -- with making the rows.
     FOR attempt IN 1..2 LOOP

@@ -15,7 +15,9 @@ internal sealed class PostgreSqlUpkeep(PostgreSqlDatabase database, PostgreSqlSt
     private readonly string _expire = $"SELECT {PostgreSqlSchema.Quote(options.Schema)}.to_device_expire($1, $2, $3, $4)";
 
     private readonly string _isCommitted = $"""
-        SELECT EXISTS (SELECT FROM {PostgreSqlSchema.Quote(options.Schema)}.to_device_transaction WHERE user_id = $1 AND device_id = $2 AND key = $3)
+        SELECT EXISTS (
+            SELECT FROM {PostgreSqlSchema.Quote(options.Schema)}.to_device_transaction
+            WHERE user_id = ANY (ARRAY[$1, '{PostgreSqlText.Nobody}']) AND device_id = $2 AND key = $3)
         """;
 
     // Also when it was taken at a time that is still to come: a failover has set the clock back.

@@ -44,7 +44,8 @@ internal sealed class PostgreSqlWriter : IAsyncDisposable
             UPDATE {schema}.to_device_transaction t SET last_used = greatest(t.last_used, $4)
             FROM (SELECT r.user_id, r.device_id, r.key
                   FROM unnest($1, $2, $3) AS k (user_id, device_id, key)
-                  JOIN {schema}.to_device_transaction r USING (user_id, device_id, key)
+                  JOIN {schema}.to_device_transaction r
+                      ON r.user_id = ANY (ARRAY[k.user_id, '{PostgreSqlText.Nobody}']) AND r.device_id = k.device_id AND r.key = k.key
                   ORDER BY r.key FOR UPDATE OF r) found
             WHERE t.user_id = found.user_id AND t.device_id = found.device_id AND t.key = found.key
             RETURNING t.key, t.commit_id,

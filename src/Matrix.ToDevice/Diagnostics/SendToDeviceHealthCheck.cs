@@ -1,12 +1,11 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
-using Microsoft.Extensions.Options;
 
 namespace Matrix.ToDevice;
 
 /// <summary>Whether the store can be used, and whether what waits for other servers gets on.</summary>
 internal sealed class SendToDeviceHealthCheck(
-    StoreProbe probe, LatestStatistics statistics, IServiceProviderIsService registered, IOptions<SendToDeviceOptions> options,
+    StoreProbe probe, LatestStatistics statistics, IServiceProviderIsService registered, CurrentOptions options,
     TimeProvider time) : IHealthCheck
 {
     // What was measured a short while ago is good enough: a health check is asked every few seconds.

@@ -1,0 +1,266 @@
+using static Matrix.ToDevice.Tests.Filled;
+
+namespace Matrix.ToDevice.Tests;
+
+/// <summary>Everything goes from one store to another, by whatever way, and clients and servers notice nothing.</summary>
+internal sealed class MoveTests
+{
+    [Test]
+    public async Task Everything_arrives_and_tokens_and_retries_stay_valid(
+        [Values(TestStore.Sqlite, TestStore.PostgreSql)] string from, [Values(TestStore.Sqlite, TestStore.PostgreSql)] string to, [Values] bool throughAFile)
+    {
+        using var source = new TestStore(from);
+        using var target = new TestStore(to);
+        string before;
+        InboxPosition given;
+        await using (var host = await source.OpenAsync())
+        {
+            await FillAsync(host);
+            (before, given) = (await DescribeAsync(host), await host.PositionAsync(Bob, 1));
+        }
+
+        await MoveAsync(source, target, throughAFile);
+
+        await ToolRun.FineAsync("verify", target.Address);
+        await using var moved = await target.OpenAsync();
+        Assert.That(await DescribeAsync(moved), Is.EqualTo(before));
+        var measured = await moved.Upkeep.MeasureAsync(default);
+        Assert.That((measured.Messages, measured.Working.Edus, measured.Failing.Edus), Is.EqualTo((4L, 2L, 3L)));
+        await AssertRetriesAreKnownAsync(moved);
+        await AssertTransactionIsRepeatedAsync(moved);
+
+        // A client goes on with its token, and what comes later counts on.
+        Assert.That(await moved.Inbox.AcknowledgeAsync(Bob, given, default), Is.EqualTo(2));
+        Assert.That(await moved.ReadAsync(Bob), Has.Count.EqualTo(1));
+        await moved.SendAsync(Key("later"), [Message(Bob, 30), Message(BobToo, 31), Message(Gone, 32)]);
+        Assert.That((await moved.PositionAsync(Bob, 1)).Sequence, Is.EqualTo(6));
+        Assert.That((await moved.PositionAsync(BobToo, 0)).Sequence, Is.EqualTo(3));
+        Assert.That((await moved.PositionAsync(Gone, 0)).Sequence, Is.EqualTo(1));
+        await moved.DisposeAsync();
+        await ToolRun.FineAsync("verify", target.Address);
+    }
+
+    [Test]
+    public async Task What_has_been_moved_there_and_back_is_what_it_was()
+    {
+        using var first = new TestStore(TestStore.Sqlite);
+        using var second = new TestStore(TestStore.PostgreSql);
+        using var third = new TestStore(TestStore.Sqlite);
+        string before;
+        await using (var host = await first.OpenAsync())
+        {
+            await FillAsync(host);
+            before = await DescribeAsync(host);
+        }
+
+        await MoveAsync(first, second, throughAFile: false);
+        await MoveAsync(second, third, throughAFile: false);
+
+        await using var moved = await third.OpenAsync();
+        Assert.That(await DescribeAsync(moved), Is.EqualTo(before));
+        await AssertRetriesAreKnownAsync(moved);
+        await AssertTransactionIsRepeatedAsync(moved);
+    }
+
+    [Test]
+    public async Task Messages_have_their_times_and_lie_in_the_order_in_which_they_expire()
+    {
+        using var source = new TestStore(TestStore.PostgreSql);
+        using var target = new TestStore(TestStore.Sqlite);
+        await using (var host = await source.OpenAsync())
+        {
+            // The one whose name comes first has got its messages last.
+            await host.SendAsync(Key("1"), [Message(BobToo, 1)]);
+            await host.SendAsync(Key("2"), [Message(Bob, 2)]);
+        }
+
+        source.Execute("UPDATE to_device_message SET committed_at = '2020-01-01 00:00:00.5Z'::timestamptz + send_id * interval '1 hour'");
+
+        await MoveAsync(source, target, throughAFile: true);
+
+        Assert.That(target.Query("SELECT group_concat(d.device_id) FROM (SELECT device FROM to_device_message ORDER BY id) m JOIN to_device_device d ON d.id = m.device"), Is.EqualTo("B2,B1"));
+        var time = DateTimeOffset.Parse("2020-01-01T00:00:00.5Z", System.Globalization.CultureInfo.InvariantCulture).AddHours(1001);
+        Assert.That(target.Query("SELECT min(committed_at) FROM to_device_message"), Is.EqualTo($"{time.ToUnixTimeMilliseconds()}"));
+    }
+
+    [Test]
+    public async Task IDs_of_any_length_arrive_at_PostgreSQL_and_what_has_only_a_fingerprint_is_refused_by_SQLite()
+    {
+        var longOne = new DeviceAddress("@long:here", new string('L', 400));
+        using var source = new TestStore(TestStore.Sqlite);
+        using var target = new TestStore(TestStore.PostgreSql);
+        using var further = new TestStore(TestStore.PostgreSql);
+        using var back = new TestStore(TestStore.Sqlite);
+        await using (var host = await source.OpenAsync()) await host.SendAsync(Key("1"), [Message(longOne, 1)]);
+
+        await MoveAsync(source, target, throughAFile: true);
+        await MoveAsync(target, further, throughAFile: true);
+
+        await using var moved = await further.OpenAsync();
+        Assert.That(await moved.ReadAsync(longOne), Has.Count.EqualTo(1));
+        var refused = await ToolRun.RunAsync("copy", "--from", target.Address, "--to", back.Address);
+        Assert.That((refused.ExitCode, refused.Errors.Contains("fingerprint", StringComparison.Ordinal)), Is.EqualTo((1, true)), refused.Errors);
+        Assert.That(back.Query("SELECT count(*) FROM to_device_device"), Is.EqualTo("0"), "nothing of it");
+    }
+
+    [Test]
+    public async Task A_target_that_is_not_empty_is_refused_and_stays_as_it_is([Values(TestStore.Sqlite, TestStore.PostgreSql)] string kind)
+    {
+        using var source = await FilledAsync(TestStore.Sqlite);
+        using var target = new TestStore(kind);
+        var export = Path.Combine(source.Folder, "it.export");
+        await ToolRun.FineAsync("export", source.Address, export);
+        await using (var host = await target.OpenAsync()) await host.SendAsync(OfServer, []);
+
+        foreach (var run in new[]
+        {
+            await ToolRun.RunAsync("copy", "--from", source.Address, "--to", target.Address), await ToolRun.RunAsync("import", target.Address, export),
+        })
+        {
+            Assert.That(run.ExitCode, Is.EqualTo(1), run.Errors);
+            Assert.That(run.Errors, Does.Contain("is not empty"));
+        }
+
+        Assert.That(target.Query("SELECT count(*) FROM to_device_message"), Is.EqualTo("0"));
+        await using var after = await target.OpenAsync();
+        Assert.That(await after.SendAsync(OfServer, []), Is.EqualTo(CommitResult.AlreadyCommitted));
+    }
+
+    [Test]
+    public async Task An_export_that_was_cut_off_or_altered_anywhere_is_refused_before_anything_is_made_of_it()
+    {
+        using var source = await FilledAsync(TestStore.Sqlite);
+        var path = Path.Combine(source.Folder, "it.export");
+        await ToolRun.FineAsync("export", source.Address, path);
+        var good = await File.ReadAllBytesAsync(path);
+        var random = new Random(1);
+        var bad = Enumerable.Range(0, 12).Select(_ => good[..random.Next(good.Length)])
+            .Concat(Enumerable.Range(0, 12).Select(_ => Altered(good, random.Next(good.Length)))).Append([.. good, 0]).Append([]);
+        var altered = Path.Combine(source.Folder, "bad.export");
+        foreach (var bytes in bad)
+        {
+            await File.WriteAllBytesAsync(altered, bytes);
+            using var target = new TestStore(TestStore.Sqlite);
+
+            var run = await ToolRun.RunAsync("import", target.Address, altered);
+
+            Assert.That(run.ExitCode, Is.EqualTo(3), run.Output + run.Errors);
+            Assert.That(run.Errors.TrimEnd('\n').Split('\n'), Has.Length.EqualTo(1), run.Errors);
+            Assert.That(Directory.GetFiles(target.Folder), Is.Empty);
+        }
+
+        static byte[] Altered(byte[] good, int at)
+        {
+            byte[] bytes = [.. good];
+            bytes[at] ^= 0x20;
+            return bytes;
+        }
+    }
+
+    [Test]
+    public async Task A_move_that_is_killed_has_moved_nothing_or_all_and_can_be_made_again([Values(TestStore.Sqlite, TestStore.PostgreSql)] string kind)
+    {
+        using var source = new TestStore(TestStore.Sqlite);
+        await using (var host = await source.OpenAsync()) await FillAsync(host);
+        // Enough that it takes a while.
+        source.Execute("""
+            INSERT INTO to_device_message (device, sequence, send_id, sender, event_type, content, committed_at)
+            WITH RECURSIVE n (n) AS (SELECT 6 UNION ALL SELECT n + 1 FROM n WHERE n < 150000)
+            SELECT (SELECT id FROM to_device_device WHERE device_id = 'B1'), n, n, '@alice:here', 'm.test', CAST('{"a":1}' AS BLOB), 1700000000000 + n FROM n
+            """);
+        var all = (await ToolRun.FineAsync("inspect", source.Address, "--json")).Json.GetProperty("messages").GetProperty("messages").GetInt32();
+        var killed = 0;
+        for (var round = 0; round < 3; round++)
+        {
+            using var target = new TestStore(kind);
+            await ToolRun.FineAsync("migrate", target.Address, "--create");
+            using (var copy = ToolRun.Start([], "copy", "--from", source.Address, "--to", target.Address))
+            {
+                while (!copy.HasExited && !IsMoving(target)) await TimeLimit.OneMoreTurnAsync();
+                // From there on, the moment is left to chance.
+                await Task.WhenAny(copy.WaitForExitAsync(), Task.Delay(TimeSpan.FromMilliseconds(150 * round)));
+                copy.Kill();
+                await copy.WaitForExitAsync();
+            }
+
+            await ToolRun.FineAsync("verify", target.Address);
+            var found = (await ToolRun.FineAsync("inspect", target.Address, "--json")).Json;
+            var messages = found.GetProperty("messages").GetProperty("messages").GetInt32();
+            Assert.That(messages, Is.Zero.Or.EqualTo(all));
+            if (messages > 0) continue;
+            killed++;
+            Assert.That(found.GetProperty("records").GetProperty("sends").GetInt32() + found.GetProperty("outbox").GetProperty("edus").GetInt32(), Is.Zero);
+            await MoveAsync(source, target, throughAFile: false);
+        }
+
+        Assert.That(killed, Is.Positive, "one of them was hit in the middle");
+    }
+
+    [Test]
+    public async Task A_host_on_the_source_is_a_reason_to_refuse_unless_it_is_asked_for([Values(TestStore.Sqlite, TestStore.PostgreSql)] string kind)
+    {
+        using var source = new TestStore(kind);
+        using var target = new TestStore(TestStore.Sqlite);
+        await using var host = await source.OpenAsync();
+        await FillAsync(host);
+
+        var refused = await ToolRun.RunAsync("copy", "--from", source.Address, "--to", target.Address);
+
+        Assert.That(refused.ExitCode, Is.EqualTo(kind == TestStore.Sqlite ? 3 : 1), refused.Errors);
+        Assert.That(Directory.GetFiles(target.Folder), Is.Empty);
+        await ToolRun.FineAsync("copy", "--from", source.Address, "--to", target.Address, "--running");
+        await using var moved = await target.OpenAsync();
+        Assert.That(await DescribeAsync(moved), Is.EqualTo(await DescribeAsync(host)));
+    }
+
+    private static bool IsMoving(TestStore target)
+    {
+        if (target.Kind == TestStore.PostgreSql)
+            return TestCluster.Cluster.Query("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY to_device_message%' AND state = 'active'") is > 0L;
+        return File.Exists(target.File + "-wal");
+    }
+
+    /// <summary>By clients, by requesters without a device, and by other servers.</summary>
+    private static async Task AssertRetriesAreKnownAsync(OpenStore store)
+    {
+        foreach (var key in new[] { OfDevice, OfNobody, OfServer, Key("bob1") })
+        {
+            Assert.That(await store.Upkeep.IsCommittedAsync(key, default), $"{key}");
+            Assert.That(await store.SendAsync(key, [Message(Bob, 50)]), Is.EqualTo(CommitResult.AlreadyCommitted), $"{key}");
+            Assert.That(await store.SendAsync(key with { TransactionId = $"new {key.TransactionId}" }, []), Is.EqualTo(CommitResult.Committed), $"{key}");
+        }
+    }
+
+    private static async Task AssertTransactionIsRepeatedAsync(OpenStore store)
+    {
+        Assert.That(await store.Outbox.AcquireAsync("early", TimeSpan.FromMinutes(1), 10, 10, TimeSpan.FromDays(1), default), Has.Count.EqualTo(1), "the other one has a pause");
+        // As if its pause had ended: it is longer than the longest.
+        var lease = (await store.Outbox.AcquireAsync("late", TimeSpan.FromMinutes(1), 10, 10, TimeSpan.FromSeconds(1), default)).Single(one => one.Destination == Failing);
+        var waiting = await store.Outbox.ReadAsync(Failing, 0, 10, default);
+        Assert.That(lease.Failures, Is.EqualTo(3));
+        Assert.That(
+            waiting.Where(edu => edu.Position <= lease.SendingUpTo).Select(edu => edu.MessageId), Is.EqualTo(new[] { $"{Failing}-1", $"{Failing}-2" }),
+            "R84: the transaction that was tried");
+    }
+
+    private static async Task MoveAsync(TestStore source, TestStore target, bool throughAFile)
+    {
+        if (!throughAFile)
+        {
+            await ToolRun.FineAsync("copy", "--from", source.Address, "--to", target.Address);
+            return;
+        }
+
+        var export = Path.Combine(source.Folder, $"{Path.GetRandomFileName()}.export");
+        await ToolRun.FineAsync("export", source.Address, export);
+        await ToolRun.FineAsync("import", target.Address, export);
+    }
+
+    private static async Task<TestStore> FilledAsync(string kind)
+    {
+        var store = new TestStore(kind);
+        await using var host = await store.OpenAsync();
+        await FillAsync(host);
+        return store;
+    }
+}

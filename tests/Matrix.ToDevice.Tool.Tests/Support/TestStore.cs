@@ -1,0 +1,114 @@
+using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Npgsql;
+
+namespace Matrix.ToDevice.Tests;
+
+/// <summary>A store of either kind, which hosts open and the tool works on.</summary>
+internal sealed class TestStore : IDisposable
+{
+    public const string Sqlite = "SQLite", PostgreSql = "PostgreSQL";
+
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("todevice-tool-");
+
+    public TestStore(string kind)
+    {
+        Kind = kind;
+        Schema = kind == PostgreSql ? TestCluster.NewSchema() : "";
+        File = Path.Combine(_folder.FullName, "todevice.db");
+        Address = kind == PostgreSql ? $"postgresql:{TestCluster.Cluster.ConnectionString};Schema={Schema}" : File;
+    }
+
+    public string Kind { get; }
+
+    public string Schema { get; }
+
+    public string Folder => _folder.FullName;
+
+    /// <summary>The file of a SQLite store.</summary>
+    public string File { get; }
+
+    /// <summary>As the tool is told.</summary>
+    public string Address { get; }
+
+    public ISendToDeviceBuilder Use(ISendToDeviceBuilder builder) => Kind == PostgreSql
+        ? builder.UsePostgreSql(options => (options.ConnectionString, options.Schema) = (TestCluster.ConnectionString, Schema))
+        : builder.UseSqlite($"Data Source={File}");
+
+    public async Task<OpenStore> OpenAsync()
+    {
+        var services = new ServiceCollection();
+        Use(services.AddLogging().AddSendToDevice());
+        var provider = services.BuildServiceProvider();
+        // The store's own start only: the module's would need a whole host.
+        foreach (var start in provider.GetServices<IHostedService>().Where(one => one.GetType().DeclaringType?.Name.EndsWith("BuilderExtensions", StringComparison.Ordinal) == true))
+            await start.StartAsync(default);
+        return new OpenStore(provider);
+    }
+
+    /// <summary>Does to it what nobody should.</summary>
+    public void Execute(string sql)
+    {
+        if (Kind == PostgreSql)
+        {
+            TestCluster.Cluster.Execute($"SET search_path TO \"{Schema}\"; {sql}");
+            return;
+        }
+
+        using var connection = new SqliteConnection($"Data Source={File};Pooling=false");
+        connection.Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        command.ExecuteNonQuery();
+    }
+
+    /// <summary>A number or text that a statement finds.</summary>
+    public string Query(string sql)
+    {
+        if (Kind == PostgreSql) return $"{TestCluster.Cluster.Query($"SET search_path TO \"{Schema}\"; {sql}")}";
+        using var connection = new SqliteConnection($"Data Source={File};Pooling=false;Mode=ReadOnly");
+        connection.Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        return $"{command.ExecuteScalar()}";
+    }
+
+    public void Dispose() => _folder.Delete(recursive: true);
+}
+
+/// <summary>A store as a host has it.</summary>
+internal sealed class OpenStore(ServiceProvider services) : IAsyncDisposable
+{
+    public ITransactionStore Transactions { get; } = services.GetRequiredService<ITransactionStore>();
+
+    public IDeviceInbox Inbox { get; } = services.GetRequiredService<IDeviceInbox>();
+
+    public IFederationOutbox Outbox { get; } = services.GetRequiredService<IFederationOutbox>();
+
+    public IStoreUpkeep Upkeep { get; } = services.GetRequiredService<IStoreUpkeep>();
+
+    public async Task<CommitResult> SendAsync(TransactionKey key, ToDeviceMessage[] messages, params OutboundEdu[] edus)
+    {
+        await using var transaction = await Transactions.BeginAsync(key, Transactions.KnownRemovals, default);
+        if (transaction is null) return CommitResult.AlreadyCommitted;
+        await Inbox.AppendAsync(transaction, messages, default);
+        await Outbox.AppendAsync(transaction, edus, default);
+        return await transaction.CommitAsync(default);
+    }
+
+    public async Task<List<string>> ReadAsync(DeviceAddress device)
+    {
+        using var page = await Inbox.ReadAsync(device, InboxPosition.Start, 1000, 10_000_000, default);
+        return [.. page.Messages.Select(message =>
+            $"{message.Position.Sequence}/{message.Position.SendId} {message.Sender} {message.EventType} {System.Text.Encoding.UTF8.GetString(message.Content.Span)}")];
+    }
+
+    public async Task<InboxPosition> PositionAsync(DeviceAddress device, int index)
+    {
+        using var page = await Inbox.ReadAsync(device, InboxPosition.Start, 1000, 10_000_000, default);
+        return page.Messages[index].Position;
+    }
+
+    public ValueTask DisposeAsync() => services.DisposeAsync();
+}

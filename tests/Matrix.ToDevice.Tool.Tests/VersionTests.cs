@@ -1,0 +1,20 @@
+namespace Matrix.ToDevice.Tests;
+
+internal sealed class VersionTests
+{
+    [TestCase(TestStore.Sqlite)]
+    [TestCase(TestStore.PostgreSql)]
+    public async Task The_tool_knows_the_schema_version_of_its_store_packages(string kind)
+    {
+        using var store = new TestStore(kind);
+        await using (await store.OpenAsync())
+        {
+            // Its tables are made.
+        }
+
+        var run = await ToolRun.FineAsync("migrate", store.Address, "--check", "--json");
+
+        Assert.That(run.Json.GetProperty("schema_version").GetRawText(), Is.EqualTo(store.Query("SELECT max(version) FROM to_device_schema")));
+        Assert.That(run.Json.GetProperty("before").GetInt32(), Is.EqualTo(run.Json.GetProperty("schema_version").GetInt32()));
+    }
+}
