@@ -9,9 +9,14 @@ internal sealed class StatisticsSampler(
     LatestStatistics latest, StatisticsGauges gauges, ToDeviceMetrics metrics, IOptions<SendToDeviceOptions> options, TimeProvider time,
     IHostApplicationLifetime lifetime, QuietLogger<StatisticsSampler> logger) : BackgroundService
 {
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    public override Task StartAsync(CancellationToken cancellationToken)
     {
         metrics.Announce();
+        return base.StartAsync(cancellationToken);
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
         if (options.Value.StatisticsInterval is not { } interval || !await HasStartedAsync(stoppingToken)) return;
 
         using var timer = new PeriodicTimer(interval, time);

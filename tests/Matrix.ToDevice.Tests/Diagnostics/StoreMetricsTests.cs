@@ -110,7 +110,7 @@ public class StoreMetricsTests
         await StartAsync(builder =>
         {
             FailingSeam.Add(builder, method);
-            TestTransport.Add(builder, options => options.LeaseDuration = TimeSpan.FromMilliseconds(100));
+            TestTransport.Add(builder);
         });
         (await _alice.SendAsync("t1", "@carol:hs2", "C1")).ShouldBeAccepted();
         var peer = TestTransport.Of(_server);
