@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Matrix.ToDevice;
 
 /// <summary>Keeps every promise of the seams in the database of a host's context, for any number of hosts that share it.</summary>
-internal sealed class EntityFrameworkStore<TContext> : ITransactionStore, IDeviceInbox, IFederationOutbox, IDisposable
+internal sealed class EntityFrameworkStore<TContext> : ITransactionStore, IDeviceInbox, IFederationOutbox, IStoreUpkeep, IDisposable
     where TContext : DbContext
 {
     private readonly KnownRemovals _knownRemovals = new();
@@ -16,6 +16,8 @@ internal sealed class EntityFrameworkStore<TContext> : ITransactionStore, IDevic
     private readonly InboxReader _reader;
     private readonly Outbox _outbox;
     private readonly Leases _leases;
+    private readonly Measures _measures;
+    private readonly Upkeep _upkeep;
 
     public EntityFrameworkStore(IServiceScopeFactory scopes, TimeProvider time, ILogger<EntityFrameworkStore<TContext>>? logger = null)
     {
@@ -25,6 +27,8 @@ internal sealed class EntityFrameworkStore<TContext> : ITransactionStore, IDevic
         _reader = new InboxReader(_database);
         _outbox = new Outbox(_database);
         _leases = new Leases(_database, time);
+        _measures = new Measures(_database);
+        _upkeep = new Upkeep(_database);
     }
 
     public long KnownRemovals => _knownRemovals.Last;
@@ -101,6 +105,27 @@ internal sealed class EntityFrameworkStore<TContext> : ITransactionStore, IDevic
     public ValueTask ReleaseAsync(
         string destination, string holder, int failures, TimeSpan pause, CancellationToken cancellationToken) =>
         _leases.ReleaseAsync(destination, holder, failures, pause, cancellationToken);
+
+    public ValueTask<StoreStatistics> MeasureAsync(CancellationToken cancellationToken) => _measures.MeasureAsync(cancellationToken);
+
+    public ValueTask<IReadOnlyList<InboxSize>> MeasureAsync(
+        IReadOnlyList<DeviceAddress> devices, InboxSize upTo, CancellationToken cancellationToken) =>
+        _measures.MeasureAsync(devices, upTo, cancellationToken);
+
+    public ValueTask<bool> IsCommittedAsync(TransactionKey key, CancellationToken cancellationToken) => _measures.IsCommittedAsync(key, cancellationToken);
+
+    public ValueTask<int> ExpireAsync(DateTimeOffset committedBefore, int atMost, CancellationToken cancellationToken) =>
+        _upkeep.ExpireAsync(committedBefore, atMost, cancellationToken);
+
+    public ValueTask<bool> TryTakeAsync(string task, TimeSpan interval, CancellationToken cancellationToken) =>
+        _upkeep.TryTakeAsync(task, interval, cancellationToken);
+
+    public async ValueTask<string?> CheckAsync(CancellationToken cancellationToken)
+    {
+        await _outbox.ListAsync(null, 1, cancellationToken);
+        await _upkeep.TryTakeAsync("check", TimeSpan.Zero, cancellationToken);
+        return null;
+    }
 
     public void Dispose() => _database.Dispose();
 

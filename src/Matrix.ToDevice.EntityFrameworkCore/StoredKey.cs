@@ -24,6 +24,8 @@ internal static class StoredKey
 
     public static byte[] OfHolder(string holder) => ToBytes(new TransactionKey(holder, null, "", "", "").Fingerprint());
 
+    public static byte[] OfTask(string task) => OfHolder(task);
+
     public static byte[] ToBytes(UInt128 key)
     {
         var bytes = new byte[Bytes];

@@ -10,7 +10,7 @@ namespace Matrix.ToDevice.Tests;
 public class MigrationTests
 {
     private static readonly string[] s_tables =
-        ["to_device_counter", "to_device_destination", "to_device_device", "to_device_edu", "to_device_message", "to_device_transaction"];
+        ["to_device_counter", "to_device_destination", "to_device_device", "to_device_edu", "to_device_message", "to_device_transaction", "to_device_upkeep"];
 
     private static IEnumerable<TestCaseData> Providers()
     {
@@ -42,7 +42,7 @@ public class MigrationTests
             // A hash, a number, or bytes: nothing that a collation or a character set could change, but for hexadecimal digits.
             var expected = property.GetColumnName() switch
             {
-                "device" or "fingerprint" or "holder" => key,
+                "device" or "fingerprint" or "holder" or "task" => key,
                 "destination" => destination,
                 "sender" or "event_type" or "content" or "message_id" => bytes,
                 _ => null,
@@ -52,7 +52,7 @@ public class MigrationTests
         }
 
         var sql = db.GetService<IMigrationsSqlGenerator>().Generate(operations, model);
-        Assert.That(sql.Count(command => command.CommandText.Contains("to_device_", StringComparison.Ordinal)), Is.EqualTo(6 + 3), "six tables and three indexes");
+        Assert.That(sql.Count(command => command.CommandText.Contains("to_device_", StringComparison.Ordinal)), Is.EqualTo(7 + 3), "seven tables and three indexes");
         Assert.That(differ.GetDifferences(model.GetRelationalModel(), model.GetRelationalModel()), Is.Empty);
     }
 

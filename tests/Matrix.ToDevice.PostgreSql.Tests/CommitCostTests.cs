@@ -67,6 +67,24 @@ public class CommitCostTests
     }
 
     [Test]
+    public async Task To_measure_the_inboxes_of_a_send_is_one_round_trip_and_so_is_each_question_about_it()
+    {
+        await _host.SendAsync("t1", "1", Devices(250));
+        List<DeviceAddress> devices = Devices(300).ConvertAll(Host.Bob);
+        for (var warm = 0; warm < 2; warm++)
+        {
+            var round = await RoundTripsAsync(async () => Assert.That(
+                (await _host.Upkeep.MeasureAsync(devices, new InboxSize(100, 100), default)).Sum(size => size.Messages), Is.EqualTo(250)));
+            if (warm > 0) Assert.That(round, Is.EqualTo(1));
+            round = await RoundTripsAsync(async () => Assert.That(
+                await _host.Upkeep.IsCommittedAsync(new TransactionKey("@alice:hs1", "A1", TransactionKey.SendToDevice, "m.test", "t1"), default), Is.True));
+            if (warm > 0) Assert.That(round, Is.EqualTo(1));
+            round = await RoundTripsAsync(() => _host.Upkeep.TryTakeAsync("purge", TimeSpan.FromHours(1), default).AsTask());
+            if (warm > 0) Assert.That(round, Is.EqualTo(1));
+        }
+    }
+
+    [Test]
     public async Task A_message_costs_the_commit_no_memory_of_its_own_and_a_send_a_few_kilobytes()
     {
         // Not by way of the proxy, which remembers what it hears.

@@ -37,6 +37,9 @@ internal class MessageRow
     public byte[] Sender { get; set; } = null!;
     public byte[] EventType { get; set; } = null!;
     public byte[] Content { get; set; } = null!;
+
+    /// <summary>When its send was committed, in ticks; 0: nobody knows.</summary>
+    public long CommittedAt { get; set; }
 }
 
 /// <summary>The record of a send that was committed.</summary>
@@ -95,6 +98,16 @@ internal class EduRow
 
     /// <summary>In ticks.</summary>
     public long CommittedAt { get; set; }
+}
+
+/// <summary>A task that is due now and then.</summary>
+internal class UpkeepRow
+{
+    /// <summary>See <see cref="StoredKey"/>.</summary>
+    public byte[] Task { get; set; } = null!;
+
+    /// <summary>When somebody took it last, by the database's clock. In ticks.</summary>
+    public long TakenAt { get; set; }
 }
 
 /// <summary>The number of the last removal of a device. Removals become visible in the order of their numbers.</summary>

@@ -40,6 +40,7 @@ public static class ToDeviceModelBuilderExtensions
             row.Property(message => message.Sender).HasColumnName("sender").IsRequired();
             row.Property(message => message.EventType).HasColumnName("event_type").IsRequired();
             row.Property(message => message.Content).HasColumnName("content").IsRequired();
+            row.Property(message => message.CommittedAt).HasColumnName("committed_at");
         });
         modelBuilder.Entity<TransactionRow>(row =>
         {
@@ -84,6 +85,13 @@ public static class ToDeviceModelBuilderExtensions
             row.ToTable("to_device_counter", schema).HasKey(counter => counter.Id);
             row.Property(counter => counter.Id).HasColumnName("id").ValueGeneratedNever();
             row.Property(counter => counter.Value).HasColumnName("value");
+        });
+        modelBuilder.Entity<UpkeepRow>(row =>
+        {
+            AsTheyCome(row);
+            row.ToTable("to_device_upkeep", schema).HasKey(task => task.Task);
+            Key(row.Property(task => task.Task), "task");
+            row.Property(task => task.TakenAt).HasColumnName("taken_at");
         });
         return modelBuilder;
     }

@@ -30,9 +30,15 @@ internal sealed class InboxReader(Database database)
         }, cancellationToken);
     }
 
+    /// <summary>A time as the tables have it; null: nobody knows.</summary>
+    public static DateTimeOffset? ToTime(long ticks) => ticks == 0 ? null : new DateTimeOffset(ticks, TimeSpan.Zero);
+
     private static IQueryable<MessageRow> Behind(DbContext db, byte[] key, InboxPosition after) =>
         db.Set<MessageRow>().Where(row => row.Device == key && row.Sequence > after.Sequence).OrderBy(row => row.Sequence);
 
     private static InboxMessage ToMessage(MessageRow row) => new(
-        new InboxPosition(row.Sequence, row.SendId), StoredText.FromBytes(row.Sender), StoredText.FromBytes(row.EventType), row.Content);
+        new InboxPosition(row.Sequence, row.SendId), StoredText.FromBytes(row.Sender), StoredText.FromBytes(row.EventType), row.Content)
+    {
+        CommittedAt = ToTime(row.CommittedAt),
+    };
 }

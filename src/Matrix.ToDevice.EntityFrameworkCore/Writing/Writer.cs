@@ -48,14 +48,14 @@ internal sealed class Writer(Database database, TimeProvider time, KnownRemovals
         }
 
         if (destinations.Count > 0) await AddEdusAsync(db, send, destinations, now);
-        AddMessages(db, send, inboxes);
+        AddMessages(db, send, inboxes, now);
         db.Add(new TransactionRow { Device = sender, Key = send.Key, CommitId = send.CommitId, Kind = send.Kind, LastUsed = now });
         // The key is recorded once, whoever else writes it at this moment: that one's commit, or this one, fails and looks again.
         await db.SaveChangesAsync(CancellationToken.None);
         return CommitResult.Committed;
     }
 
-    private static void AddMessages(DbContext db, EntityFrameworkTransaction send, Dictionary<UInt128, DeviceRow> inboxes)
+    private static void AddMessages(DbContext db, EntityFrameworkTransaction send, Dictionary<UInt128, DeviceRow> inboxes, long now)
     {
         var (contents, sender, eventType) = (new Copies(), new Utf8(), new Utf8());
         foreach (var (device, message) in send.Messages)
@@ -68,6 +68,7 @@ internal sealed class Writer(Database database, TimeProvider time, KnownRemovals
                 Sender = sender.Of(message.Sender),
                 EventType = eventType.Of(message.EventType),
                 Content = contents.Of(message.Content),
+                CommittedAt = now,
             };
             row.Bytes = (long)row.Sender.Length + row.EventType.Length + row.Content.Length;
             db.Add(row);

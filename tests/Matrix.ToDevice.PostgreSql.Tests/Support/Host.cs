@@ -29,6 +29,7 @@ internal sealed class Host : IAsyncDisposable
     public IDeviceInbox Inbox => _services.GetRequiredService<IDeviceInbox>();
     public IFederationOutbox Outbox => _services.GetRequiredService<IFederationOutbox>();
     public PostgreSqlDevices Devices => _services.GetRequiredService<PostgreSqlDevices>();
+    public IStoreUpkeep Upkeep => _services.GetRequiredService<IStoreUpkeep>();
     public ToDeviceSync ToDevice => _services.GetRequiredService<ToDeviceSync>();
 
     public static DeviceAddress Bob(string deviceId) => new("@bob:hs1", deviceId);

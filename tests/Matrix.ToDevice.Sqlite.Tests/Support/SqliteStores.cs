@@ -14,6 +14,7 @@ internal sealed class SqliteStores : IAsyncDisposable
     public ITransactionStore Transactions => _services.GetRequiredService<ITransactionStore>();
     public IDeviceInbox Inbox => _services.GetRequiredService<IDeviceInbox>();
     public IFederationOutbox Outbox => _services.GetRequiredService<IFederationOutbox>();
+    public IStoreUpkeep Upkeep => _services.GetRequiredService<IStoreUpkeep>();
     public ToDeviceSync ToDevice => _services.GetRequiredService<ToDeviceSync>();
 
     public static SqliteStores Open(string path, Action<SqliteStoreOptions>? configure = null)
