@@ -64,6 +64,25 @@ internal sealed class BadInputTests
         await ToolRun.FineAsync("export", store.Address, file, "--running");
     }
 
+    [Test]
+    public async Task A_file_that_another_program_has_locked_is_told_in_one_line()
+    {
+        using var store = new TestStore(TestStore.Sqlite);
+        await (await store.OpenAsync()).DisposeAsync();
+        using var connection = new SqliteConnection($"Data Source={store.File};Pooling=false");
+        await connection.OpenAsync();
+        using var command = connection.CreateCommand();
+        command.CommandText = "PRAGMA locking_mode = EXCLUSIVE; CREATE TABLE mine (x)";
+        await command.ExecuteNonQueryAsync();
+        foreach (var arguments in new[] { new[] { "inspect", store.Address }, ["verify", store.Address], ["purge", "user", store.Address, "@a:b", "--yes"] })
+        {
+            var run = await ToolRun.RunAsync(arguments);
+            Assert.That(run.ExitCode, Is.EqualTo(3), arguments[0]);
+            Assert.That(run.Errors, Does.Contain("locked by another program"));
+            Assert.That(run.Errors.TrimEnd('\n').Split('\n'), Has.Length.EqualTo(1), run.Errors);
+        }
+    }
+
     [TestCase("no server", "cannot be reached")]
     [TestCase("no database", "There is no such database")]
     [TestCase("wrong password", "refuses this user or password")]
