@@ -15,7 +15,7 @@ internal static class DropReason
     /// <summary>A request that is too old, or that was made again.</summary>
     public const string Stale = "stale";
 
-    /// <summary>The host's <see cref="IMessagePolicy"/>.</summary>
+    /// <summary>The host's <c>IMessagePolicy</c>.</summary>
     public const string Policy = "policy";
 
     /// <summary>Their sender, on another server, has sent too much to their recipient.</summary>
