@@ -8,6 +8,7 @@ public class TracingTests : HttpTests
 {
     private readonly string _id = $"id-{Guid.NewGuid():N}";
     private CapturedSpans _spans = null!;
+    private Activity? _ofTheDirectory;
 
     private string Content => $$"""{"org.matrix.msgid":"{{_id}}","secret":"hush"}""";
 
@@ -21,6 +22,11 @@ public class TracingTests : HttpTests
     {
         TestTransport.Add(builder);
         TestAppservices.Add(builder, TestAppservices.Irc);
+        builder.UseDirectory((services, users, cancellationToken) =>
+        {
+            _ofTheDirectory = Activity.Current;
+            return services.GetRequiredService<TestDevices>().FindAsync(users, cancellationToken);
+        });
     }
 
     [Test]
@@ -135,6 +141,8 @@ public class TracingTests : HttpTests
         ActivitySource.AddActivityListener(faulty);
 
         (await Alice.SendAsync("t1", "@bob:hs1", "B1", Content)).ShouldBeAccepted();
+        // One that has failed at its start is not what the host's own spans are parts of: nobody would end it.
+        Assert.That(_ofTheDirectory?.Source.Name == "Matrix.ToDevice", Is.EqualTo(!atStart));
         using var outer = new Activity("host").Start();
         using (var batch = await Server.ToDevice.NextAsync(new DeviceAddress("@bob:hs1", "B1"), null, TimeSpan.Zero, default))
             Assert.That(batch.Events, Has.Count.EqualTo(1));
