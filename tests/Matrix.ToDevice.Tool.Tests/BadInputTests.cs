@@ -4,6 +4,7 @@ using Microsoft.Data.Sqlite;
 namespace Matrix.ToDevice.Tests;
 
 /// <summary>What is no store that this tool can use is left as it is, and one line says what to do.</summary>
+[Category("Slow")]
 internal sealed class BadInputTests
 {
     private static readonly string[] s_commands = ["inspect", "inboxes", "outbox", "show", "purge", "migrate", "verify", "export", "import", "copy", "copy to"];

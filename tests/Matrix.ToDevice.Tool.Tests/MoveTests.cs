@@ -157,7 +157,7 @@ internal sealed class MoveTests
         }
     }
 
-    [Test]
+    [Test, Category("Slow")]
     public async Task A_move_that_is_killed_has_moved_nothing_or_all_and_can_be_made_again([Values(TestStore.Sqlite, TestStore.PostgreSql)] string kind)
     {
         using var source = new TestStore(TestStore.Sqlite);

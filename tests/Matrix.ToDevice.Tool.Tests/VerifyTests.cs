@@ -2,6 +2,7 @@ using static Matrix.ToDevice.Tests.Filled;
 
 namespace Matrix.ToDevice.Tests;
 
+[Category("Slow")]
 internal sealed class VerifyTests
 {
     private const string Bobs = "(SELECT id FROM to_device_device WHERE device_id = 'B1')";

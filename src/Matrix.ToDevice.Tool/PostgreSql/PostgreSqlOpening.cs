@@ -19,7 +19,8 @@ internal static class PostgreSqlOpening
     {
         var settings = new NpgsqlConnectionStringBuilder(address.Settings.ToString())
         {
-            Pooling = false, CommandTimeout = 0,
+            Pooling = false,
+            CommandTimeout = 0,
         };
         var connection = new NpgsqlConnection(settings.ToString());
         try

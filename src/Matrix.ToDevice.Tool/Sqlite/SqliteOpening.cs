@@ -35,7 +35,10 @@ internal static class SqliteOpening
         RequireCurrent(path, FindVersion(path));
         var connection = new SqliteConnection(new SqliteConnectionStringBuilder
         {
-            DataSource = path, Mode = SqliteOpenMode.ReadWrite, Pooling = false, DefaultTimeout = 5,
+            DataSource = path,
+            Mode = SqliteOpenMode.ReadWrite,
+            Pooling = false,
+            DefaultTimeout = 5,
         }.ToString());
         connection.Open();
         return connection;
@@ -113,7 +116,10 @@ internal static class SqliteOpening
     {
         var connection = new SqliteConnection(new SqliteConnectionStringBuilder
         {
-            DataSource = dataSource, Mode = SqliteOpenMode.ReadOnly, Pooling = false, DefaultTimeout = 5,
+            DataSource = dataSource,
+            Mode = SqliteOpenMode.ReadOnly,
+            Pooling = false,
+            DefaultTimeout = 5,
         }.ToString());
         try
         {

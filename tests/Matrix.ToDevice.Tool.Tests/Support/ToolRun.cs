@@ -36,7 +36,9 @@ internal sealed record ToolRun(int ExitCode, string Output, string Errors)
     {
         var start = new ProcessStartInfo("dotnet", [Dll, .. arguments])
         {
-            RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
         };
         foreach (var (name, value) in environment) start.Environment[name] = value;
         return Process.Start(start)!;
