@@ -100,15 +100,16 @@ WHERE [t].[id] = 1
 -- @p11 VarBinary(16)
 -- @p12 BigInt
 -- @p13 BigInt
--- @p14 VarBinary(8000)
+-- @p14 BigInt
 -- @p15 VarBinary(8000)
--- @p16 BigInt
--- @p17 VarBinary(8000)
--- @p18 VarBinary(16)
+-- @p16 VarBinary(8000)
+-- @p17 BigInt
+-- @p18 VarBinary(8000)
 -- @p19 VarBinary(16)
--- @p20 BigInt
--- @p21 Int
--- @p22 BigInt
+-- @p20 VarBinary(16)
+-- @p21 BigInt
+-- @p22 Int
+-- @p23 BigInt
 SET NOCOUNT ON;
 UPDATE [to_device_destination] SET [free_since] = @p0, [last_position] = @p1, [taken_until] = @p2
 OUTPUT 1
@@ -118,10 +119,10 @@ OUTPUT 1
 WHERE [device] = @p5;
 INSERT INTO [to_device_edu] ([destination], [position], [committed_at], [content], [message_id])
 VALUES (@p6, @p7, @p8, @p9, @p10);
-INSERT INTO [to_device_message] ([device], [sequence], [bytes], [content], [event_type], [send_id], [sender])
-VALUES (@p11, @p12, @p13, @p14, @p15, @p16, @p17);
+INSERT INTO [to_device_message] ([device], [sequence], [bytes], [committed_at], [content], [event_type], [send_id], [sender])
+VALUES (@p11, @p12, @p13, @p14, @p15, @p16, @p17, @p18);
 INSERT INTO [to_device_transaction] ([device], [fingerprint], [commit_id], [kind], [last_used])
-VALUES (@p18, @p19, @p20, @p21, @p22);
+VALUES (@p19, @p20, @p21, @p22, @p23);
 
 -- commit
 
@@ -139,7 +140,7 @@ ORDER BY [t].[sequence]
 -- @key VarBinary(16)
 -- @after_Sequence BigInt
 -- @last BigInt
-SELECT TOP(@p) [t].[device], [t].[sequence], [t].[bytes], [t].[content], [t].[event_type], [t].[send_id], [t].[sender]
+SELECT TOP(@p) [t].[device], [t].[sequence], [t].[bytes], [t].[committed_at], [t].[content], [t].[event_type], [t].[send_id], [t].[sender]
 FROM [to_device_message] AS [t]
 WHERE [t].[device] = @key AND [t].[sequence] > @after_Sequence AND [t].[sequence] <= @last
 ORDER BY [t].[sequence]
@@ -587,6 +588,117 @@ SET NOCOUNT ON;
 DELETE FROM [to_device_destination]
 OUTPUT 1
 WHERE [destination] = @p0;
+
+-- commit
+
+---- IStoreUpkeep.MeasureAsync
+
+SELECT [t].[last_sequence] AS [LastSequence], (
+    SELECT MIN([t0].[sequence])
+    FROM [to_device_message] AS [t0]
+    WHERE [t0].[device] = [t].[device]) AS [First], (
+    SELECT TOP(1) [t1].[committed_at]
+    FROM [to_device_message] AS [t1]
+    WHERE [t1].[device] = [t].[device]
+    ORDER BY [t1].[sequence]) AS [CommittedAt]
+FROM [to_device_device] AS [t]
+WHERE [t].[last_sequence] > CAST(0 AS bigint)
+
+SELECT (
+    SELECT COUNT(*)
+    FROM [to_device_edu] AS [t0]
+    WHERE [t0].[destination] = [t].[destination]) AS [Edus], (
+    SELECT TOP(1) [t1].[committed_at]
+    FROM [to_device_edu] AS [t1]
+    WHERE [t1].[destination] = [t].[destination]
+    ORDER BY [t1].[position]) AS [CommittedAt]
+FROM [to_device_destination] AS [t]
+WHERE [t].[failures] = 0
+
+SELECT (
+    SELECT COUNT(*)
+    FROM [to_device_edu] AS [t0]
+    WHERE [t0].[destination] = [t].[destination]) AS [Edus], (
+    SELECT TOP(1) [t1].[committed_at]
+    FROM [to_device_edu] AS [t1]
+    WHERE [t1].[destination] = [t].[destination]
+    ORDER BY [t1].[position]) AS [CommittedAt]
+FROM [to_device_destination] AS [t]
+WHERE [t].[failures] > 0
+
+---- IStoreUpkeep.MeasureAsync
+
+-- @some1 VarBinary(16)
+SELECT [t].[device] AS [Key], [t].[last_sequence] AS [LastSequence], (
+    SELECT MIN([t0].[sequence])
+    FROM [to_device_message] AS [t0]
+    WHERE [t0].[device] = [t].[device]) AS [First]
+FROM [to_device_device] AS [t]
+WHERE [t].[device] = @some1
+
+---- IsCommittedAsync
+
+-- @sender VarBinary(16)
+-- @fingerprint VarBinary(16)
+SELECT CASE
+    WHEN EXISTS (
+        SELECT 1
+        FROM [to_device_transaction] AS [t]
+        WHERE [t].[device] = @sender AND [t].[fingerprint] = @fingerprint) THEN CAST(1 AS bit)
+    ELSE CAST(0 AS bit)
+END
+
+---- ExpireAsync
+
+-- @p Int
+-- @before BigInt
+SELECT TOP(@p) [t].[device]
+FROM [to_device_device] AS [t]
+WHERE [t].[last_sequence] > CAST(0 AS bigint) AND (
+    SELECT TOP(1) [t0].[committed_at]
+    FROM [to_device_message] AS [t0]
+    WHERE [t0].[device] = [t].[device]
+    ORDER BY [t0].[sequence]) > CAST(0 AS bigint) AND (
+    SELECT TOP(1) [t1].[committed_at]
+    FROM [to_device_message] AS [t1]
+    WHERE [t1].[device] = [t].[device]
+    ORDER BY [t1].[sequence]) < @before
+ORDER BY [t].[device]
+
+-- begin, ReadCommitted
+
+-- @p BigInt
+-- @key VarBinary(16)
+UPDATE [t]
+SET [t].[locked_by] = @p
+FROM [to_device_device] AS [t]
+WHERE [t].[device] = @key
+
+-- @p Int
+-- @device VarBinary(16)
+SELECT TOP(@p) [t].[sequence] AS [Sequence], [t].[committed_at] AS [CommittedAt]
+FROM [to_device_message] AS [t]
+WHERE [t].[device] = @device
+ORDER BY [t].[sequence]
+
+-- commit
+
+---- TryTakeAsync
+
+-- begin, ReadCommitted
+
+SELECT TOP(1) GETUTCDATE()
+FROM [to_device_counter] AS [t]
+WHERE [t].[id] = 1
+
+-- @p BigInt
+-- @key VarBinary(16)
+-- @before BigInt
+-- @after BigInt
+UPDATE [t]
+SET [t].[taken_at] = @p
+FROM [to_device_upkeep] AS [t]
+WHERE [t].[task] = @key AND ([t].[taken_at] <= @before OR [t].[taken_at] > @after)
 
 -- commit
 

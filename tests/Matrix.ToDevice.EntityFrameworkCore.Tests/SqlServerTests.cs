@@ -41,6 +41,11 @@ public class SqlServerTests
             await host.Outbox.ReleaseAsync("hs2", "one", 0, TimeSpan.Zero, default);
             return 0;
         });
+        await NoteAsync("IStoreUpkeep.MeasureAsync", async () => await host.Upkeep.MeasureAsync(default));
+        await NoteAsync("IStoreUpkeep.MeasureAsync", async () => await host.Upkeep.MeasureAsync([device], new InboxSize(100, 1000), default));
+        await NoteAsync("IsCommittedAsync", async () => await host.Upkeep.IsCommittedAsync(TransactionKey.OfEdu("hs2", "m1"), default));
+        await NoteAsync("ExpireAsync", async () => await host.Upkeep.ExpireAsync(DateTimeOffset.UnixEpoch, 100, default));
+        await NoteAsync("TryTakeAsync", async () => await host.Upkeep.TryTakeAsync("purge", TimeSpan.FromHours(1), default));
 
         Assert.That(
             server.Said, Is.EqualTo(await File.ReadAllTextAsync(Path.Combine(Repository.Folder, ApprovedFile))),

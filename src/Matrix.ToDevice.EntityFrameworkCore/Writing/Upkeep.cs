@@ -13,6 +13,7 @@ internal sealed class Upkeep(Database database)
         var before = committedBefore.UtcTicks;
         for (var expired = 0; ;)
         {
+            var started = expired;
             var due = await database.ReadAsync((db, cancellation) => FindDueAsync(db, before, cancellation), cancellationToken);
             foreach (var device in due)
             {
@@ -24,7 +25,8 @@ internal sealed class Upkeep(Database database)
                 }
             }
 
-            if (due.Count == 0 || expired >= atMost) return expired;
+            // What was due and could not be deleted was taken by somebody else.
+            if (expired == started || expired >= atMost) return expired;
         }
     }
 

@@ -21,6 +21,7 @@ internal sealed class EntityFrameworkHost : IAsyncDisposable
     public ITransactionStore Transactions => _services.GetRequiredService<ITransactionStore>();
     public IDeviceInbox Inbox => _services.GetRequiredService<IDeviceInbox>();
     public IFederationOutbox Outbox => _services.GetRequiredService<IFederationOutbox>();
+    public IStoreUpkeep Upkeep => _services.GetRequiredService<IStoreUpkeep>();
 
     public static DeviceAddress Bob(string deviceId) => new("@bob:hs1", deviceId);
 

@@ -22,7 +22,7 @@ internal sealed class RecordedSqlServer : DbConnection
         ("SELECT CASE\n    WHEN EXISTS", [true]),
         ("[t].[device] AS [Device], [t].[sequence]", [s_bytes, 1L]),
         ("[t].[sequence] AS [Sequence], [t].[bytes]", [1L, 2L]),
-        ("[t].[sequence], [t].[bytes], [t].[content]", [s_bytes, 1L, 2L, s_bytes, s_bytes, 1L, s_bytes]),
+        ("[t].[sequence], [t].[bytes], [t].[committed_at]", [s_bytes, 1L, 2L, 3L, s_bytes, s_bytes, 1L, s_bytes]),
         ("[t].[device] AS [Device], [t].[fingerprint]", [s_bytes, s_bytes, 1L]),
         ("SELECT TOP(@p) [t].[device]\nFROM [to_device_device]", [s_bytes]),
         ("SELECT TOP(@p) [t].[destination], [t].[failures]", ["687332", 0, 1L, null, 1L, 1L, 1L, 1L, 1L]),
