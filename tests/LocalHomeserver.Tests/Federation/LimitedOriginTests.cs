@@ -1,3 +1,5 @@
+using Matrix.ToDevice.Tests;
+
 namespace LocalHomeserver.Tests;
 
 /// <summary>Another server that sends more than <c>--ToDevice:RateLimits:Servers</c> lets it.</summary>
