@@ -25,6 +25,7 @@ internal sealed class SendCommit(
     private readonly CountedTransactions _transactions = new(transactions, metrics);
     private readonly CountedInbox _inbox = new(inbox, metrics);
     private readonly CountedOutbox? _outbox = outbox is null ? null : new CountedOutbox(outbox, metrics);
+    private readonly CountedUpkeep? _upkeep = upkeep is null ? null : new CountedUpkeep(upkeep, metrics);
 
     /// <inheritdoc cref="ITransactionStore.KnownRemovals"/>
     public long KnownRemovals => _transactions.KnownRemovals;
@@ -36,7 +37,7 @@ internal sealed class SendCommit(
     /// <exception cref="ToDeviceErrorException">The error: it was not committed, or the store does not tell.</exception>
     public async ValueTask<CommitResult> RefuseAsync(TransactionKey key, ToDeviceError error, CancellationToken cancellationToken)
     {
-        if (upkeep is null || !await upkeep.IsCommittedAsync(key, cancellationToken)) throw new ToDeviceErrorException(error);
+        if (_upkeep is null || !await _upkeep.IsCommittedAsync(key, cancellationToken)) throw new ToDeviceErrorException(error);
 
         metrics.Recognised(key);
         return CommitResult.AlreadyCommitted;

@@ -43,7 +43,7 @@ internal sealed class Upkeep(
             await using var scope = scopes.CreateAsyncScope();
             // Timers are not exact: who comes a little early would leave it for twice as long.
             var interval = options.Value.PurgeInterval * 0.9;
-            if (scope.ServiceProvider.GetService<IStoreUpkeep>() is { } upkeep && !await upkeep.TryTakeAsync(task, interval, cancellationToken)) return;
+            if (UpkeepOf(scope.ServiceProvider) is { } upkeep && !await upkeep.TryTakeAsync(task, interval, cancellationToken)) return;
             await run(scope.ServiceProvider, cancellationToken);
             metrics.UpkeepRan(isDone: true);
         }
@@ -69,12 +69,15 @@ internal sealed class Upkeep(
 
     private async Task ExpireAsync(IServiceProvider services, CancellationToken cancellationToken)
     {
-        if (services.GetService<IStoreUpkeep>() is not { } upkeep || options.Value.MessageExpiry is not { } expiry) return;
+        if (UpkeepOf(services) is not { } upkeep || options.Value.MessageExpiry is not { } expiry) return;
 
         var before = time.GetUtcNow() - expiry;
         var expired = await InBatchesAsync(atMost => upkeep.ExpireAsync(before, atMost, cancellationToken), metrics.Expired);
         if (expired > 0) Log.Dropped(logger, expired, DropReason.Expired);
     }
+
+    private CountedUpkeep? UpkeepOf(IServiceProvider services) =>
+        services.GetService<IStoreUpkeep>() is { } upkeep ? new CountedUpkeep(upkeep, metrics) : null;
 
     /// <summary>Until no more are due. Between two batches, sends and syncs have their turn.</summary>
     private static async Task<int> InBatchesAsync(Func<int, ValueTask<int>> delete, Action<int> count)

@@ -54,12 +54,13 @@ internal static class StoreOperation
 {
     public const string Begin = "begin", Append = "append", Commit = "commit", Purge = "purge",
         Read = "read", Acknowledge = "acknowledge", RemoveDevice = "remove_device", Measure = "measure",
+        IsCommitted = "is_committed", Expire = "expire", Take = "take",
         OutboxAppend = "outbox_append", OutboxRead = "outbox_read", OutboxRemove = "outbox_remove", OutboxList = "outbox_list",
         OutboxAcquire = "outbox_acquire", OutboxRenew = "outbox_renew", OutboxRelease = "outbox_release";
 
     public static string[] All { get; } =
     [
-        Begin, Append, Commit, Purge, Read, Acknowledge, RemoveDevice, Measure, OutboxAppend, OutboxRead, OutboxRemove, OutboxList, OutboxAcquire,
+        Begin, Append, Commit, Purge, Read, Acknowledge, RemoveDevice, Measure, IsCommitted, Expire, Take, OutboxAppend, OutboxRead, OutboxRemove, OutboxList, OutboxAcquire,
         OutboxRenew, OutboxRelease,
     ];
 }

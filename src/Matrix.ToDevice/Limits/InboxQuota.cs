@@ -12,6 +12,9 @@ internal sealed class InboxQuota(
 
     private static readonly TimeSpan s_retryAfter = TimeSpan.FromMinutes(1);
 
+    private readonly CountedInbox _inbox = new(inbox, metrics);
+    private readonly CountedUpkeep? _upkeep = upkeep is null ? null : new CountedUpkeep(upkeep, metrics);
+
     /// <summary>What a send is answered for which there is no room.</summary>
     public static ToDeviceError IsFull { get; } = LimitExceeded.Of("Too many messages wait for a device of a recipient", s_retryAfter);
 
@@ -20,10 +23,10 @@ internal sealed class InboxQuota(
     /// <summary>Tells for which of these messages there is no room; null when there is for all. Old ones go, if the policy is that.</summary>
     public async ValueTask<List<ToDeviceMessage>?> FindFullAsync(IReadOnlyList<ToDeviceMessage> messages, CancellationToken cancellationToken)
     {
-        if (upkeep is null || messages.Count == 0) return null;
+        if (_upkeep is null || messages.Count == 0) return null;
 
         var quota = options.Value.Quota;
-        var sizes = await MeasureAsync(upkeep, messages, quota, cancellationToken);
+        var sizes = await MeasureAsync(messages, quota, cancellationToken);
         List<ToDeviceMessage>? full = null;
         var dropped = 0;
         for (var i = 0; i < messages.Count; i++)
@@ -52,7 +55,7 @@ internal sealed class InboxQuota(
         try
         {
             var quota = options.Value.Quota;
-            var sizes = await MeasureAsync(upkeep!, full, quota, CancellationToken.None);
+            var sizes = await MeasureAsync(full, quota, CancellationToken.None);
             var dropped = 0;
             for (var i = 0; i < full.Count; i++) dropped += await DropOldestAsync(full[i].Recipient, sizes[i], quota);
             Dropped(dropped);
@@ -79,12 +82,12 @@ internal sealed class InboxQuota(
         Log.Dropped(logger, messages, DropReason.Quota);
     }
 
-    private static ValueTask<IReadOnlyList<InboxSize>> MeasureAsync(
-        IStoreUpkeep upkeep, IReadOnlyList<ToDeviceMessage> messages, QuotaOptions quota, CancellationToken cancellationToken)
+    private ValueTask<IReadOnlyList<InboxSize>> MeasureAsync(
+        IReadOnlyList<ToDeviceMessage> messages, QuotaOptions quota, CancellationToken cancellationToken)
     {
         var devices = new DeviceAddress[messages.Count];
         for (var i = 0; i < devices.Length; i++) devices[i] = messages[i].Recipient;
-        return upkeep.MeasureAsync(
+        return _upkeep!.MeasureAsync(
             devices,
             new InboxSize(UpTo(quota.MaxMessages, Portion), UpTo(quota.MaxBytes, PortionBytes)),
             cancellationToken);
@@ -100,7 +103,7 @@ internal sealed class InboxQuota(
     private async ValueTask<(InboxSize Size, int Dropped)> DropOldAsync(
         DeviceAddress device, InboxSize size, TimeSpan age, CancellationToken cancellationToken)
     {
-        using var page = await inbox.ReadAsync(device, InboxPosition.Start, Portion, PortionBytes, cancellationToken);
+        using var page = await _inbox.ReadAsync(device, InboxPosition.Start, Portion, PortionBytes, cancellationToken);
         var before = time.GetUtcNow() - age;
         var old = 0;
         for (; old < page.Messages.Count && page.Messages[old].CommittedAt < before; old++) size = Without(size, page.Messages[old]);
@@ -113,7 +116,7 @@ internal sealed class InboxQuota(
 
         // Mostly, there is one message too much.
         var limit = size.Bytes > quota.MaxBytes ? Portion : (int)Math.Min(size.Messages - quota.MaxMessages ?? 0, Portion);
-        using var page = await inbox.ReadAsync(device, InboxPosition.Start, limit, PortionBytes, CancellationToken.None);
+        using var page = await _inbox.ReadAsync(device, InboxPosition.Start, limit, PortionBytes, CancellationToken.None);
         var oldest = 0;
         for (; oldest < page.Messages.Count && size.Messages > 1 && IsAbove(size, quota); oldest++) size = Without(size, page.Messages[oldest]);
         return await DropAsync(device, page, oldest);
@@ -126,7 +129,7 @@ internal sealed class InboxQuota(
         if (messages == 0) return 0;
 
         // Whoever else has dropped them has counted them.
-        var dropped = await inbox.AcknowledgeAsync(device, page.Messages[messages - 1].Position, CancellationToken.None);
+        var dropped = await _inbox.AcknowledgeAsync(device, page.Messages[messages - 1].Position, CancellationToken.None);
         if (dropped > 0) Log.DroppedFor(logger, dropped, DropReason.Quota, device.UserId, device.DeviceId);
         return dropped;
     }

@@ -126,7 +126,7 @@ public class ExpiryTests
 
         _time.Advance(new SendToDeviceOptions().PurgeInterval);
         await asked.Task.WaitAsync(TimeLimit.OfOneWait);
-        await _server.Services.GetServices<IHostedService>().OfType<BackgroundService>().Single().StopAsync(default);
+        await _server.Services.GetServices<IHostedService>().Single(service => service.GetType().Name == "Upkeep").StopAsync(default);
 
         Assert.That(Store.Expired, Is.Empty);
     }

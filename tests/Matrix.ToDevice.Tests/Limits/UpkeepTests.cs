@@ -56,7 +56,7 @@ public class UpkeepTests
 
         _time.Advance(TimeSpan.FromHours(2));
         await _asked.Reader.ReadAsync().AsTask().WaitAsync(TimeLimit.OfOneWait);
-        await _server.Services.GetServices<IHostedService>().OfType<BackgroundService>().Single().StopAsync(default);
+        await _server.Services.GetServices<IHostedService>().Single(service => service.GetType().Name == "Upkeep").StopAsync(default);
 
         Assert.That(metrics["matrix.to_device.purged"], Is.Empty);
     }
