@@ -40,7 +40,10 @@ internal sealed class MonitoredServer : IAsyncDisposable
     {
         var login = (await SendAsync("POST", "register", null, new
         {
-            username, password = Homeserver.Password, device_id = deviceId, auth = new { type = "m.login.dummy" },
+            username,
+            password = Homeserver.Password,
+            device_id = deviceId,
+            auth = new { type = "m.login.dummy" },
         })).Ok();
         return new Device(this, login.String("user_id"), deviceId, login.String("access_token"));
     }
@@ -50,7 +53,10 @@ internal sealed class MonitoredServer : IAsyncDisposable
     {
         var login = (await SendAsync("POST", "login", null, new
         {
-            type = "m.login.password", identifier = new { type = "m.id.user", user = userId }, password = Homeserver.Password, device_id = deviceId,
+            type = "m.login.password",
+            identifier = new { type = "m.id.user", user = userId },
+            password = Homeserver.Password,
+            device_id = deviceId,
         })).Ok();
         return new Device(this, userId, deviceId, login.String("access_token"));
     }
@@ -60,7 +66,9 @@ internal sealed class MonitoredServer : IAsyncDisposable
     {
         var userId = (await SendAsync("POST", "register", FakeAppservice.AsToken, new
         {
-            type = "m.login.application_service", username = "_bridge_ghost", inhibit_login = true,
+            type = "m.login.application_service",
+            username = "_bridge_ghost",
+            inhibit_login = true,
         })).Ok().String("user_id");
         Assert.That((await SendAsync("PUT", $"devices/G1?user_id={userId}", FakeAppservice.AsToken, new { })).Status, Is.EqualTo(201));
         return new Device(this, userId, "G1", FakeAppservice.AsToken);

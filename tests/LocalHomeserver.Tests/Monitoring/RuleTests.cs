@@ -14,7 +14,9 @@ internal sealed partial class RuleTests
         RequiredPrometheus.Programs();
         using var promtool = Process.Start(new ProcessStartInfo("promtool", [command, what, file])
         {
-            WorkingDirectory = OpsFiles.Folder, RedirectStandardOutput = true, RedirectStandardError = true,
+            WorkingDirectory = OpsFiles.Folder,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
         })!;
         var errors = promtool.StandardError.ReadToEndAsync();
         var output = await promtool.StandardOutput.ReadToEndAsync();

@@ -60,7 +60,9 @@ public class TracingTests : HttpTests
         Assert.That(failed.Links.Select(link => link.Context), Is.EqualTo(new[] { send.Context }));
         Assert.That(TagsOf(failed), Is.SupersetOf(new Dictionary<string, object?>
         {
-            ["server.address"] = "hs2", ["matrix.to_device.edus"] = 1, ["matrix.to_device.outcome"] = "failed",
+            ["server.address"] = "hs2",
+            ["matrix.to_device.edus"] = 1,
+            ["matrix.to_device.outcome"] = "failed",
         }));
         Assert.That(failed.Status, Is.EqualTo(ActivityStatusCode.Error));
         Assert.That(TagsOf(send)["matrix.to_device.event_type"], Is.EqualTo("_OTHER"));
@@ -78,7 +80,8 @@ public class TracingTests : HttpTests
         Assert.That(push.Links.Select(link => link.Context), Is.EqualTo(new[] { send.Context }));
         Assert.That(TagsOf(push), Is.SupersetOf(new Dictionary<string, object?>
         {
-            ["matrix.to_device.appservice"] = "irc", ["matrix.to_device.outcome"] = "received",
+            ["matrix.to_device.appservice"] = "irc",
+            ["matrix.to_device.outcome"] = "received",
         }));
     }
 
@@ -93,7 +96,9 @@ public class TracingTests : HttpTests
         var received = await _spans.FindAsync("to_device.federation.receive", _id);
         Assert.That(TagsOf(received), Is.SupersetOf(new Dictionary<string, object?>
         {
-            ["matrix.to_device.origin"] = "hs2", ["matrix.to_device.event_type"] = "m.dummy", ["matrix.to_device.outcome"] = "delivered",
+            ["matrix.to_device.origin"] = "hs2",
+            ["matrix.to_device.event_type"] = "m.dummy",
+            ["matrix.to_device.outcome"] = "delivered",
         }));
         var handOut = await _spans.FindAsync("to_device.hand_out", _id);
         Assert.That(handOut.Links.Select(link => link.Context), Is.EqualTo(new[] { received.Context }));
