@@ -36,8 +36,6 @@ public class MetricsTests : HttpTests
             ["matrix.to_device.handed_out"] = "Counter`1 {message}",
             ["matrix.to_device.acknowledged"] = "Counter`1 {message}",
             ["matrix.to_device.ignored"] = "Counter`1 {message}",
-            ["matrix.to_device.dropped"] = "Counter`1 {message}",
-            ["matrix.to_device.purged"] = "Counter`1 {record}",
             ["matrix.to_device.waiting_syncs"] = "UpDownCounter`1 {request}",
             ["matrix.to_device.federation.received"] = "Counter`1 {edu}",
             ["matrix.to_device.federation.sent"] = "Counter`1 {edu}",
