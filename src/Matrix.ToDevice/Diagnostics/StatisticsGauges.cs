@@ -1,5 +1,4 @@
 using System.Diagnostics.Metrics;
-using Microsoft.Extensions.Options;
 
 namespace Matrix.ToDevice;
 
@@ -10,13 +9,12 @@ internal sealed class StatisticsGauges
     private const int IntervalsUntilOld = 3;
 
     private readonly LatestStatistics _latest;
-    private readonly TimeSpan _old;
+    private readonly CurrentOptions _options;
     private readonly List<Instrument> _gauges;
 
-    public StatisticsGauges(IMeterFactory meterFactory, LatestStatistics latest, IOptions<SendToDeviceOptions> options)
+    public StatisticsGauges(IMeterFactory meterFactory, LatestStatistics latest, CurrentOptions options)
     {
-        _latest = latest;
-        _old = IntervalsUntilOld * options.Value.StatisticsInterval ?? TimeSpan.Zero;
+        (_latest, _options) = (latest, options);
         var meter = meterFactory.Create(ToDeviceMetrics.MeterName);
         _gauges =
         [
@@ -44,11 +42,13 @@ internal sealed class StatisticsGauges
     /// <summary>Whether somebody listens.</summary>
     public bool AreWatched => _gauges.Exists(gauge => gauge.Enabled);
 
+    private TimeSpan Old => IntervalsUntilOld * _options.Value.StatisticsInterval ?? TimeSpan.Zero;
+
     private Measurement<T>[] OfInboxes<T>(Func<StatisticsSample, T> value)
-        where T : struct => _latest.Get(_old) is { } sample ? [new Measurement<T>(value(sample))] : [];
+        where T : struct => _latest.Get(Old) is { } sample ? [new Measurement<T>(value(sample))] : [];
 
     private Measurement<T>[] OfOutbox<T>(Func<StatisticsSample, OutboxStatistics, T> value)
-        where T : struct => _latest.Get(_old) is { } sample
+        where T : struct => _latest.Get(Old) is { } sample
             ?
             [
                 new Measurement<T>(value(sample, sample.Store.Working), new KeyValuePair<string, object?>("state", "working")),

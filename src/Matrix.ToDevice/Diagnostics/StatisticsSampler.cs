@@ -1,12 +1,11 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
 
 namespace Matrix.ToDevice;
 
 /// <summary>Measures what waits in the store, now and then, while somebody wants to know.</summary>
 internal sealed class StatisticsSampler(
-    LatestStatistics latest, StatisticsGauges gauges, ToDeviceMetrics metrics, IOptions<SendToDeviceOptions> options, TimeProvider time,
+    LatestStatistics latest, StatisticsGauges gauges, ToDeviceMetrics metrics, CurrentOptions options, TimeProvider time,
     IHostApplicationLifetime lifetime, QuietLogger<StatisticsSampler> logger) : BackgroundService
 {
     public override Task StartAsync(CancellationToken cancellationToken)
@@ -26,6 +25,9 @@ internal sealed class StatisticsSampler(
         {
             try
             {
+                if (options.Value.StatisticsInterval is not { } next) continue;
+                // It may have been set anew.
+                if (timer.Period != next) timer.Period = next;
                 if (gauges.AreWatched) await latest.MeasureAsync(stoppingToken);
             }
             catch (Exception) when (stoppingToken.IsCancellationRequested)
