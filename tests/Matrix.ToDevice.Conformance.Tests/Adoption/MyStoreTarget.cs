@@ -7,7 +7,7 @@ namespace Matrix.ToDevice.Adoption;
 internal sealed class MyStoreTarget : StoreTarget
 {
     public override StoreClaims Claims =>
-        StoreClaims.Outbox | StoreClaims.Durable | StoreClaims.SeveralInstances | StoreClaims.Restorable;
+        StoreClaims.Outbox | StoreClaims.Durable | StoreClaims.SeveralInstances | StoreClaims.Restorable | StoreClaims.Upkeep;
 
     public override async ValueTask<StoreInstance> OpenAsync(string data, TimeProvider time, CancellationToken cancel) =>
         StoreInstance.Of(await MyStore.OpenAsync(data, time, cancel));   // the same data again when the name comes again
