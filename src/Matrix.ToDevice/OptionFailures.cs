@@ -5,6 +5,9 @@ namespace Matrix.ToDevice;
 /// <summary>Gathers what is wrong with options, in sentences that name the option, its value, and its key if it comes from a configuration.</summary>
 internal sealed class OptionFailures(string options, Func<string, string?>? keyOf = null)
 {
+    // Taken from the present time, it is still a moment of the calendar.
+    private const int OldestDays = 36_500;
+
     private readonly List<string> _failures = [];
 
     public ValidateOptionsResult Result =>
@@ -36,6 +39,14 @@ internal sealed class OptionFailures(string options, Func<string, string?>? keyO
     public void PositiveOrNone(TimeSpan? value, string option)
     {
         if (value is { } time && time <= TimeSpan.Zero) Add(option, time, "it must be more than zero");
+    }
+
+    /// <summary>How old something has to be; it may be none.</summary>
+    public void AgeOrNone(TimeSpan? value, string option)
+    {
+        PositiveOrNone(value, option);
+        if (value is { } time && time.TotalDays > OldestDays)
+            Add(option, time, $"it must be no more than {OldestDays} days (a number alone is one of days)");
     }
 
     public void Positive(TimeSpan value, string option)

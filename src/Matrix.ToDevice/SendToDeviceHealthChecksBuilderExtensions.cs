@@ -10,7 +10,7 @@ public static class SendToDeviceHealthChecksBuilderExtensions
     /// Adds a check, for every store. Unhealthy: the store cannot be read or written, or has not answered within
     /// <see cref="SendToDeviceOptions.HealthCheckTimeout"/>. Degraded: the store says what works less well than it could
     /// (<see cref="IStoreUpkeep.CheckAsync"/>), or EDUs wait for servers that have not failed for longer than
-    /// <see cref="SendToDeviceOptions.OutboxStalledAfter"/>. The description says what to do about it.
+    /// <see cref="SendToDeviceOptions.OutboxStalledAfter"/>, or cannot be measured in time. The description says what to do about it.
     /// </summary>
     /// <param name="builder">The health checks.</param>
     /// <param name="name">The check's name.</param>

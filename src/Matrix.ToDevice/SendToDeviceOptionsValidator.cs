@@ -31,7 +31,7 @@ internal sealed class SendToDeviceOptionsValidator(BoundSections sections, IServ
         Check(options.RateLimits.Senders, nameof(RateLimitOptions.Senders), 1, failures);
         Check(options.RateLimits.Recipients, nameof(RateLimitOptions.Recipients), 1, failures);
         Check(options.RateLimits.Servers, nameof(RateLimitOptions.Servers), InboundTransaction.MaxEdus, failures);
-        failures.PositiveOrNone(options.MessageExpiry, nameof(options.MessageExpiry));
+        failures.AgeOrNone(options.MessageExpiry, nameof(options.MessageExpiry));
         if (options.MessageExpiry is { } expiry) CheckStore(nameof(options.MessageExpiry), expiry, failures);
         return failures.Result;
     }
@@ -86,7 +86,7 @@ internal sealed class SendToDeviceOptionsValidator(BoundSections sections, IServ
         }
 
         if (!Enum.IsDefined(quota.Policy)) failures.Add(Policy, quota.Policy, "it must be Refuse, DropOldest or DropOld");
-        failures.PositiveOrNone(quota.MaxAge, MaxAge);
+        failures.AgeOrNone(quota.MaxAge, MaxAge);
         if (quota is { Policy: QuotaPolicy.DropOld, MaxAge: null })
             failures.Add(MaxAge, "not set", $"{nameof(QuotaPolicy.DropOld)} needs it: how old a message has to be that may be dropped");
     }

@@ -119,6 +119,7 @@ internal sealed class SendCommit(
         if (result == CommitResult.AlreadyCommitted) metrics.Recognised(key);
         if (result == CommitResult.Committed)
         {
+            body.Permits?.Use();
             outboxSignal.Committed(recipients.Edus);
             appservices?.Signal.Committed(recipients.Edus);
             metrics.Accepted(recipients.Messages.Count, send.EventType);

@@ -41,8 +41,18 @@ internal sealed class SendToDeviceHealthCheck(
     {
         if (!registered.IsService(typeof(IFederationTransport)) || !registered.IsService(typeof(IStoreUpkeep))) return null;
 
-        var sample = statistics.Get(s_fresh)
-            ?? await statistics.MeasureAsync(cancellationToken).WaitAsync(_options.HealthCheckTimeout, time, cancellationToken);
+        StatisticsSample? sample;
+        try
+        {
+            sample = statistics.Get(s_fresh)
+                ?? await statistics.MeasureAsync(cancellationToken).WaitAsync(_options.HealthCheckTimeout, time, cancellationToken);
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            // It takes as long as there is much, and the store can be read and written: no reason to end a host.
+            return $"The store works, and what waits in it cannot be measured: {exception.Message}";
+        }
+
         if (sample is null || sample.AgeOf(sample.Store.Working.OldestEdu) <= _options.OutboxStalledAfter) return null;
         return $"EDUs wait for {sample.Store.Working.Destinations} destinations that have not failed, the oldest for "
             + $"{sample.AgeOf(sample.Store.Working.OldestEdu):hh\\:mm\\:ss}: the sending to other servers does not get on. Is UseFederation() "

@@ -23,6 +23,9 @@ internal sealed class SendBody(byte[] buffer) : IDisposable
     /// <summary>Whether the host's policy and the limits have been asked: once for each send, however often it is tried.</summary>
     public bool IsAllowed { get; set; }
 
+    /// <summary>What the limits of its recipients have given for it, held until it is disposed.</summary>
+    public SendRates.RecipientPermits? Permits { get; set; }
+
     /// <summary>How many contents of an EDU were left out, because they are too large or nest too deep (D15).</summary>
     public int LeftOut { get; set; }
 
@@ -71,7 +74,12 @@ internal sealed class SendBody(byte[] buffer) : IDisposable
 
     public void Dispose()
     {
-        if (Interlocked.Exchange(ref _buffer, null) is { } owned) ArrayPool<byte>.Shared.Return(owned);
+        if (Interlocked.Exchange(ref _buffer, null) is { } owned)
+        {
+            Permits?.Dispose();
+            ArrayPool<byte>.Shared.Return(owned);
+        }
+
         _lists.Return();
     }
 

@@ -57,7 +57,7 @@ internal sealed class InboxQuota(
             var quota = options.Value.Quota;
             var sizes = await MeasureAsync(full, quota, CancellationToken.None);
             var dropped = 0;
-            for (var i = 0; i < full.Count; i++) dropped += await DropOldestAsync(full[i].Recipient, sizes[i], quota);
+            for (var i = 0; i < full.Count; i++) dropped += await DropOldestAsync(full[i], sizes[i], quota);
             Dropped(dropped);
         }
         catch (Exception exception)
@@ -103,20 +103,29 @@ internal sealed class InboxQuota(
     private async ValueTask<(InboxSize Size, int Dropped)> DropOldAsync(
         DeviceAddress device, InboxSize size, TimeSpan age, CancellationToken cancellationToken)
     {
-        using var page = await _inbox.ReadAsync(device, InboxPosition.Start, Portion, PortionBytes, cancellationToken);
         var before = time.GetUtcNow() - age;
+        // The oldest one alone: a send that is refused all the same does not read a page of each inbox that is full.
+        using (var oldest = await _inbox.ReadAsync(device, InboxPosition.Start, limit: 1, maxBytes: 1, cancellationToken))
+        {
+            if (oldest.Messages.Count == 0 || !(oldest.Messages[0].CommittedAt < before)) return (size, 0);
+        }
+
+        using var page = await _inbox.ReadAsync(device, InboxPosition.Start, Portion, PortionBytes, cancellationToken);
         var old = 0;
         for (; old < page.Messages.Count && page.Messages[old].CommittedAt < before; old++) size = Without(size, page.Messages[old]);
         return (size, await DropAsync(device, page, old));
     }
 
-    private async ValueTask<int> DropOldestAsync(DeviceAddress device, InboxSize size, QuotaOptions quota)
+    private async ValueTask<int> DropOldestAsync(ToDeviceMessage message, InboxSize size, QuotaOptions quota)
     {
         if (!IsAbove(size, quota)) return 0;
 
         // Mostly, there is one message too much.
         var limit = size.Bytes > quota.MaxBytes ? Portion : (int)Math.Min(size.Messages - quota.MaxMessages ?? 0, Portion);
+        var device = message.Recipient;
         using var page = await _inbox.ReadAsync(device, InboxPosition.Start, limit, PortionBytes, CancellationToken.None);
+        // Once more, behind the look at them: the device may have taken what was too much, and these are those that came later.
+        size = (await MeasureAsync([message], quota, CancellationToken.None))[0];
         var oldest = 0;
         for (; oldest < page.Messages.Count && size.Messages > 1 && IsAbove(size, quota); oldest++) size = Without(size, page.Messages[oldest]);
         return await DropAsync(device, page, oldest);

@@ -67,13 +67,9 @@ internal sealed class SendGate(SendRates rates, ToDeviceMetrics metrics, QuietLo
 
     private ToDeviceError? Limit(string sender, string? origin, SendBody body)
     {
-        using var permits = rates.OfRecipients(sender, body.UserIds);
+        var permits = body.Permits = rates.OfRecipients(sender, body.UserIds);
         if (permits.Refused is not { } refused) return null;
-        if (origin is null)
-        {
-            permits.GiveBack();
-            return LimitExceeded.Of(refused);
-        }
+        if (origin is null) return LimitExceeded.Of(refused);
 
         // The origin would repeat all of its transaction for it, with what others there have sent.
         var dropped = 0;

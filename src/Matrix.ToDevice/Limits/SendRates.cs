@@ -35,7 +35,10 @@ internal sealed class SendRates : IDisposable
         : _options.Value.RateLimits.Servers is not null ? _servers.AttemptAcquire(origin, edus)
         : null;
 
-    /// <summary>For each user that a send names. Those that are refused are told; the others have theirs until it is disposed.</summary>
+    /// <summary>
+    /// For each user that a send names. Those that are refused are told; the others have theirs until it is disposed, and give them back then,
+    /// unless they were used.
+    /// </summary>
     public RecipientPermits OfRecipients(string sender, IReadOnlyList<string> userIds) =>
         new(_own?.Recipients ?? _recipients, sender, userIds);
 
@@ -53,6 +56,7 @@ internal sealed class SendRates : IDisposable
         private readonly string _sender;
         private readonly IReadOnlyList<string> _userIds;
         private readonly RateLimitLease?[] _leases;
+        private bool _areUsed;
 
         public RecipientPermits(PartitionedRateLimiter<SenderToRecipient> limiter, string sender, IReadOnlyList<string> userIds)
         {
@@ -79,17 +83,20 @@ internal sealed class SendRates : IDisposable
 
         public bool IsRefused(int user) => _leases[user] is { IsAcquired: false };
 
-        /// <summary>The whole send is refused: when it comes again, it takes no more than once what it needs.</summary>
-        public void GiveBack()
+        /// <summary>The send is delivered. What is not may come again, and takes no more than once what it needs.</summary>
+        public void Use() => _areUsed = true;
+
+        public void Dispose()
+        {
+            if (!_areUsed) GiveBack();
+            foreach (var lease in _leases) lease?.Dispose();
+        }
+
+        private void GiveBack()
         {
             if (_limiter is not TokenBuckets<SenderToRecipient, SenderToRecipient> buckets) return;
             for (var user = 0; user < _leases.Length; user++)
                 if (_leases[user] is { IsAcquired: true }) buckets.Return(new SenderToRecipient(_sender, _userIds[user]), 1);
-        }
-
-        public void Dispose()
-        {
-            foreach (var lease in _leases) lease?.Dispose();
         }
     }
 }

@@ -67,6 +67,8 @@ public class BindingTests
     [TestCase("Quota:Policy", "9", "ToDevice:Quota:Policy, is 9; it must be Refuse, DropOldest or DropOld.")]
     [TestCase("Quota:MaxAge", "00:00:00", "ToDevice:Quota:MaxAge, is 00:00:00; it must be more than zero.")]
     [TestCase("MessageExpiry", "-1", "ToDevice:MessageExpiry, is -1.00:00:00; it must be more than zero.")]
+    [TestCase("Quota:MaxAge", "604800", "ToDevice:Quota:MaxAge, is 604800.00:00:00; it must be no more than 36500 days")]
+    [TestCase("MessageExpiry", "2592000", "ToDevice:MessageExpiry, is 2592000.00:00:00; it must be no more than 36500 days")]
     [TestCase("RateLimits:Senders:PerSecond", "1", "SendToDeviceOptions.RateLimits.Senders.Burst is 0; it must be at least 1.")]
     [TestCase("RateLimits:Recipients:Burst", "1", "SendToDeviceOptions.RateLimits.Recipients.PerSecond is 0; it must be more than zero")]
     [TestCase("RateLimits:Recipients:PerSecond", "NaN", "ToDevice:RateLimits:Recipients:PerSecond, is NaN; it must be more than zero")]

@@ -123,6 +123,27 @@ public class HealthTests
         Assert.That(await CheckAsync(), Is.EqualTo((HealthStatus.Healthy, (string?)null)));
     }
 
+    /// <summary>To count what waits takes as long as there is much: whoever ends hosts that are unhealthy would end all of them for that.</summary>
+    [TestCase(true)]
+    [TestCase(false)]
+    public async Task A_store_that_works_but_is_not_measured_in_time_is_not_unhealthy(bool hangs)
+    {
+        var end = new TaskCompletionSource<StoreStatistics>();
+        _upkeep.Measure = _ => hangs ? end.Task : throw new IOException("The statement was cancelled.");
+        await StartAsync(builder =>
+        {
+            _upkeep.Add(builder);
+            TestTransport.Add(builder);
+            builder.Services.Configure<SendToDeviceOptions>(options => options.HealthCheckTimeout = TimeSpan.FromMilliseconds(50));
+        });
+
+        var (status, text) = await CheckAsync();
+
+        Assert.That((status, text), Is.EqualTo((HealthStatus.Degraded, text)));
+        Assert.That(text, Does.StartWith("The store works, and what waits in it cannot be measured"));
+        end.TrySetResult(TestUpkeep.Nothing);
+    }
+
     private async Task StartAsync(Action<ISendToDeviceBuilder> configure, bool withoutUpkeep = false) =>
         _server = await TestHomeserver.StartAsync(builder =>
         {

@@ -106,7 +106,7 @@ public class ExpiryTests
 
         _time.Advance(new SendToDeviceOptions().PurgeInterval);
 
-        await metrics.ReachAsync("matrix.to_device.dropped", 1);
+        await metrics.ReachAsync("matrix.to_device.dropped", 2);
         Assert.That(Store.Expired, Is.EqualTo(new[] { 1000, 1 }));
         using var rest = await Inbox.ReadAsync(s_bobs, InboxPosition.Start, 5000, int.MaxValue, default);
         Assert.That(rest.Messages, Has.Count.EqualTo(1));

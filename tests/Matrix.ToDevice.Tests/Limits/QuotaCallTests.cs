@@ -50,6 +50,18 @@ public class QuotaCallTests
     }
 
     [Test]
+    public async Task A_send_that_is_refused_because_nothing_is_old_enough_reads_one_message_of_a_full_inbox()
+    {
+        await StartAsync(
+            quota => (quota.MaxMessages, quota.Policy, quota.MaxAge) = (3, QuotaPolicy.DropOld, TimeSpan.FromDays(1)), HookedInbox.Add);
+        for (var n = 0; n < 3; n++) await SendAsync();
+
+        Assert.That(await SendAsync(), Is.EqualTo(429));
+
+        Assert.That(_server.Services.GetRequiredService<HookedInbox>().Asked, Is.EqualTo(new[] { (1, 1) }));
+    }
+
+    [Test]
     public async Task D3_what_fails_behind_the_commit_fails_no_send_and_is_made_up_for_by_the_next_one()
     {
         await StartAsync(quota => (quota.MaxMessages, quota.Policy) = (1, QuotaPolicy.DropOldest));
@@ -64,6 +76,28 @@ public class QuotaCallTests
         Assert.That(await SendAsync(), Is.EqualTo(200));
 
         Assert.That(Numbers(await _bob.SyncAsync()), Is.EqualTo(new[] { 3 }));
+    }
+
+    /// <summary>Between the measurement and the look at the oldest messages: what was too much is gone, and others are the oldest by now.</summary>
+    [Test]
+    public async Task D11_what_came_after_the_device_had_taken_what_was_too_much_is_not_dropped()
+    {
+        await StartAsync(quota => (quota.MaxMessages, quota.Policy) = (2, QuotaPolicy.DropOldest), HookedInbox.Add);
+        var carol = _server.Login("@carol:hs1", "C2");
+        await SendAsync();
+        await SendAsync();
+        var got = await _bob.SyncAsync();
+        var inbox = _server.Services.GetRequiredService<HookedInbox>();
+        inbox.BeforeRead = async _ =>
+        {
+            inbox.BeforeRead = _ => Task.CompletedTask;
+            await _bob.SyncAsync(got.NextBatch);
+            (await carol.SendAsync("c", "@bob:hs1", "B1", """{"n":4}""")).ShouldBeAccepted();
+        };
+
+        Assert.That(await SendAsync(), Is.EqualTo(200));
+
+        Assert.That(Numbers(await _bob.SyncAsync(got.NextBatch)), Is.EqualTo(new[] { 3, 4 }));
     }
 
     [Test]
@@ -89,12 +123,13 @@ public class QuotaCallTests
         Assert.That((await _bob.SyncAsync()).Events, Has.Count.InRange(5, 8));
     }
 
-    private async Task StartAsync(Action<QuotaOptions> quota)
+    private async Task StartAsync(Action<QuotaOptions> quota, Action<ISendToDeviceBuilder>? configure = null)
     {
         (_sent, _time) = (0, new TestTime());
         _server = await TestHomeserver.StartAsync(builder =>
         {
             UpkeepStore.Add(builder);
+            configure?.Invoke(builder);
             builder.Services.AddSingleton<TimeProvider>(_time);
             builder.Services.Configure<SendToDeviceOptions>(options => quota(options.Quota));
         });
