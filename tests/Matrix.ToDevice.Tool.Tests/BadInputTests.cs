@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text;
 using Microsoft.Data.Sqlite;
 
 namespace Matrix.ToDevice.Tests;
@@ -82,6 +83,34 @@ internal sealed class BadInputTests
             Assert.That(run.Errors, Does.Contain("locked by another program"));
             Assert.That(run.Errors.TrimEnd('\n').Split('\n'), Has.Length.EqualTo(1), run.Errors);
         }
+    }
+
+    [Test]
+    public async Task A_file_whose_server_was_killed_while_it_copied_its_log_is_no_damaged_one()
+    {
+        using var store = new TestStore(TestStore.Sqlite);
+        using var killed = new TestStore(TestStore.Sqlite);
+        await using (var host = await store.OpenAsync())
+        {
+            var large = Filled.Message(Filled.Bob, 1) with { Content = Encoding.UTF8.GetBytes($"\"{new string('x', 200_000)}\"") };
+            await host.SendAsync(Filled.Key("1"), [large]);
+            File.Copy(store.File, killed.File);
+            File.Copy(store.File + "-wal", killed.File + "-wal");
+        }
+
+        // The first page has arrived, which says that there are more than the file has yet.
+        await using (FileStream from = File.OpenRead(store.File), to = File.OpenWrite(killed.File))
+        {
+            var page = new byte[16384];
+            await from.ReadExactlyAsync(page);
+            await to.WriteAsync(page);
+        }
+
+        foreach (var command in new[] { "inspect", "verify", "migrate" }) await ToolRun.FineAsync(command, killed.Address);
+        Assert.That(
+            (await ToolRun.FineAsync("inspect", killed.Address, "--json")).Json.GetProperty("messages").GetProperty("messages").GetInt32(), Is.EqualTo(1));
+        using var target = new TestStore(TestStore.Sqlite);
+        await ToolRun.FineAsync("copy", "--from", killed.Address, "--to", target.Address);
     }
 
     [TestCase("no server", "cannot be reached")]

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using static Matrix.ToDevice.Tests.Filled;
 
 namespace Matrix.ToDevice.Tests;
@@ -84,6 +85,53 @@ internal sealed class MoveTests
     }
 
     [Test]
+    public async Task What_stands_behind_a_younger_message_is_kept_with_it_after_a_move_too([Values(TestStore.Sqlite, TestStore.PostgreSql)] string to)
+    {
+        using var source = new TestStore(TestStore.Sqlite);
+        using var target = new TestStore(to);
+        await using (var host = await source.OpenAsync())
+            for (var n = 1; n <= 3; n++) await host.SendAsync(Key($"{n}"), [Message(Bob, n), Message(BobToo, n)]);
+
+        // The clock was set back behind the first one of Bob's, and a little between the others.
+        source.Execute("UPDATE to_device_message SET committed_at = 1600000000000 - sequence");
+        source.Execute("UPDATE to_device_message SET committed_at = 4000000000000 WHERE sequence = 1 AND device = (SELECT id FROM to_device_device WHERE device_id = 'B1')");
+
+        await MoveAsync(source, target, throughAFile: true);
+
+        await using var moved = await target.OpenAsync();
+        var before = DateTimeOffset.FromUnixTimeMilliseconds(1600000000000);
+        Assert.That(await moved.Upkeep.ExpireAsync(before, 100, default), Is.EqualTo(3));
+        Assert.That(await moved.ReadAsync(Bob), Has.Count.EqualTo(3), "the first one is not due, and the others stand behind it");
+        Assert.That(await moved.ReadAsync(BobToo), Is.Empty);
+    }
+
+    [Test]
+    public async Task An_export_writes_over_nothing_and_is_for_its_owner_only()
+    {
+        using var source = await FilledAsync(TestStore.Sqlite);
+        var (other, path) = (Path.Combine(source.Folder, "other"), Path.Combine(source.Folder, "it.export"));
+        await File.WriteAllTextAsync(other, "mine");
+        foreach (var make in new Action<string>[] { name => File.Copy(other, name), name => File.CreateSymbolicLink(name, other), name => File.CreateSymbolicLink(name, other + "s") })
+        {
+            foreach (var name in new[] { path, path + ".part" })
+            {
+                make(name);
+
+                var run = await ToolRun.RunAsync("export", source.Address, path);
+
+                Assert.That(run.ExitCode, Is.EqualTo(1).Or.EqualTo(3), name);
+                Assert.That(run.Errors.TrimEnd('\n').Split('\n'), Has.Length.EqualTo(1), run.Errors);
+                Assert.That(await File.ReadAllTextAsync(other), Is.EqualTo("mine"));
+                Assert.That(File.Exists(other + "s"), Is.False);
+                File.Delete(name);
+            }
+        }
+
+        await ToolRun.FineAsync("export", source.Address, path);
+        if (!OperatingSystem.IsWindows()) Assert.That(File.GetUnixFileMode(path), Is.EqualTo(UnixFileMode.UserRead | UnixFileMode.UserWrite));
+    }
+
+    [Test]
     public async Task IDs_of_any_length_arrive_at_PostgreSQL_and_what_has_only_a_fingerprint_is_refused_by_SQLite()
     {
         var longOne = new DeviceAddress("@long:here", new string('L', 400));
@@ -154,6 +202,33 @@ internal sealed class MoveTests
             byte[] bytes = [.. good];
             bytes[at] ^= 0x20;
             return bytes;
+        }
+    }
+
+    [Test, Category("Slow")]
+    public async Task A_forged_export_with_the_right_sum_is_told_in_one_line_and_leaves_nothing([Values(TestStore.Sqlite, TestStore.PostgreSql)] string kind)
+    {
+        using var source = await FilledAsync(TestStore.Sqlite);
+        var path = Path.Combine(source.Folder, "it.export");
+        await ToolRun.FineAsync("export", source.Address, path);
+        var good = await File.ReadAllBytesAsync(path);
+        var random = new Random(2);
+        for (var n = 0; n < 30; n++)
+        {
+            var (forged, at) = ((byte[])[.. good], random.Next(26, good.Length - SHA256.HashSizeInBytes));
+            forged[at] = n % 2 == 0 ? (byte)random.Next(256) : (byte)(forged[at] ^ 0x80);
+            SHA256.HashData(forged.AsSpan(0, forged.Length - SHA256.HashSizeInBytes)).CopyTo(forged, forged.Length - SHA256.HashSizeInBytes);
+            await File.WriteAllBytesAsync(path + "ed", forged);
+            using var target = new TestStore(kind);
+
+            var run = await ToolRun.RunAsync("import", target.Address, path + "ed");
+
+            // It may also have been a content or a number, which can be any.
+            if (run.ExitCode == 0) continue;
+            Assert.That(run.ExitCode, Is.EqualTo(1).Or.EqualTo(3), $"byte {at}: {run.Errors}");
+            Assert.That(run.Errors.TrimEnd('\n').Split('\n'), Has.Length.EqualTo(1), run.Errors);
+            await ToolRun.FineAsync("migrate", target.Address, "--create");
+            Assert.That(target.Query("SELECT count(*) FROM to_device_device"), Is.EqualTo("0"), $"byte {at}");
         }
     }
 

@@ -525,7 +525,9 @@ AS $$
 $$;
 
 -- Deletes the oldest messages of these inboxes, those that were committed before a moment, and so many at most: returns how many. The
--- devices come in the order in which commits lock them, and each is locked before its messages, as commits and removals do.
+-- devices come in the order in which commits lock them, and each is locked before its messages, as commits and removals do. One whose row
+-- somebody has for long, because it is just removed with a long inbox, is waited for with empty hands: sends to the others do not wait
+-- with it. It is left for the next call when something has been deleted before.
 CREATE OR REPLACE FUNCTION to_device_expire(of_user_ids text[], of_device_ids text[], before timestamptz, most bigint) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path FROM CURRENT
@@ -541,8 +543,19 @@ DECLARE
 BEGIN
     FOR place IN 1..cardinality(of_user_ids) LOOP
         EXIT WHEN expired >= most;
-        SELECT least(d.acknowledged, d.last_sequence) INTO behind FROM to_device_device d
-        WHERE d.user_id = of_user_ids[place] AND d.device_id = of_device_ids[place] FOR NO KEY UPDATE;
+        CONTINUE WHEN NOT EXISTS (
+            SELECT FROM to_device_device d CROSS JOIN LATERAL (
+                SELECT m.committed_at FROM to_device_message m
+                WHERE m.user_id = d.user_id AND m.device_id = d.device_id AND m.sequence > least(d.acknowledged, d.last_sequence)
+                ORDER BY m.sequence LIMIT 1) oldest
+            WHERE d.user_id = of_user_ids[place] AND d.device_id = of_device_ids[place] AND oldest.committed_at < before);
+        IF expired = 0 THEN
+            SELECT least(d.acknowledged, d.last_sequence) INTO behind FROM to_device_device d
+            WHERE d.user_id = of_user_ids[place] AND d.device_id = of_device_ids[place] FOR NO KEY UPDATE;
+        ELSE
+            SELECT least(d.acknowledged, d.last_sequence) INTO behind FROM to_device_device d
+            WHERE d.user_id = of_user_ids[place] AND d.device_id = of_device_ids[place] FOR NO KEY UPDATE SKIP LOCKED;
+        END IF;
         CONTINUE WHEN NOT FOUND;
 
         SELECT coalesce(min(m.sequence) FILTER (WHERE m.committed_at >= before) - 1, max(m.sequence)) INTO expired_up_to

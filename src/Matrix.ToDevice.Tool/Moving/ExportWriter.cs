@@ -24,9 +24,11 @@ internal sealed class ExportWriter : IMoveTarget
     {
         (_path, _part) = (path, path + ".part");
         if (File.Exists(path)) throw ToolException.Refused($"{path} exists. Name another file, or remove it.");
+        if (File.Exists(_part)) throw ToolException.Refused($"{_part} exists: another export is at it, or was killed. Remove it when none is.");
         try
         {
-            var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, BufferSize = 1 << 16 };
+            // A new one, and no link: what is there already may be somebody else's, or for everybody to read.
+            var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, BufferSize = 1 << 16 };
             if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
             _file = new FileStream(_part, options);
         }

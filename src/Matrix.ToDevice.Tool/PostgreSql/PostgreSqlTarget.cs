@@ -114,7 +114,7 @@ internal sealed class PostgreSqlTarget : IMoveTarget
         await rows.WriteAsync(destination.FreeAt.UtcDateTime, NpgsqlDbType.TimestampTz, cancellationToken);
         await rows.WriteAsync(0L, NpgsqlDbType.Bigint, cancellationToken);
         await rows.WriteAsync(destination.Failures, NpgsqlDbType.Integer, cancellationToken);
-        if (destination.SendingUpTo > 0) _sendingUpTo.Add(destination.Destination, (destination.SendingUpTo, 0));
+        if (destination.SendingUpTo > 0) _sendingUpTo[destination.Destination] = (destination.SendingUpTo, 0);
     }
 
     /// <summary>Here, positions have no gaps, and the first one follows the clock (functions.sql).</summary>
@@ -140,9 +140,10 @@ internal sealed class PostgreSqlTarget : IMoveTarget
         await ExecuteAsync(
             "UPDATE to_device_lease l SET sending_up_to = t.position FROM unnest($1, $2) AS t (destination, position) WHERE l.destination = t.destination",
             cancellationToken, PostgreSqlQueries.Of(tried.ConvertAll(one => one.Key)), PostgreSqlQueries.Of(tried.ConvertAll(one => one.Value.New)));
-        await _transaction.CommitAsync(cancellationToken);
         // Hosts begin with plans for tables that are not empty.
         await ExecuteAsync($"ANALYZE {Tables}", cancellationToken);
+        // Whoever interrupts it from here on is too late: what ends with an error has changed nothing.
+        await _transaction.CommitAsync(CancellationToken.None);
     }
 
     public async ValueTask DisposeAsync()

@@ -54,9 +54,9 @@ internal static class SqliteOpening
             using var connection = ConnectAsItStands(path);
             return Version(connection);
         }
-        catch (SqliteException) when (StoreLock.IsHeld(path) == true)
+        catch (SqliteException) when (HasLog(path) || StoreLock.IsHeld(path) == true)
         {
-            // A server was just writing to it.
+            // A server was just writing to it, or was killed while it copied its log: with that, the file is whole.
             using var connection = ConnectBeside(path);
             return Version(connection);
         }

@@ -19,6 +19,7 @@ internal sealed class SqliteTarget : IMoveTarget
     private readonly SqliteConnection _connection;
     private readonly SqliteCommand _addDevice, _findDevice, _addMessage, _addRecord, _addLease, _addEdu, _findLease, _setSendingUpTo;
     private (StoredDevice Device, long Id)? _device;
+    private (long Device, long CommittedAt) _latest;
     private (string Name, long SendingUpTo, long Mapped)? _destination;
 
     private SqliteTarget(string path, StoreLock taken, SqliteConnection connection)
@@ -27,15 +28,15 @@ internal sealed class SqliteTarget : IMoveTarget
         // Messages come inbox by inbox. In the store, they lie in the order of their commits: that is where those are looked for that expire.
         Execute(connection, """
             CREATE TEMP TABLE moved_message (
-                device INTEGER, sequence INTEGER, send_id INTEGER, sender TEXT, event_type TEXT, content BLOB, committed_at INTEGER)
+                device INTEGER, sequence INTEGER, send_id INTEGER, sender TEXT, event_type TEXT, content BLOB, committed_at INTEGER, latest INTEGER)
             """);
         // Texts are bound as bytes: with a NUL in it, a text would end there.
         _addDevice = Prepare(connection, "INSERT INTO to_device_device (user_id, device_id, last_sequence) VALUES (CAST(?1 AS TEXT), CAST(?2 AS TEXT), ?3)", 3);
         _findDevice = Prepare(connection, "SELECT id FROM to_device_device WHERE user_id = CAST(?1 AS TEXT) AND device_id = CAST(?2 AS TEXT)", 2);
         _addMessage = Prepare(connection, """
-            INSERT INTO moved_message (device, sequence, send_id, sender, event_type, content, committed_at)
-            VALUES (?1, ?2, ?3, CAST(?4 AS TEXT), CAST(?5 AS TEXT), ?6, ?7)
-            """, 7);
+            INSERT INTO moved_message (device, sequence, send_id, sender, event_type, content, committed_at, latest)
+            VALUES (?1, ?2, ?3, CAST(?4 AS TEXT), CAST(?5 AS TEXT), ?6, ?7, ?8)
+            """, 8);
         _addRecord = Prepare(connection, "INSERT INTO to_device_transaction (device, key, last_used) VALUES (?1, ?2, ?3)", 3);
         _addLease = Prepare(
             connection, "INSERT INTO to_device_lease (destination, taken_until, sending_up_to, failures) VALUES (CAST(?1 AS TEXT), ?2, ?3, ?4)", 4);
@@ -81,9 +82,13 @@ internal sealed class SqliteTarget : IMoveTarget
 
     public ValueTask AddAsync(MessageEntry message, CancellationToken cancellationToken)
     {
+        var (device, committedAt) = (IdOf(message.Device), message.CommittedAt?.ToUnixTimeMilliseconds() ?? 0L);
+        // A clock that was set back, or a commit that waited for another one, has left an older time behind a younger one: no message
+        // comes to lie before one of the same inbox that it follows.
+        _latest = (device, _latest.Device == device ? Math.Max(_latest.CommittedAt, committedAt) : committedAt);
         Run(
-            _addMessage, IdOf(message.Device), message.Sequence, message.SendId, Bytes(message.Sender), Bytes(message.EventType), message.Content,
-            message.CommittedAt?.ToUnixTimeMilliseconds() ?? 0L);
+            _addMessage, device, message.Sequence, message.SendId, Bytes(message.Sender), Bytes(message.EventType), message.Content, committedAt,
+            _latest.CommittedAt);
         return default;
     }
 
@@ -127,7 +132,7 @@ internal sealed class SqliteTarget : IMoveTarget
         EndDestination();
         Execute(_connection, """
             INSERT INTO to_device_message (device, sequence, send_id, sender, event_type, content, committed_at)
-            SELECT device, sequence, send_id, sender, event_type, content, committed_at FROM moved_message ORDER BY committed_at, device, sequence
+            SELECT device, sequence, send_id, sender, event_type, content, committed_at FROM moved_message ORDER BY latest, device, sequence
             """);
         // It is the number of the newest message that was deleted. Where the newest one waits, the file has it in that.
         Execute(_connection, """
@@ -135,7 +140,15 @@ internal sealed class SqliteTarget : IMoveTarget
             WHERE last_sequence = (SELECT max(sequence) FROM to_device_message WHERE device = to_device_device.id)
             """);
         Execute(_connection, "COMMIT");
-        Execute(_connection, "PRAGMA wal_checkpoint(TRUNCATE)");
+        try
+        {
+            Execute(_connection, "PRAGMA wal_checkpoint(TRUNCATE)");
+        }
+        catch (SqliteException)
+        {
+            // There is no room for it yet. All is there, in the log, and whoever opens it next tries again.
+        }
+
         return default;
     }
 

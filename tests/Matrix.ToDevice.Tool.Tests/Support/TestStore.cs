@@ -1,6 +1,7 @@
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Hosting.Internal;
 using Npgsql;
 
 namespace Matrix.ToDevice.Tests;
@@ -39,6 +40,8 @@ internal sealed class TestStore : IDisposable
     public async Task<OpenStore> OpenAsync()
     {
         var services = new ServiceCollection();
+        // What else runs in the background asks for the host's life when it is made.
+        services.AddSingleton<IHostApplicationLifetime, ApplicationLifetime>();
         Use(services.AddLogging().AddSendToDevice());
         var provider = services.BuildServiceProvider();
         // The store's own start only: the module's would need a whole host.
