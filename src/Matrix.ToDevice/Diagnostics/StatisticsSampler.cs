@@ -6,7 +6,7 @@ namespace Matrix.ToDevice;
 /// <summary>Measures what waits in the store, now and then, while somebody wants to know.</summary>
 internal sealed class StatisticsSampler(
     LatestStatistics latest, StatisticsGauges gauges, ToDeviceMetrics metrics, CurrentOptions options, TimeProvider time,
-    IHostApplicationLifetime lifetime, QuietLogger<StatisticsSampler> logger) : BackgroundService
+    QuietLogger<StatisticsSampler> logger, IHostApplicationLifetime? lifetime = null) : BackgroundService
 {
     public override Task StartAsync(CancellationToken cancellationToken)
     {
@@ -45,6 +45,8 @@ internal sealed class StatisticsSampler(
     /// <summary>A store that keeps the host from starting says so itself. False when it has not started.</summary>
     private async Task<bool> HasStartedAsync(CancellationToken stoppingToken)
     {
+        if (lifetime is null) return true;
+
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var started = lifetime.ApplicationStarted.Register(() => done.TrySetResult());
         using var stopped = stoppingToken.Register(() => done.TrySetResult());

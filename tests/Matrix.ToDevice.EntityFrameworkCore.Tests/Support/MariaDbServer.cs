@@ -37,7 +37,7 @@ internal sealed class MariaDbServer : IDisposable
             [
                 "--no-defaults", $"--datadir={data}", $"--socket={Path.Combine(folder, "socket")}", $"--pid-file={Path.Combine(folder, "pid")}",
                 string.Create(CultureInfo.InvariantCulture, $"--port={port}"), "--bind-address=127.0.0.1", "--skip-name-resolve",
-                "--max-connections=300", $"--init-file={users}", $"--log-error={Path.Combine(folder, "log")}", .. user,
+                "--max-connections=1000", $"--init-file={users}", $"--log-error={Path.Combine(folder, "log")}", .. user,
             ]))!;
         var started = new MariaDbServer(folder, port, server);
         started.Wait();
