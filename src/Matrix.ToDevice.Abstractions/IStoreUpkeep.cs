@@ -51,7 +51,10 @@ public interface IStoreUpkeep
     /// <param name="committedBefore">Messages that were committed at this moment or later are kept.</param>
     /// <param name="atMost">The most messages to delete in this call, so that no call takes long.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
-    /// <returns>How many messages were deleted. Fewer than <paramref name="atMost"/>: no more are due.</returns>
+    /// <returns>
+    /// How many messages were deleted. Fewer than <paramref name="atMost"/>: no more are due, but for inboxes that somebody else had at
+    /// that moment; 0: none at all.
+    /// </returns>
     ValueTask<int> ExpireAsync(DateTimeOffset committedBefore, int atMost, CancellationToken cancellationToken);
 
     /// <summary>Takes a task of upkeep that is due, so that several hosts do not all do it.</summary>

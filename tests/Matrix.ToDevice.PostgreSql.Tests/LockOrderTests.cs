@@ -83,6 +83,19 @@ public class LockOrderTests : TwoHostsTests
         Assert.That(View.Count("SELECT acknowledged FROM to_device.to_device_device WHERE device_id = 'B3'"), Is.EqualTo(Count));
     }
 
+    /// <summary>As one that is removed with a long inbox: sends to the others would wait with it. It comes with the next call.</summary>
+    [Test]
+    public async Task D6_an_expiry_that_has_devices_locked_waits_for_none_that_somebody_else_has()
+    {
+        await _host.SendAsync("old", "x", ["E1", "E2", "E3"]);
+        View.Execute("UPDATE to_device.to_device_message SET committed_at = now() - interval '1 day' WHERE device_id LIKE 'E%'");
+        var before = TimeProvider.System.GetUtcNow() - TimeSpan.FromHours(1);
+        using (Lock("SELECT FROM to_device.to_device_device WHERE device_id = 'E2' FOR UPDATE"))
+            Assert.That(await _host.Upkeep.ExpireAsync(before, 100, default), Is.EqualTo(2), "E1 and E3");
+
+        Assert.That(await _host.Upkeep.ExpireAsync(before, 100, default), Is.EqualTo(1));
+    }
+
     /// <summary>A connection of its own, whose locks end with it.</summary>
     private NpgsqlConnection Lock(string sql)
     {
