@@ -34,8 +34,11 @@ export async function withPassword(upload, client, userId) {
   }
 }
 
-// One device asks, the other accepts, and both compare the same emoji.
+// One device asks, the other accepts, and both compare the same emoji. The SDK passes over a request from a device that it does not know
+// yet, and that can come faster than the keys of a device that has just been made.
 export async function verify(asking, asked) {
+  await eventually(
+    asked, async () => (await asked.crypto.getUserDeviceInfo([asking.userId])).get(asking.userId)?.has(asking.deviceId), "the device that asks");
   const received = once(asked.client, CryptoEvent.VerificationRequestReceived);
   const request = await (asking.userId === asked.userId
     ? asking.crypto.requestOwnUserVerification()
