@@ -3,6 +3,19 @@ namespace Matrix.ToDevice;
 /// <summary>What operators ask of a store, with its errors counted.</summary>
 internal sealed class CountedUpkeep(IStoreUpkeep upkeep, ToDeviceMetrics metrics)
 {
+    /// <summary>Whoever asks waits for it for as long as its token says: that it takes longer is the store's failure, and not the caller's.</summary>
+    public async ValueTask<StoreStatistics> MeasureAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await upkeep.MeasureAsync(cancellationToken);
+        }
+        catch (Exception exception) when (metrics.StoreFailed(StoreOperation.Measure, exception, CancellationToken.None))
+        {
+            throw;
+        }
+    }
+
     public async ValueTask<IReadOnlyList<InboxSize>> MeasureAsync(
         IReadOnlyList<DeviceAddress> devices, InboxSize upTo, CancellationToken cancellationToken)
     {

@@ -7,9 +7,8 @@ internal sealed class LatestStatistics(IServiceScopeFactory scopes, ToDeviceMetr
 {
     private static readonly TimeSpan s_longest = TimeSpan.FromSeconds(30);
 
-    private readonly Lock _lock = new();
+    private readonly SharedRun<StatisticsSample?> _run = new();
     private volatile StatisticsSample? _latest;
-    private Task<StatisticsSample?>? _running;
 
     /// <summary>The last one, unless it is older.</summary>
     public StatisticsSample? Get(TimeSpan notOlderThan) =>
@@ -17,18 +16,8 @@ internal sealed class LatestStatistics(IServiceScopeFactory scopes, ToDeviceMetr
 
     /// <summary>Measures; null when the store cannot.</summary>
     /// <exception cref="TimeoutException">The store did not answer in time.</exception>
-    public async Task<StatisticsSample?> MeasureAsync(CancellationToken cancellationToken)
-    {
-        Task<StatisticsSample?> running;
-        lock (_lock)
-        {
-            // On its own: whoever has asked first may go, and the store may not look at its token.
-            if (_running is not { IsCompleted: false }) _running = Task.Run(MeasureOnceAsync, CancellationToken.None);
-            running = _running;
-        }
-
-        return await running.WaitAsync(s_longest, time, cancellationToken);
-    }
+    public Task<StatisticsSample?> MeasureAsync(CancellationToken cancellationToken) =>
+        _run.JoinOrStart(MeasureOnceAsync).WaitAsync(s_longest, time, cancellationToken);
 
     private async Task<StatisticsSample?> MeasureOnceAsync()
     {
@@ -36,14 +25,8 @@ internal sealed class LatestStatistics(IServiceScopeFactory scopes, ToDeviceMetr
         if (scope.ServiceProvider.GetService<IStoreUpkeep>() is not { } upkeep) return null;
 
         using var limit = new CancellationTokenSource(s_longest, time);
-        try
-        {
-            return _latest = new StatisticsSample(await upkeep.MeasureAsync(limit.Token), time.GetUtcNow(), time.GetTimestamp());
-        }
-        catch (Exception exception) when (metrics.StoreFailed(StoreOperation.Measure, exception, CancellationToken.None))
-        {
-            throw;
-        }
+        var statistics = await new CountedUpkeep(upkeep, metrics).MeasureAsync(limit.Token);
+        return _latest = new StatisticsSample(statistics, time.GetUtcNow(), time.GetTimestamp());
     }
 }
 

@@ -11,23 +11,13 @@ internal sealed class StoreProbe(IServiceScopeFactory scopes, ToDeviceMetrics me
     // Nobody has it: a user ID is not empty.
     private static readonly DeviceAddress s_nobody = new("", "");
 
-    private readonly Lock _lock = new();
-    private Task<string?>? _running;
+    private readonly SharedRun<string?> _run = new();
 
     /// <summary>Any exception means that it cannot.</summary>
     /// <returns>Null, or what works less well than it could.</returns>
     /// <exception cref="TimeoutException">The store did not answer in time.</exception>
-    public async Task<string?> RunAsync(TimeSpan timeout, CancellationToken cancellationToken)
-    {
-        Task<string?> running;
-        lock (_lock)
-        {
-            if (_running is not { IsCompleted: false }) _running = Task.Run(() => TryAsync(timeout), CancellationToken.None);
-            running = _running;
-        }
-
-        return await running.WaitAsync(timeout, time, cancellationToken);
-    }
+    public Task<string?> RunAsync(TimeSpan timeout, CancellationToken cancellationToken) =>
+        _run.JoinOrStart(() => TryAsync(timeout)).WaitAsync(timeout, time, cancellationToken);
 
     private async Task<string?> TryAsync(TimeSpan timeout)
     {

@@ -30,7 +30,8 @@ internal sealed class HiddenMessages(
     {
         var messages = page.Messages;
         var reasons = new HiddenReason[messages.Count];
-        for (var i = 0; i < reasons.Length; i++) reasons[i] = ReasonOf(messages[i], device, ignoredUsers ?? s_nobody);
+        var expired = ExpiredBefore();
+        for (var i = 0; i < reasons.Length; i++) reasons[i] = ReasonOf(messages[i], device, ignoredUsers ?? s_nobody, expired);
         if (HasRequests(page)) StaleRequests.Find(messages, time.GetUtcNow(), reasons);
 
         var visible = new List<InboxMessage>(Math.Min(limit, reasons.Length));
@@ -51,13 +52,15 @@ internal sealed class HiddenMessages(
         return (new InboxPage(visible, page.HasMore || visible.Count < others, page), upTo);
     }
 
+    /// <summary>Since when messages have waited for too long; null when they wait for as long as it takes.</summary>
+    private DateTimeOffset? ExpiredBefore() => options.Value.MessageExpiry is { } expiry ? time.GetUtcNow() - expiry : null;
+
     private bool HasExpired(InboxPage page)
     {
-        if (options.Value.MessageExpiry is not { } expiry || page.Messages.Count == 0) return false;
+        if (ExpiredBefore() is not { } expired) return false;
 
-        var before = time.GetUtcNow() - expiry;
         foreach (var message in page.Messages)
-            if (message.CommittedAt < before) return true;
+            if (message.CommittedAt < expired) return true;
         return false;
     }
 
@@ -70,10 +73,10 @@ internal sealed class HiddenMessages(
         return false;
     }
 
-    private HiddenReason ReasonOf(in InboxMessage message, DeviceAddress device, IReadOnlySet<string> ignoredUsers)
+    private static HiddenReason ReasonOf(in InboxMessage message, DeviceAddress device, IReadOnlySet<string> ignoredUsers, DateTimeOffset? expired)
     {
         if (message.Sender != device.UserId && ignoredUsers.Contains(message.Sender)) return HiddenReason.Ignored;
-        return options.Value.MessageExpiry is { } expiry && message.CommittedAt < time.GetUtcNow() - expiry ? HiddenReason.Expired : HiddenReason.None;
+        return message.CommittedAt < expired ? HiddenReason.Expired : HiddenReason.None;
     }
 
     private void Tell(DeviceAddress device, ReadOnlySpan<HiddenReason> reasons)

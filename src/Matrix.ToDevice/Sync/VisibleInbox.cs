@@ -7,8 +7,8 @@ internal sealed class VisibleInbox(IDeviceInbox inbox, HiddenMessages hidden, Cu
     private const int MaxPages = 100;
 
     /// <summary>
-    /// Reads the oldest messages, and tells up to where they go. Hidden ones in front of them go with their acknowledgement; a page that has no others is
-    /// deleted at once, and the next one is read. So an empty page has no more behind it, unless <see cref="MaxPages"/> were.
+    /// Reads the oldest messages, and tells up to where they go. Hidden ones in front of them go with their acknowledgement; a page that has
+    /// no others is deleted at once, and the next one is read. So an empty page has no more behind it, unless <see cref="MaxPages"/> were.
     /// </summary>
     public async ValueTask<(InboxPage Page, InboxPosition UpTo)> ReadAsync(
         DeviceAddress device, int limit, int maxBytes, CancellationToken cancellationToken)
