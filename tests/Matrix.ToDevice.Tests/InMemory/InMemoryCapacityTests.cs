@@ -40,16 +40,21 @@ public class InMemoryCapacityTests
         return (await load.RunAsync(store), MemoryInUse());
     }
 
-    // Without what earlier tests have left, and not when it is about right: a twentieth of the whole process is much here.
+    // Without what earlier tests have left, and not when it is about right: a twentieth of the whole process is much here. What pools and
+    // timers of others hold goes with some collection, and not with the first: it is asked for until no less is left.
     private static long MemoryInUse()
     {
-        for (var n = 0; n < 3; n++)
+        var least = long.MaxValue;
+        for (var same = 0; same < 3; same++)
         {
-            GC.Collect();
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
             GC.WaitForPendingFinalizers();
+            var bytes = GC.GetTotalMemory(forceFullCollection: false);
+            if (bytes < least - 100_000) same = 0;
+            least = Math.Min(least, bytes);
         }
 
-        return GC.GetTotalMemory(forceFullCollection: false);
+        return least;
     }
 
     [Test]
