@@ -16,7 +16,6 @@ internal static class FederationEndpoints
         services.AddSingleton<PeerKeys>();
         services.AddSingleton(provider => new FederationClient(
             provider.GetRequiredService<Settings>(), provider.GetRequiredService<ServerKey>()));
-        services.AddTransient<IEduHandler, ToDeviceEdus>();
     }
 
     public static void MapFederation(this IEndpointRouteBuilder app)

@@ -1,6 +1,6 @@
 namespace LocalHomeserver;
 
-/// <summary>Takes what other servers send of one type.</summary>
+/// <summary>Takes what other servers send of one type, beside to-device messages.</summary>
 internal interface IEduHandler
 {
     /// <summary>The <c>edu_type</c> that it is for.</summary>

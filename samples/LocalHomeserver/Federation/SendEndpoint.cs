@@ -10,7 +10,8 @@ internal static partial class SendEndpoint
     public static void MapSend(this IEndpointRouteBuilder federation) =>
         // The transaction ID says nothing that is needed: each EDU is recognised by itself when it comes again.
         federation.MapPut("/send/{txnId}", async (
-            Origin origin, [FromServices] IEnumerable<IEduHandler> handlers, ILogger<IEduHandler> logger, CancellationToken cancellationToken) =>
+            Origin origin, [FromServices] FederationReceiver receiver, [FromServices] IEnumerable<IEduHandler> handlers, ILogger<IEduHandler> logger,
+            CancellationToken cancellationToken) =>
         {
             // <federation-edus>
             // All of this before anything is delivered (R83).
@@ -18,13 +19,19 @@ internal static partial class SendEndpoint
             if (transaction.Origin is { } said && said != origin.ServerName)
                 throw Errors.Forbidden("The transaction is of another server than the one that has signed it");
 
-            // One after the other: a sender's messages keep their order (R89).
-            foreach (var edu in transaction.Edus)
+            // One after the other: a sender's messages keep their order (R89). An origin beyond its limit gets a 429 before any of them.
+            await receiver.ReceiveTransactionAsync(origin.ServerName, transaction, ReceiveOtherAsync, cancellationToken);
+
+            // A failure of the store has become a 503 by now, which makes the origin try again as the 429 does.
+            // Whatever else was wrong with an EDU, the answer is 200 (R85).
+            return new TransactionAnswer(Refuse(transaction.Pdus));
+
+            async ValueTask ReceiveOtherAsync(InboundEdu edu, CancellationToken cancellation)
             {
-                if (handlers.FirstOrDefault(handler => handler.EduType == edu.EduType) is not { } handler) continue;
+                if (handlers.FirstOrDefault(handler => handler.EduType == edu.EduType) is not { } handler) return;
                 try
                 {
-                    await handler.ReceiveAsync(origin.ServerName, edu.Content, cancellationToken);
+                    await handler.ReceiveAsync(origin.ServerName, edu.Content, cancellation);
                 }
                 catch (Exception e) when (IsOfTheContent(e))
                 {
@@ -32,16 +39,12 @@ internal static partial class SendEndpoint
                     LogPassedOver(logger, edu.EduType, origin.ServerName, e.Message);
                 }
             }
-
-            // A failure of the store has become a 503 by now, and a limit of what the origin may send a 429, which make it try again.
-            // Whatever else was wrong with an EDU, the answer is 200 (R85).
-            return new TransactionAnswer(Refuse(transaction.Pdus));
             // </federation-edus>
         });
 
     // JsonElement has one type of exception for half a surrogate, another one for each wrong type, and some that a store throws too.
     private static bool IsOfTheContent(Exception exception) =>
-        exception is ToDeviceErrorException { Error.StatusCode: < 500 and not StatusCodes.Status429TooManyRequests } or JsonException
+        exception is ToDeviceErrorException { Error.StatusCode: < 500 } or JsonException
         || exception.Source?.StartsWith("System.Text.Json", StringComparison.Ordinal) == true;
 
     // Only old room versions put the ID of an event into it. The others' IDs depend on their room's version, and there are no rooms.

@@ -42,17 +42,7 @@ public sealed class FederationReceiver
     {
         ArgumentException.ThrowIfNullOrEmpty(origin);
 
-        var edus = InboundTransaction.Read(transaction).Edus;
-        // For all of them: what a transaction holds would be repeated for one, and would take permits again.
-        using var permit = Permit(origin, edus.Count(edu => edu.EduType == FederationTransaction.EduType));
-        var received = default(ReceivedTransaction);
-        foreach (var edu in edus)
-        {
-            if (edu.EduType == FederationTransaction.EduType)
-                received = received.With(await ReceiveAsync(origin, edu.Content.Span, permit: null, cancellationToken));
-        }
-
-        return received;
+        return await ReceiveTransactionAsync(origin, InboundTransaction.Read(transaction), static (_, _) => default, cancellationToken);
     }
 
     /// <inheritdoc cref="ReceiveTransactionAsync(string, ReadOnlyMemory{byte}, CancellationToken)"/>
@@ -62,6 +52,39 @@ public sealed class FederationReceiver
             origin,
             transaction.ValueKind == JsonValueKind.Undefined ? default : JsonMarshal.GetRawUtf8Value(transaction).ToArray(),
             cancellationToken);
+
+    /// <summary>
+    /// Delivers all to-device messages of a transaction that has been read, and hands its EDUs of other types to the host: one after the
+    /// other, as they stand in it.
+    /// </summary>
+    /// <param name="origin">The server that has signed the request.</param>
+    /// <param name="transaction">The transaction.</param>
+    /// <param name="receiveOther">Takes an EDU of another type. What it throws ends the transaction, and is thrown here.</param>
+    /// <param name="cancellationToken">Cancels what is not yet committed; the origin's retry delivers that.</param>
+    /// <returns>What became of the to-device EDUs. Whatever it was, the answer to the origin is 200.</returns>
+    /// <exception cref="ToDeviceErrorException">
+    /// 429 <c>M_LIMIT_EXCEEDED</c>: the server sends more than its limit (<see cref="RateLimitOptions.Servers"/>), and nothing was
+    /// delivered or handed over. Answer that.
+    /// </exception>
+    public async ValueTask<ReceivedTransaction> ReceiveTransactionAsync(
+        string origin, InboundTransaction transaction, Func<InboundEdu, CancellationToken, ValueTask> receiveOther, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(transaction);
+        ArgumentNullException.ThrowIfNull(receiveOther);
+
+        // For all of them: what a transaction holds would be repeated for one, and would take permits again.
+        using var permit = Permit(origin, transaction.Edus.Count(edu => edu.EduType == FederationTransaction.EduType));
+        var received = default(ReceivedTransaction);
+        foreach (var edu in transaction.Edus)
+        {
+            if (edu.EduType == FederationTransaction.EduType)
+                received = received.With(await ReceiveAsync(origin, edu.Content.Span, permit: null, cancellationToken));
+            else
+                await receiveOther(edu, cancellationToken);
+        }
+
+        return received;
+    }
 
     /// <inheritdoc cref="ReceiveAsync(string, ReadOnlyMemory{byte}, CancellationToken)"/>
     public ValueTask<ReceivedEdu> ReceiveAsync(string origin, JsonElement content, CancellationToken cancellationToken) =>
@@ -76,7 +99,8 @@ public sealed class FederationReceiver
     /// <returns>What became of it. Whatever it was, the answer to the origin is 200.</returns>
     /// <exception cref="ToDeviceErrorException">
     /// 429 <c>M_LIMIT_EXCEEDED</c>: the server sends more than its limit (<see cref="RateLimitOptions.Servers"/>), and this one was not
-    /// delivered. Answer that to its whole transaction; those that were delivered are known when it comes again.
+    /// delivered. Answer that to its whole transaction; those that were delivered are known when it comes again, and take permits again:
+    /// with such a limit, a whole transaction goes through <c>ReceiveTransactionAsync</c>.
     /// </exception>
     public ValueTask<ReceivedEdu> ReceiveAsync(string origin, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
         ReceiveAsync(origin, content.Span, Permit(origin, 1), cancellationToken);

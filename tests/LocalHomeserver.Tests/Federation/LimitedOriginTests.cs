@@ -23,6 +23,28 @@ internal sealed class LimitedOriginTests
         Assert.That(await receiver.ReceivesUntilAsync("end"), Is.EqualTo(Enumerable.Range(0, 100).Select(n => $"{n}")));
     }
 
+    /// <summary>What a part of it had taken would be taken again by each retry.</summary>
+    [Test]
+    public async Task D15_a_full_transaction_gets_through_however_often_it_comes_again()
+    {
+        await using var peer = await FakePeer.StartAsync();
+        await using var server = await Homeserver.StartAsync(
+            "memory", "--ServerName", "hs1.localhost", $"--Federation:Peers:{FakePeer.Name}", peer.Url,
+            "--ToDevice:RateLimits:Servers:Burst", "100", "--ToDevice:RateLimits:Servers:PerSecond", "25");
+        var receiver = await server.RegisterAsync();
+        (await peer.PutAsync(server, Transaction(0, 100), "1")).Ok();
+
+        var full = Transaction(100, 200);
+        (await peer.PutAsync(server, full, "2")).IsError(429, "M_LIMIT_EXCEEDED");
+        while ((await peer.PutAsync(server, full, "2")).Status != 200) await TimeLimit.OneMoreTurnAsync();
+        (await peer.PutAsync(server, full, "2")).IsError(429, "M_LIMIT_EXCEEDED");
+
+        Assert.That(await receiver.ReceivesUntilAsync("199"), Is.EqualTo(Enumerable.Range(0, 199).Select(n => $"{n}")));
+
+        string Transaction(int from, int to) =>
+            $"{{\"edus\":[{string.Join(',', Enumerable.Range(from, to - from).Select(n => Edu(receiver, $"{n}")))}]}}";
+    }
+
     private static string Edu(TestDevice receiver, string text) =>
         $$"""{"edu_type":"m.direct_to_device","content":{"sender":"@alice:{{FakePeer.Name}}","type":"m.test","message_id":"{{text}}","messages":{"{{receiver.UserId}}":{"*":{"text":"{{text}}"} } } } }""";
 }

@@ -56,6 +56,36 @@ public class ServerRateTests
             Assert.That(async () => await receiver.ReceiveTransactionAsync("hs2", others, default), Throws.Nothing);
     }
 
+    /// <summary>Device lists beside messages: a host that takes both has them in their order, or nothing of it.</summary>
+    [Test]
+    public async Task D14_R89_what_the_host_takes_itself_comes_in_its_turn_and_not_of_a_transaction_that_is_refused()
+    {
+        await using var server = await TestHomeserver.StartAsync(builder =>
+        {
+            builder.Services.AddSingleton<TimeProvider>(_time);
+            builder.LimitRates(limits => limits.Servers = new RateLimit { Burst = 100, PerSecond = 1 });
+        });
+        var bob = server.Login("@bob:hs1", "B1");
+        var receiver = server.Services.GetRequiredService<FederationReceiver>();
+        var (seen, got) = (new List<string>(), 0);
+        var mixed = InboundTransaction.Read(Encoding.UTF8.GetBytes($$"""{"edus":[{{Edu(1)}},{"edu_type":"m.a","content":{} },{{Edu(2)}},{"edu_type":"m.b"}]}"""));
+        await receiver.ReceiveTransactionAsync("hs2", Transaction(100, 99), default);
+
+        Assert.That(async () => await receiver.ReceiveTransactionAsync("hs2", mixed, ReceiveOtherAsync, default), Throws.TypeOf<ToDeviceErrorException>());
+        Assert.That(seen, Is.Empty);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        var received = await receiver.ReceiveTransactionAsync("hs2", mixed, ReceiveOtherAsync, default);
+
+        Assert.That(received, Is.EqualTo(new ReceivedTransaction(2, 0, 0)));
+        Assert.That(seen, Is.EqualTo(new[] { "m.a after 100", "m.b after 101" }));
+
+        async ValueTask ReceiveOtherAsync(InboundEdu edu, CancellationToken cancellationToken)
+        {
+            for (var sync = await bob.SyncAsync(); sync.Events.Count > 0; sync = await bob.SyncAsync(sync.NextBatch)) got += sync.Events.Count;
+            seen.Add($"{edu.EduType} after {got}");
+        }
+    }
+
     [Test]
     public void A_limit_that_would_keep_a_full_transaction_out_for_ever_is_refused_at_start()
     {
@@ -68,6 +98,8 @@ public class ServerRateTests
             Throws.TypeOf<OptionsValidationException>().With.Message.Contains("SendToDeviceOptions.RateLimits.Servers.Burst is 99; it must be at least 100"));
     }
 
-    private static byte[] Transaction(int first, int count) => Encoding.UTF8.GetBytes($$"""{"edus":[{{string.Join(',', Enumerable.Range(first, count).Select(n =>
-        $$"""{"edu_type":"m.direct_to_device","content":{"sender":"@a:hs2","type":"m.test","message_id":"m{{n}}","messages":{"@bob:hs1":{"B1":{"n":{{n}} } } } } }"""))}}]}""");
+    private static byte[] Transaction(int first, int count) => Encoding.UTF8.GetBytes($$"""{"edus":[{{string.Join(',', Enumerable.Range(first, count).Select(Edu))}}]}""");
+
+    private static string Edu(int n) =>
+        $$"""{"edu_type":"m.direct_to_device","content":{"sender":"@a:hs2","type":"m.test","message_id":"m{{n}}","messages":{"@bob:hs1":{"B1":{"n":{{n}} } } } } }""";
 }
