@@ -23,11 +23,14 @@ public interface IStoreUpkeep
     /// <remarks>
     /// <list type="bullet">
     /// <item><term>Inboxes_are_measured</term><description> As many results as devices, in the same order; nothing for a device that never got
-    /// a message. Counting may stop where one of the bounds is reached.</description></item>
+    /// a message. Counting may stop where one of the bounds is reached. With a bound of 0 bytes, none are counted: all sizes have 0, and
+    /// messages are counted as ever.</description></item>
     /// </list>
     /// </remarks>
     /// <param name="devices">The devices.</param>
-    /// <param name="upTo">What is enough to know: from either of these on, a larger number says nothing more.</param>
+    /// <param name="upTo">
+    /// What is enough to know: from either of these on, a larger number says nothing more. 0 bytes: nobody wants to know them.
+    /// </param>
     /// <param name="cancellationToken">Cancels the call.</param>
     ValueTask<IReadOnlyList<InboxSize>> MeasureAsync(IReadOnlyList<DeviceAddress> devices, InboxSize upTo, CancellationToken cancellationToken);
 

@@ -111,6 +111,7 @@ internal static class MeasureCases
             Check.That((await MeasureAsync(bound, 1000)).Messages >= bound, $"5 messages wait: with a bound of {bound}, that it is reached has to be seen.");
         foreach (var bound in (long[])[1, 25, 50])
             Check.That((await MeasureAsync(1000, bound)).Bytes >= bound, $"50 bytes wait: with a bound of {bound}, that it is reached has to be seen.");
+        Check.Equal(await MeasureAsync(6, 0), new InboxSize(5, 0), "Nobody wants to know the bytes: messages are counted, and bytes are not.");
 
         async Task<InboxSize> MeasureAsync(long messages, long bytes) => (await store.MeasureAsync(new InboxSize(messages, bytes), Bob))[0];
     }

@@ -45,7 +45,8 @@ internal sealed class Measures(Database database)
                 foreach (var inbox in counted)
                     sizes[StoredKey.FromBytes(inbox.Key)] = inbox.First is { } first ? new InboxSize(inbox.LastSequence - first + 1, 0) : default;
 
-                // Lengths cost a look at each row: they are left out where there are messages enough without.
+                // Lengths cost a look at each row: they are left out where there are messages enough without, or nobody wants to know them.
+                if (upTo.Bytes == 0) continue;
                 some = [.. chunk.Where(key => sizes.GetValueOrDefault(key) is { Messages: > 0 } size && size.Messages < upTo.Messages).Select(StoredKey.ToBytes)];
                 if (some.Length == 0) continue;
                 var measured = await db.Set<MessageRow>().Where(message => some.Contains(message.Device)).GroupBy(message => message.Device)

@@ -33,7 +33,8 @@ internal sealed class PostgreSqlMeasures(PostgreSqlDatabase database, PostgreSql
             await using var command = new NpgsqlCommand(_these, connection);
             CommitArrays.Add(command.Parameters, NpgsqlDbType.Text, [.. devices.Select(device => PostgreSqlText.Key(device.UserId))]);
             CommitArrays.Add(command.Parameters, NpgsqlDbType.Text, [.. devices.Select(device => PostgreSqlText.Key(device.DeviceId))]);
-            command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = upTo.Messages });
+            // Where there are messages enough, the function leaves out the lengths: there are always enough when nobody wants to know them.
+            command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = upTo.Bytes == 0 ? 0 : upTo.Messages });
             command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = upTo.Bytes });
             await database.PrepareAsync(command, cancellation);
             await using var reader = await command.ExecuteReaderAsync(cancellation);

@@ -102,7 +102,7 @@ internal sealed class Measures
         {
             if (!_inbox.Bind(device.UserId).Bind(device.DeviceId).Step() || _inbox.Int64(3) == 0) return default;
             var messages = _inbox.Int64(2) - _inbox.Int64(3) + 1;
-            return new InboxSize(messages, messages >= upTo.Messages ? 0 : Bytes(_inbox.Int64(0), _inbox.Int64(1), upTo.Bytes));
+            return new InboxSize(messages, messages >= upTo.Messages || upTo.Bytes == 0 ? 0 : Bytes(_inbox.Int64(0), _inbox.Int64(1), upTo.Bytes));
         }
         finally
         {

@@ -15,6 +15,7 @@ internal sealed class InMemoryInbox(InMemoryInbox.LinkPool links)
     private Link? _tail;
     private int _first; // In the head.
     private long _lastSequence;
+    private long _appendedBytes;
 
     public int Count { get; private set; }
 
@@ -29,10 +30,17 @@ internal sealed class InMemoryInbox(InMemoryInbox.LinkPool links)
     public void Append(InMemorySend send, ContentPool.Slot content)
     {
         var place = (_first + Count) % Link.Size;
-        if (_tail is null) _head = _tail = links.Rent();
-        else if (place == 0) _tail = _tail.Next = links.Rent();
+        if (_tail is null || place == 0)
+        {
+            var link = links.Rent();
+            link.BytesBefore = _appendedBytes;
+            if (_tail is null) _head = link;
+            else _tail.Next = link;
+            _tail = link;
+        }
 
         Count++;
+        _appendedBytes += content.Length;
         send.Pending++;
         _tail.Entries[place] = new Entry(++_lastSequence, send, content);
     }
@@ -82,13 +90,12 @@ internal sealed class InMemoryInbox(InMemoryInbox.LinkPool links)
         return new InboxPage(messages, hasMore: index + fitting < Count, memory);
     }
 
-    /// <summary>How many bytes the contents have, unless it is enough to know that they have so many.</summary>
-    public long CountBytes(long upTo)
+    /// <summary>How many bytes the contents have, by a look at the first link: the store's lock is held.</summary>
+    public long CountBytes()
     {
-        if (Count == 0) return 0;
-        var bytes = 0L;
-        var at = PlaceOf(0);
-        for (var i = 0; i < Count && bytes < upTo; i++) bytes += Take(ref at).Content.Length;
+        if (_head is null) return 0;
+        var bytes = _appendedBytes - (_head.Next?.BytesBefore ?? _appendedBytes);
+        for (var place = _first; place < Math.Min(_first + Count, Link.Size); place++) bytes += _head.Entries[place].Content.Length;
         return bytes;
     }
 
@@ -154,9 +161,12 @@ internal sealed class InMemoryInbox(InMemoryInbox.LinkPool links)
     internal sealed class Link
     {
         public const int Size = 8;
-        public const int Bytes = 280;
+        public const int Bytes = 288;
 
         public Link? Next;
+
+        /// <summary>The bytes of all contents that came into the inbox before those of this link.</summary>
+        public long BytesBefore;
         public LinkEntries Entries;
     }
 

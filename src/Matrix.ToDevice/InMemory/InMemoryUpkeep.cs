@@ -36,7 +36,7 @@ internal sealed class InMemoryUpkeep(Lock storeLock, InMemoryInboxes inboxes, In
             for (var i = 0; i < sizes.Length; i++)
             {
                 if (!inboxes.TryGetValue(devices[i], out var inbox)) continue;
-                sizes[i] = new InboxSize(inbox.Count, inbox.Count >= upTo.Messages ? 0 : inbox.CountBytes(upTo.Bytes));
+                sizes[i] = new InboxSize(inbox.Count, inbox.Count >= upTo.Messages || upTo.Bytes == 0 ? 0 : inbox.CountBytes());
             }
         }
 

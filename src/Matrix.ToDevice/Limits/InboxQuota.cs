@@ -89,7 +89,7 @@ internal sealed class InboxQuota(
         for (var i = 0; i < devices.Length; i++) devices[i] = messages[i].Recipient;
         return _upkeep!.MeasureAsync(
             devices,
-            new InboxSize(UpTo(quota.MaxMessages, Portion), UpTo(quota.MaxBytes, PortionBytes)),
+            new InboxSize(UpTo(quota.MaxMessages, Portion), quota.MaxBytes is null ? 0 : UpTo(quota.MaxBytes, PortionBytes)),
             cancellationToken);
 
         static long UpTo(long? bound, int more) => bound is { } most && most < long.MaxValue - more ? most + more : long.MaxValue;

@@ -41,6 +41,8 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
     /// <summary>What other instances do not see yet, of all data.</summary>
     private static readonly ConcurrentDictionary<(DeviceAddress, long SendId), int> s_hidden = new();
 
+    private static readonly InboxSize s_all = new(long.MaxValue, long.MaxValue);
+
     public override long KnownRemovals => fault switch
     {
         Fault.NeverLearnsOfRemovals => 0,
@@ -257,6 +259,8 @@ internal sealed class BrokenStore(ReferenceData data, TimeProvider time, Fault f
         {
             Fault.CountsCharactersOfContents => size with { Bytes = Inbox(device).Messages.Sum(message => Encoding.UTF8.GetString(message.Content.Span).Length) },
             Fault.StopsBelowTheBounds => new InboxSize(Math.Min(size.Messages, upTo.Messages - 1), Math.Min(size.Bytes, upTo.Bytes - 1)),
+            Fault.CountsBytesThatNobodyWantsToKnow => base.Measure(device, s_all),
+            Fault.CountsNothingWithoutBytes when upTo.Bytes == 0 => default,
             _ => size,
         };
     }

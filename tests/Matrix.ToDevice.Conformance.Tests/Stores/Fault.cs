@@ -174,6 +174,8 @@ public enum Fault
     [CaughtBy("Inboxes_are_measured_in_the_order_in_which_they_are_named")] MeasuresEachInboxOnce,
     [CaughtBy("Inboxes_are_measured_in_the_order_in_which_they_are_named")] CountsCharactersOfContents,
     [CaughtBy("Counting_stops_at_a_bound_and_not_before")] StopsBelowTheBounds,
+    [CaughtBy("Counting_stops_at_a_bound_and_not_before")] CountsBytesThatNobodyWantsToKnow,
+    [CaughtBy("Counting_stops_at_a_bound_and_not_before")] CountsNothingWithoutBytes,
     [CaughtBy("A_key_is_known_from_its_commit_on")] KnowsKeysFromTheirBeginning,
     [CaughtBy("A_key_is_known_from_its_commit_on")] KnowsKeysForGood,
     [CaughtBy("To_ask_for_a_key_is_no_use_of_it")] UsesWhatItIsAskedFor,

@@ -313,7 +313,7 @@ internal class ReferenceStore(ReferenceData data, TimeProvider time) : ITransact
     protected virtual IEnumerable<DeviceAddress> Named(IReadOnlyList<DeviceAddress> devices) => devices;
 
     protected virtual InboxSize Measure(DeviceAddress device, InboxSize upTo) => data.Inboxes.TryGetValue(device, out var inbox)
-        ? new InboxSize(inbox.Messages.Count, inbox.Messages.Sum(message => (long)message.Content.Length))
+        ? new InboxSize(inbox.Messages.Count, upTo.Bytes == 0 ? 0 : inbox.Messages.Sum(message => (long)message.Content.Length))
         : default;
 
     protected virtual bool IsKnown(TransactionKey key) => data.LastUses.ContainsKey(key);

@@ -24,6 +24,7 @@ public class InMemoryInboxTests
             acknowledged += count;
 
             Assert.That(await AcknowledgeAsync(device, acknowledged), Is.EqualTo(count));
+            await ExpectSizeAsync(device, acknowledged + 1, last, $"{count} were acknowledged");
             Assert.That(await AcknowledgeAsync(device, acknowledged), Is.Zero, "it was acknowledged before");
         }
 
@@ -57,6 +58,7 @@ public class InMemoryInboxTests
                     var upTo = random.Next(first, last + 1);
                     Assert.That(await AcknowledgeAsync(device, upTo), Is.EqualTo(upTo - first + 1), $"step {step}");
                     model[device] = (upTo + 1, last);
+                    await ExpectSizeAsync(device, upTo + 1, last, $"step {step}");
                     break;
                 case 9:
                     Assert.That(await AcknowledgeAsync(device, last + 1), Is.Zero, $"step {step}: it lies ahead");
@@ -64,6 +66,7 @@ public class InMemoryInboxTests
                 default:
                     await SendAsync(device, last + 1);
                     model[device] = (first, last + 1);
+                    await ExpectSizeAsync(device, first, last + 1, $"step {step}");
                     break;
             }
         }
@@ -79,9 +82,18 @@ public class InMemoryInboxTests
     {
         var key = new TransactionKey("@alice:hs1", "A1", TransactionKey.SendToDevice, "m.test", $"{++_sends}");
         await using var transaction = (await _store.Transactions.BeginAsync(key, _store.Transactions.KnownRemovals, default))!;
-        await _store.Inbox.AppendAsync(transaction, [new ToDeviceMessage(device, "@alice:hs1", "m.test", new byte[10], -sequence)], default);
+        await _store.Inbox.AppendAsync(transaction, [new ToDeviceMessage(device, "@alice:hs1", "m.test", new byte[LengthOf(sequence)], -sequence)], default);
         Assert.That(await transaction.CommitAsync(default), Is.EqualTo(CommitResult.Committed));
     }
+
+    private async Task ExpectSizeAsync(DeviceAddress device, int first, int last, string reason)
+    {
+        var expected = new InboxSize(last - first + 1, Enumerable.Range(first, last - first + 1).Sum(LengthOf));
+        var found = await _store.Upkeep.MeasureAsync([device], new InboxSize(long.MaxValue, long.MaxValue), default);
+        Assert.That(found[0], Is.EqualTo(expected), $"{device}, {reason}");
+    }
+
+    private static int LengthOf(int sequence) => 2 + (sequence * 7 % 23);
 
     private ValueTask<int> AcknowledgeAsync(DeviceAddress device, int sequence) =>
         _store.Inbox.AcknowledgeAsync(device, new InboxPosition(sequence, -sequence), default);

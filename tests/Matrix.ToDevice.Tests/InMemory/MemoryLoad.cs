@@ -27,12 +27,14 @@ internal sealed class MemoryLoad : IAsyncDisposable
         Transactions = _services.GetRequiredService<ITransactionStore>();
         Inbox = _services.GetRequiredService<IDeviceInbox>();
         Outbox = _services.GetRequiredService<IFederationOutbox>();
+        Upkeep = _services.GetRequiredService<IStoreUpkeep>();
     }
 
     public long Capacity { get; }
     public ITransactionStore Transactions { get; }
     public IDeviceInbox Inbox { get; }
     public IFederationOutbox Outbox { get; }
+    public IStoreUpkeep Upkeep { get; }
 
     /// <summary>Sends until the store refuses, and no more than so many; returns how many it took.</summary>
     public async Task<int> SendAsync(int atMost, Func<int, MemorySend> make, Func<MemorySend, Task>? then = null)

@@ -34,6 +34,16 @@ public class QuotaCallTests
         Assert.That(UpkeepStore.Of(_server).Measured, Is.EqualTo(1));
     }
 
+    [TestCase(10, null, 110, 0)]
+    [TestCase(null, 10, long.MaxValue, 1048586)]
+    public async Task Only_what_is_limited_is_counted(long? maxMessages, long? maxBytes, long messages, long bytes)
+    {
+        await StartAsync(quota => (quota.MaxMessages, quota.MaxBytes) = (maxMessages, maxBytes));
+        await SendAsync();
+
+        Assert.That(UpkeepStore.Of(_server).UpTo, Is.EqualTo(new InboxSize(messages, bytes)));
+    }
+
     [Test]
     public async Task Only_messages_of_that_age_make_room_and_without_them_a_send_is_refused()
     {

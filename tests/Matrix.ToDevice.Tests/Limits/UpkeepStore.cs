@@ -12,6 +12,9 @@ internal sealed class UpkeepStore(IStoreUpkeep upkeep) : IStoreUpkeep
     /// <summary>How often inboxes were measured.</summary>
     public int Measured => Volatile.Read(ref _measured);
 
+    /// <summary>Up to where inboxes were measured, last.</summary>
+    public InboxSize UpTo { get; private set; }
+
     /// <summary>How often it was asked for a key.</summary>
     public int Asked => Volatile.Read(ref _asked);
 
@@ -37,6 +40,7 @@ internal sealed class UpkeepStore(IStoreUpkeep upkeep) : IStoreUpkeep
     public ValueTask<IReadOnlyList<InboxSize>> MeasureAsync(
         IReadOnlyList<DeviceAddress> devices, InboxSize upTo, CancellationToken cancellationToken)
     {
+        UpTo = upTo;
         BeforeMeasure(Interlocked.Increment(ref _measured));
         return upkeep.MeasureAsync(devices, upTo, cancellationToken);
     }
