@@ -205,7 +205,8 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
     public async ValueTask<int> ExpireAsync(DateTimeOffset committedBefore, int atMost, CancellationToken cancellationToken)
     {
         var expired = 0;
-        for (var more = true; more && expired < atMost;)
+        var kept = new HashSet<long>();
+        for (long? last = 0; last is { } after && expired < atMost;)
         {
             // What nobody can see any more would be walked over.
             while (await Writer.WriteAsync(connection => connection.CleanUp(CleanUpRows), cancellationToken))
@@ -213,9 +214,8 @@ internal sealed class SqliteStore(IOptions<SqliteStoreOptions> options, TimeProv
             }
 
             var step = Math.Min(atMost - expired, CleanUpRows);
-            var done = await Writer.WriteAsync(connection => connection.Expire(committedBefore, step), cancellationToken);
+            (var done, last) = await Writer.WriteAsync(connection => connection.Expire(committedBefore, step, after, kept), cancellationToken);
             expired += done;
-            more = done == step;
         }
 
         if (expired > 0) _ = CleanUpAsync(Writer);

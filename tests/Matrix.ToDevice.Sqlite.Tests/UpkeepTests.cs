@@ -56,6 +56,29 @@ public class UpkeepTests
         Assert.That((await store.SyncAsync("B2")).Contents, Is.Empty);
     }
 
+    /// <summary>So that others write in between, however many there are.</summary>
+    [Test]
+    public async Task Messages_with_times_that_are_still_to_come_are_passed_over_in_portions()
+    {
+        await using (var first = SqliteStores.Open(_path))
+        {
+            await first.SendAsync("t1", "1", [.. Enumerable.Repeat("B1", 9000)]);
+            await first.SendAsync("t2", "2", "B2");
+        }
+
+        SqliteFileView.Execute(_path, $"UPDATE to_device_message SET committed_at = {Later.AddYears(5).ToUnixTimeMilliseconds()} WHERE sequence > 1 OR id = 1");
+        using var trace = new StatementTrace(_path);
+        await using var store = SqliteStores.Open(_path);
+        await store.SendAsync("t3", "3", "B1", "B2");
+        trace.Take();
+
+        Assert.That(await store.Upkeep.ExpireAsync(Later, 10, default), Is.EqualTo(2), "those of B2");
+
+        Assert.That(trace.Take().Count(sql => sql.Contains("m.committed_at, d.user_id", StringComparison.Ordinal)), Is.EqualTo(5));
+        Assert.That((await store.SyncAsync("B2")).Contents, Is.Empty);
+        Assert.That((await store.Upkeep.MeasureAsync([s_bob], new InboxSize(long.MaxValue, 0), default))[0].Messages, Is.EqualTo(9001), "the portion before keeps the last one");
+    }
+
     /// <summary>A look at each inbox, and not at each message or content.</summary>
     [Test]
     public async Task What_waits_is_measured_by_the_index_of_the_devices()

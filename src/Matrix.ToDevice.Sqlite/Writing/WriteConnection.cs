@@ -116,11 +116,15 @@ internal sealed class WriteConnection : IDisposable
         return (int)Math.Min(acknowledged, int.MaxValue);
     }
 
-    /// <summary>The same for messages that have waited for too long; their devices are not asked.</summary>
-    public int Expire(DateTimeOffset committedBefore, int atMost)
+    /// <summary>
+    /// The same for messages that have waited for too long; their devices are not asked. The second result is where the next portion begins,
+    /// null when no more are due.
+    /// </summary>
+    public (int Expired, long? Last) Expire(DateTimeOffset committedBefore, int atMost, long after, HashSet<long> kept)
     {
         var expired = 0L;
-        foreach (var (address, upTo) in _expired.Find(committedBefore.ToUnixTimeMilliseconds(), Now(), atMost))
+        long? last = after;
+        foreach (var (address, upTo) in _expired.Find(committedBefore.ToUnixTimeMilliseconds(), Now(), atMost, ref last, kept))
         {
             if (Find(address) is not { } device) continue;
             _leftovers.Acknowledge(device.Id, upTo);
@@ -128,7 +132,7 @@ internal sealed class WriteConnection : IDisposable
             device.Acknowledged = upTo;
         }
 
-        return (int)expired;
+        return ((int)expired, last);
     }
 
     /// <summary>Whether a send with this key was committed.</summary>
