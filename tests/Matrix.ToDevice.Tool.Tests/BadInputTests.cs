@@ -66,6 +66,38 @@ internal sealed class BadInputTests
         await ToolRun.FineAsync("export", store.Address, file, "--running");
     }
 
+    /// <summary>It has the lock, and not opened the file yet: what is read without a lock may be of several moments.</summary>
+    [Test]
+    public async Task What_is_read_while_a_server_comes_to_the_file_is_told_to_be_so_and_nothing_of_it_is_shown()
+    {
+        using var store = new TestStore(TestStore.Sqlite);
+        using var other = new TestStore(TestStore.Sqlite);
+        await using (var host = await store.OpenAsync()) await Filled.FillAsync(host);
+        var before = await File.ReadAllBytesAsync(store.File);
+        await using (new FileStream(store.File + ".lock", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None))
+        {
+            foreach (var arguments in new[]
+            {
+                new[] { "inspect", store.Address }, ["inboxes", store.Address], ["outbox", store.Address], ["verify", store.Address],
+                ["show", store.Address, Filled.Bob.UserId, Filled.Bob.DeviceId],
+                ["purge", "user", store.Address, Filled.Bob.UserId, "--dry-run"],
+                ["export", store.Address, Path.Combine(other.Folder, "x.export"), "--running"],
+            })
+            {
+                var run = await ToolRun.RunAsync(arguments);
+
+                Assert.That(run.ExitCode, Is.EqualTo(3), $"{arguments[0]}: {run.Output}{run.Errors}");
+                Assert.That(run.Errors.TrimEnd('\n').Split('\n'), Has.Length.EqualTo(1), run.Errors);
+                Assert.That(run.Errors, Does.Contain("A server has opened").And.Contain("Try again"), arguments[0]);
+                Assert.That(run.Output, Is.Empty, arguments[0]);
+            }
+        }
+
+        Assert.That(await File.ReadAllBytesAsync(store.File), Is.EqualTo(before));
+        Assert.That(Directory.GetFiles(other.Folder), Is.Empty);
+        await ToolRun.FineAsync("verify", store.Address);
+    }
+
     [Test]
     public async Task A_file_that_another_program_has_locked_is_told_in_one_line()
     {

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Npgsql;
 using static Matrix.ToDevice.Tests.Filled;
 
 namespace Matrix.ToDevice.Tests;
@@ -205,6 +206,39 @@ internal sealed class MoveTests
         }
     }
 
+    [TestCase("last_sequence", long.MaxValue - 1)]
+    [TestCase("last_sequence", -1)]
+    [TestCase("acknowledged", -1)]
+    [TestCase("sequence", 0)]
+    [TestCase("sequence", long.MaxValue)]
+    [TestCase("committed_at", 0)]
+    [TestCase("committed_at", -1)]
+    [TestCase("committed_at", 253_402_300_800_000_000)]
+    [TestCase("last_used", 0)]
+    [TestCase("sending_up_to", -1)]
+    [TestCase("failures", -1)]
+    [TestCase("failures", 1L << 31)]
+    [TestCase("free_at", -1)]
+    [TestCase("position", 0)]
+    [TestCase("position", long.MaxValue)]
+    [TestCase("EDU committed_at", 0)]
+    public async Task An_export_with_a_number_that_no_store_gives_is_refused_before_anything_is_made_of_it(string field, long number)
+    {
+        using var source = new TestStore(TestStore.Sqlite);
+        var path = Path.Combine(source.Folder, "forged.export");
+        await File.WriteAllBytesAsync(path, ForgedExport.With("", 0));
+        using (var fine = new TestStore(TestStore.Sqlite)) await ToolRun.FineAsync("import", fine.Address, path);
+        await File.WriteAllBytesAsync(path, ForgedExport.With(field, number));
+        using var target = new TestStore(TestStore.Sqlite);
+
+        var run = await ToolRun.RunAsync("import", target.Address, path);
+
+        Assert.That(run.ExitCode, Is.EqualTo(3), run.Output + run.Errors);
+        Assert.That(run.Errors.TrimEnd('\n').Split('\n'), Has.Length.EqualTo(1), run.Errors);
+        Assert.That(run.Errors, Does.Contain("nothing of it was used"));
+        Assert.That(Directory.GetFiles(target.Folder), Is.Empty);
+    }
+
     [Test, Category("Slow")]
     public async Task A_forged_export_with_the_right_sum_is_told_in_one_line_and_leaves_nothing([Values(TestStore.Sqlite, TestStore.PostgreSql)] string kind)
     {
@@ -286,6 +320,37 @@ internal sealed class MoveTests
         await ToolRun.FineAsync("copy", "--from", source.Address, "--to", target.Address, "--running");
         await using var moved = await target.OpenAsync();
         Assert.That(await DescribeAsync(moved), Is.EqualTo(await DescribeAsync(host)));
+    }
+
+    /// <summary>The target is waited for when the source was opened already.</summary>
+    [Test]
+    public async Task A_host_that_comes_to_the_source_during_the_move_voids_it([Values] bool hasGoneAgain)
+    {
+        using var source = await FilledAsync(TestStore.Sqlite);
+        using var target = new TestStore(TestStore.PostgreSql);
+        await ToolRun.FineAsync("migrate", target.Address, "--create");
+        await using var connection = new NpgsqlConnection(TestCluster.ConnectionString);
+        await connection.OpenAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await using var hold = new NpgsqlCommand($"LOCK TABLE \"{target.Schema}\".to_device_schema IN ACCESS EXCLUSIVE MODE", connection);
+        await hold.ExecuteNonQueryAsync();
+
+        var copy = ToolRun.RunAsync("copy", "--from", source.Address, "--to", target.Address, "--running");
+        var waits = $"SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = '\"{target.Schema}\".to_device_schema'::regclass";
+        while (!copy.IsCompleted && TestCluster.Cluster.Query(waits) is 0L) await TimeLimit.OneMoreTurnAsync();
+        var host = await source.OpenAsync();
+        await host.SendAsync(Key("meanwhile"), [Message(Bob, 60)]);
+        if (hasGoneAgain) await host.DisposeAsync();
+        await transaction.RollbackAsync();
+        var run = await copy;
+        await host.DisposeAsync();
+
+        Assert.That(run.ExitCode, Is.EqualTo(3), run.Output + run.Errors);
+        Assert.That(run.Errors, Does.Contain("A server has opened").And.Contain("Try again"));
+        foreach (var table in new[] { "device", "message", "transaction", "edu" })
+            Assert.That(target.Query($"SELECT count(*) FROM to_device_{table}"), Is.EqualTo("0"), table);
+        await MoveAsync(source, target, throughAFile: false);
+        await ToolRun.FineAsync("verify", target.Address);
     }
 
     private static bool IsMoving(TestStore target)

@@ -24,6 +24,9 @@ internal static class ExportFormat
 
     public const int KeyBytes = 16;
 
+    /// <summary>No number is counted so far: a store that went on from a larger one would come to its last.</summary>
+    public const long MaxNumber = 1L << 60;
+
     public static long Microseconds(DateTimeOffset? time) => time is { } known ? (known - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond : NoTime;
 
     public static DateTimeOffset Time(long microseconds) => DateTimeOffset.UnixEpoch.AddTicks(checked(microseconds * TimeSpan.TicksPerMicrosecond));

@@ -78,7 +78,7 @@ internal sealed class ExportReader(string path)
             switch (entry)
             {
                 case Device:
-                    await target.AddAsync(new DeviceEntry(source.Device(), source.Number(), source.Number()), cancellationToken);
+                    await target.AddAsync(new DeviceEntry(source.Device(), source.Number(0), source.Number(0)), cancellationToken);
                     break;
                 case Inbox:
                     inbox = source.Device();
@@ -86,8 +86,8 @@ internal sealed class ExportReader(string path)
                 case Message:
                     await target.AddAsync(
                         new MessageEntry(
-                            inbox ?? throw new InvalidDataException(), source.Number(), source.Number(), source.Text(), source.Text(), source.Bytes(),
-                            source.Number() is not NoTime and var committed ? Time(committed) : null),
+                            inbox ?? throw new InvalidDataException(), source.Number(1), source.Number(), source.Text(), source.Text(), source.Bytes(),
+                            source.TimeOrNone()),
                         cancellationToken);
                     break;
                 case RecordsOf:
@@ -97,11 +97,11 @@ internal sealed class ExportReader(string path)
                     break;
                 case Record:
                     var of = recordsOf ?? throw new InvalidDataException();
-                    await target.AddAsync(new RecordEntry(of.Item1, of.Item2, of.Item3, source.Bytes(KeyBytes), Time(source.Number())), cancellationToken);
+                    await target.AddAsync(new RecordEntry(of.Item1, of.Item2, of.Item3, source.Bytes(KeyBytes), source.Time()), cancellationToken);
                     break;
                 case Destination:
                     await target.AddAsync(
-                        new DestinationEntry(source.Text(), source.Number(), checked((int)source.Number()), Time(source.Number())), cancellationToken);
+                        new DestinationEntry(source.Text(), source.Number(0), checked((int)source.Number(0)), source.Time(least: 0)), cancellationToken);
                     break;
                 case OutboxOf:
                     outboxOf = source.Text();
@@ -109,7 +109,7 @@ internal sealed class ExportReader(string path)
                 default:
                     await target.AddAsync(
                         new EduEntry(
-                            outboxOf ?? throw new InvalidDataException(), source.Number(), source.Text(), source.Bytes(), Time(source.Number())),
+                            outboxOf ?? throw new InvalidDataException(), source.Number(1), source.Text(), source.Bytes(), source.Time()),
                         cancellationToken);
                     break;
             }
@@ -159,6 +159,14 @@ internal sealed class ExportReader(string path)
             return BinaryPrimitives.ReadInt64LittleEndian(_number);
         }
 
+        /// <summary>One that counts something.</summary>
+        public long Number(long least) => Counted(Number(), least);
+
+        /// <summary>Since the beginning of 1970: what is from before, or from the first instant, was never a time.</summary>
+        public DateTimeOffset Time(long least = 1) => ExportFormat.Time(Counted(Number(), least));
+
+        public DateTimeOffset? TimeOrNone() => Number() is not NoTime and var time ? ExportFormat.Time(Counted(time, 1)) : null;
+
         public StoredDevice Device() => new(Name() ?? throw new InvalidDataException(), Name() ?? throw new InvalidDataException());
 
         public StoredName? Name()
@@ -189,6 +197,8 @@ internal sealed class ExportReader(string path)
         }
 
         public void Dispose() => _hash.Dispose();
+
+        private static long Counted(long number, long least) => number >= least && number <= MaxNumber ? number : throw new InvalidDataException();
 
         private int? Length()
         {

@@ -50,7 +50,12 @@ internal sealed class PostgreSqlQueries : IAsyncDisposable
 
     public static NpgsqlParameter Of<T>(T value) => new NpgsqlParameter<T> { TypedValue = value };
 
-    public static DateTimeOffset? Time(NpgsqlDataReader reader, int column) => reader.IsDBNull(column) ? null : reader.GetFieldValue<DateTimeOffset>(column);
+    public static DateTimeOffset? Time(NpgsqlDataReader reader, int column)
+    {
+        if (reader.IsDBNull(column)) return null;
+        var time = reader.GetFieldValue<DateTimeOffset>(column);
+        return time > DateTimeOffset.UnixEpoch ? time : null;
+    }
 
     public async ValueTask DisposeAsync()
     {

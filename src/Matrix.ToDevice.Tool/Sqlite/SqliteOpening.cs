@@ -12,10 +12,16 @@ internal static class SqliteOpening
 
     /// <summary>Opens it for reading.</summary>
     /// <exception cref="ToolException">It is no store of this version.</exception>
-    public static SqliteConnection Read(string path)
+    public static SqliteConnection Read(string path) => Read(path, out _);
+
+    /// <inheritdoc cref="Read(string)"/>
+    /// <param name="path">The file.</param>
+    /// <param name="asItStands">Whether it is read without a lock and without a log: nobody may write to it meanwhile.</param>
+    public static SqliteConnection Read(string path, out bool asItStands)
     {
         RequireCurrent(path, FindVersion(path));
-        var connection = Connect(path);
+        asItStands = !HasLog(path);
+        var connection = asItStands ? ConnectAsItStands(path) : ConnectBeside(path);
         try
         {
             // What the log holds counts too.
@@ -81,6 +87,9 @@ internal static class SqliteOpening
         });
     }
 
+    /// <summary>Whether there is a log beside it: a server has it open, or was killed.</summary>
+    public static bool HasLog(string path) => File.Exists(path + "-wal");
+
     /// <summary>False when there is none.</summary>
     private static bool Exists(string path)
     {
@@ -100,10 +109,6 @@ internal static class SqliteOpening
             throw ToolException.Unusable($"{path} cannot be read. Check owner and permissions.", exception);
         }
     }
-
-    private static SqliteConnection Connect(string path) => HasLog(path) ? ConnectBeside(path) : ConnectAsItStands(path);
-
-    private static bool HasLog(string path) => File.Exists(path + "-wal");
 
     /// <summary>As the file is, without its log: nothing is made beside it. While no server has it open, it is complete by itself.</summary>
     private static SqliteConnection ConnectAsItStands(string path) =>

@@ -3,7 +3,7 @@ using static Matrix.ToDevice.Tool.SqliteQueries;
 
 namespace Matrix.ToDevice.Tool;
 
-/// <summary>Gives everything that a SQLite store holds to a target. What nobody can see any more stays behind.</summary>
+/// <summary>Gives everything that a SQLite store holds to a target, and leaves its end to whoever asks. What nobody can see any more stays behind.</summary>
 internal sealed class SqliteSource(SqliteConnection connection, IMoveTarget target, IProgress<long> progress)
 {
     // In the place of a device's ID: a requester without one, and another server.
@@ -20,7 +20,6 @@ internal sealed class SqliteSource(SqliteConnection connection, IMoveTarget targ
         await SendRecordsAsync("to_device_recent_transaction", cancellationToken);
         await SendDestinationsAsync(cancellationToken);
         await SendEdusAsync(cancellationToken);
-        await target.CompleteAsync(cancellationToken);
     }
 
     private async Task SendDevicesAsync(CancellationToken cancellationToken)
