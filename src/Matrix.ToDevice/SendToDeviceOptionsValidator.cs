@@ -9,6 +9,9 @@ internal sealed class SendToDeviceOptionsValidator(BoundSections sections, IServ
     private const int LargestPage = 256 << 20;
     private const int SmallestEdu = 1024;
 
+    // One in 30 years. Below it, the time to wait for a permit ends where no time can be reckoned.
+    private const double SlowestRate = 1e-9;
+
     public ValidateOptionsResult Validate(string? name, SendToDeviceOptions options)
     {
         var failures = new OptionFailures(nameof(SendToDeviceOptions), sections.KeysOf());
@@ -66,6 +69,8 @@ internal sealed class SendToDeviceOptionsValidator(BoundSections sections, IServ
 
         if (!(limit.PerSecond > 0 && double.IsFinite(limit.PerSecond)))
             failures.Add($"{option}.{nameof(limit.PerSecond)}", limit.PerSecond, "it must be more than zero: how many come in a second, in the long run");
+        else if (limit.PerSecond < SlowestRate)
+            failures.Add($"{option}.{nameof(limit.PerSecond)}", limit.PerSecond, "it must be at least 1E-09, which is one in 30 years: whoever waits for longer is told no time");
     }
 
     private void CheckQuota(QuotaOptions quota, OptionFailures failures)

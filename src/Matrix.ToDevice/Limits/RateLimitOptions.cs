@@ -29,6 +29,6 @@ public sealed class RateLimit
     /// <summary>How much may come at once. At least 1.</summary>
     public int Burst { get; set; }
 
-    /// <summary>How much may come in a second, in the long run. More than 0.</summary>
+    /// <summary>How much may come in a second, in the long run. More than 0, and at least one in 30 years: 1e-9.</summary>
     public double PerSecond { get; set; }
 }

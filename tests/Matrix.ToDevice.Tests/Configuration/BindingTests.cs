@@ -72,6 +72,7 @@ public class BindingTests
     [TestCase("RateLimits:Senders:PerSecond", "1", "SendToDeviceOptions.RateLimits.Senders.Burst is 0; it must be at least 1.")]
     [TestCase("RateLimits:Recipients:Burst", "1", "SendToDeviceOptions.RateLimits.Recipients.PerSecond is 0; it must be more than zero")]
     [TestCase("RateLimits:Recipients:PerSecond", "NaN", "ToDevice:RateLimits:Recipients:PerSecond, is NaN; it must be more than zero")]
+    [TestCase("RateLimits:Senders:PerSecond", "9E-10", "ToDevice:RateLimits:Senders:PerSecond, is 9E-10; it must be at least 1E-09")]
     [TestCase("RateLimits:Servers:Burst", "99", "ToDevice:RateLimits:Servers:Burst, is 99; it must be at least 100")]
     public void An_option_that_is_wrong_is_named_with_its_key(string key, string value, string message)
     {

@@ -46,6 +46,18 @@ public class ServerRateTests
     }
 
     [Test]
+    public async Task The_slowest_rate_tells_a_time_too()
+    {
+        await using var server = await TestHomeserver.StartAsync(builder => builder.LimitRates(limits => limits.Servers = new RateLimit { Burst = 100, PerSecond = 1e-9 }));
+        var receiver = server.Services.GetRequiredService<FederationReceiver>();
+        await receiver.ReceiveTransactionAsync("hs2", Transaction(1, 100), default);
+
+        var refused = Assert.ThrowsAsync<ToDeviceErrorException>(async () => await receiver.ReceiveTransactionAsync("hs2", Transaction(101, 100), default))!;
+
+        Assert.That(refused.Error.RetryAfter, Is.GreaterThan(TimeSpan.FromDays(365 * 1000)));
+    }
+
+    [Test]
     public async Task EDUs_of_other_types_cost_nothing()
     {
         await using var server = await TestHomeserver.StartAsync(builder => builder.LimitRates(limits => limits.Servers = new RateLimit { Burst = 100, PerSecond = 0.001 }));
