@@ -89,8 +89,16 @@ internal sealed class SendToDeviceHandler(
     private async ValueTask<SendOutcome> ReadAndSendAsync(
         HttpContext context, Requester requester, long knownRemovals, string eventType, string txnId)
     {
-        using var body = await ReadBodyAsync(context.Request);
-        return await SendAsync(context, requester, knownRemovals, eventType, txnId, body);
+        try
+        {
+            using var body = await ReadBodyAsync(context.Request);
+            return await SendAsync(context, requester, knownRemovals, eventType, txnId, body);
+        }
+        catch (ToDeviceErrorException exception) when (exception.Error.StatusCode is 400 or 413)
+        {
+            // Limits may have been lowered since it was committed.
+            return await RefuseAsync(KeyOf(requester, eventType, txnId), exception.Error, context.RequestAborted);
+        }
     }
 
     private async ValueTask<SendOutcome> SendAsync(

@@ -60,6 +60,27 @@ public class ReloadTests
         (await _alice.SendAsync("c", "@bob:hs1", "B1", """{"k":"xx"}""")).ShouldBe(413, "M_TOO_LARGE");
     }
 
+    /// <summary>It was delivered, and a client that got no answer would give it up.</summary>
+    [TestCase("MaxBodyBytes", "20", 413)]
+    [TestCase("MaxContentBytes", "9", 413)]
+    [TestCase("MaxContentDepth", "1", 400)]
+    [TestCase("MaxUsers", "1", 400)]
+    [TestCase("MaxServers", "1", 400)]
+    [TestCase("MaxDevices", "4", 400)]
+    public async Task D14_a_retry_of_what_was_committed_is_answered_200_whatever_has_been_lowered_since(string key, string value, int status)
+    {
+        const string Body = """{"messages":{"@bob:hs1":{"*":{"k":{"l":1}}},"@c:hs2":{"*":{}},"@d:hs3":{"*":{}}}}""";
+        for (var n = 2; n <= 5; n++) _server.Login("@bob:hs1", $"B{n}");
+        (await _alice.PutAsync("m.test", "once", Body)).ShouldBeAccepted();
+
+        Change((key, value));
+
+        (await _alice.PutAsync("m.test", "once", Body)).ShouldBeAccepted();
+        Assert.That((await _alice.PutAsync("m.test", "new", Body)).Status, Is.EqualTo(status));
+        Change(("SyncLimit", "10"));
+        Assert.That((await _bob.SyncAsync()).Events, Has.Count.EqualTo(6));
+    }
+
     [TestCase("SyncLimit", "0")]
     [TestCase("SyncLimit", "many")]
     [TestCase("SyncLimt", "3")]
