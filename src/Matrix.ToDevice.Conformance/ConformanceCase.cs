@@ -8,12 +8,14 @@ public sealed class ConformanceCase
     private readonly Func<CaseRun, Task> _body;
 
     internal ConformanceCase(
-        string promise, Func<CaseRun, Task> body, StoreClaims requires = StoreClaims.None, [CallerArgumentExpression(nameof(body))] string name = "")
+        string promise, Func<CaseRun, Task> body, StoreClaims requires = StoreClaims.None, StoreClaims excludes = StoreClaims.None,
+        [CallerArgumentExpression(nameof(body))] string name = "")
     {
         _body = body;
         Name = name;
         Promise = promise;
         Requires = requires;
+        Excludes = excludes;
     }
 
     /// <summary>What the case shows, as a sentence: <c>A_committed_transaction_is_not_committed_again</c>.</summary>
@@ -24,6 +26,9 @@ public sealed class ConformanceCase
 
     /// <summary>What a store has to claim for this case to be run.</summary>
     public StoreClaims Requires { get; }
+
+    /// <summary>What a store must not claim for this case to be run: it promises less then.</summary>
+    public StoreClaims Excludes { get; }
 
     /// <summary>The name: test frameworks show it.</summary>
     public override string ToString() => Name;
@@ -42,6 +47,9 @@ public sealed class ConformanceCase
         cancellationToken.ThrowIfCancellationRequested();
         if ((Requires & ~target.Claims) is var missing && missing != StoreClaims.None)
             return new ConformanceResult(this, ConformanceOutcome.NotClaimed, $"{target.Name} does not claim: {missing}.");
+
+        if ((Excludes & target.Claims) is var lesser && lesser != StoreClaims.None)
+            return new ConformanceResult(this, ConformanceOutcome.NotClaimed, $"{target.Name} claims {lesser}: it does not promise this.");
 
         using var cancel = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var run = new CaseRun(this, target, openings, cancel.Token);

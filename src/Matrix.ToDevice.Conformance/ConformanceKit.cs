@@ -17,7 +17,7 @@ public static class ConformanceKit
     public static IEnumerable<ConformanceCase> CasesFor(StoreTarget target)
     {
         ArgumentNullException.ThrowIfNull(target);
-        return Cases.Where(one => (one.Requires & ~target.Claims) == StoreClaims.None);
+        return Cases.Where(one => (one.Requires & ~target.Claims) == StoreClaims.None && (one.Excludes & target.Claims) == StoreClaims.None);
     }
 
     /// <summary>The case of a name, for test frameworks that hand on texts only.</summary>

@@ -24,4 +24,10 @@ public enum StoreClaims
 
     /// <summary>It is an <see cref="IStoreUpkeep"/>, and tells when messages were committed.</summary>
     Upkeep = 16,
+
+    /// <summary>
+    /// It promises less than others, because it is spread over several machines: a send is accepted in one commit, and then delivered to
+    /// each recipient exactly once. What a reader sees at one moment is not claimed then (D4).
+    /// </summary>
+    DeliversOneByOne = 32,
 }
