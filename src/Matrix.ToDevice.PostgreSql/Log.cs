@@ -25,4 +25,13 @@ internal static partial class Log
 
     [LoggerMessage(7, LogLevel.Information, "Connections to {Database} lead through a pooler: unless the options say otherwise, statements are not prepared, and hosts do not notify each other.")]
     public static partial void ThroughPooler(ILogger logger, string database);
+
+    [LoggerMessage(8, LogLevel.Information, "{Messages} messages of an accepted send were dropped: their devices have been removed since.")]
+    public static partial void DroppedForRemoved(ILogger logger, long messages);
+
+    [LoggerMessage(9, LogLevel.Warning, "What was accepted for bucket {Bucket} is delivered later: it cannot be had at the moment.")]
+    public static partial void DeliveredLater(ILogger logger, int bucket, Exception exception);
+
+    [LoggerMessage(10, LogLevel.Warning, "The look for sends that were accepted and not delivered goes on later.")]
+    public static partial void ResumedLater(ILogger logger, Exception exception);
 }

@@ -15,6 +15,8 @@ internal sealed class Opened : IAsyncDisposable
     private readonly PostgreSqlDatabase _database;
     private readonly PostgreSqlStoreOptions _options;
     private readonly PostgreSqlListener? _listener;
+    private readonly Resumption? _resumption;
+    private readonly Availability? _availability;
 
     private Opened(
         PostgreSqlDatabase database, PostgreSqlStoreOptions options, bool notifies, KnownRemovals knownRemovals,
@@ -24,28 +26,55 @@ internal sealed class Opened : IAsyncDisposable
         if (notifies)
         {
             var channel = $"to_device {options.Schema}";
-            Notifier = new PostgreSqlNotifier(database, channel, knownRemovals, time, logger);
+            // In the other layout each bucket has numbers of its own, which hosts learn when they meet them.
+            var isOneMachine = options.Layout == PostgreSqlLayout.OneMachine;
+            var told = isOneMachine ? knownRemovals : new KnownRemovals();
+            Notifier = new PostgreSqlNotifier(database, channel, told, time, logger);
             _listener = new PostgreSqlListener(
-                database, channel, Notifier, $"SELECT last FROM {PostgreSqlSchema.Quote(options.Schema)}.to_device_removals",
-                knownRemovals, signals, time, logger);
+                database, channel, Notifier,
+                isOneMachine ? $"SELECT last FROM {PostgreSqlSchema.Quote(options.Schema)}.to_device_removals" : "SELECT 0::bigint",
+                told, signals, time, logger);
+        }
+
+        if (options.Layout != PostgreSqlLayout.OneMachine)
+        {
+            var removals = new BucketRemovals(knownRemovals);
+            _availability = new Availability(time);
+            var delivery = new Delivery(database, options, _availability, Arrived, logger);
+            _resumption = new Resumption(database, options, delivery, _availability, time, logger);
+            var inboxes = new DistributedInboxes(database, options, _availability, time, removals, new Marks(database, options, _availability, time));
+            (Reader, Cleaner) = (inboxes, inboxes);
+            Outbox = new DistributedOutbox(database, options, _availability);
+            Leases = new DistributedLeases(database, options, _availability);
+            Measures = new DistributedMeasures(database, options, _availability);
+            Upkeep = new DistributedUpkeep(database, options, _availability);
+            Writer = new DistributedWriter(database, options, time, removals, delivery, _resumption, _availability, Arrived, metrics);
+            return;
+        }
+
+        // Here, whoever has made the commits, the module's endpoint or somebody else, and on the other hosts (D25).
+        void Arrived(IReadOnlyList<ToDeviceMessage> messages)
+        {
+            signals?.MessagesArrived(messages);
+            Notifier?.MessagesArrived(messages);
         }
 
         Reader = new PostgreSqlReader(database, options);
         Outbox = new PostgreSqlOutbox(database, options);
         Leases = new PostgreSqlLeases(database, options);
-        Cleaner = new PostgreSqlCleaner(database, options, time);
+        Cleaner = new PostgreSqlCleaner(database, options, time, knownRemovals);
         Measures = new PostgreSqlMeasures(database, options);
         Upkeep = new PostgreSqlUpkeep(database, options);
         Writer = new PostgreSqlWriter(database, options, time, knownRemovals, batch => MessagesArrived(batch, signals), metrics);
     }
 
-    public PostgreSqlWriter Writer { get; }
-    public PostgreSqlReader Reader { get; }
-    public PostgreSqlCleaner Cleaner { get; }
-    public PostgreSqlOutbox Outbox { get; }
-    public PostgreSqlLeases Leases { get; }
-    public PostgreSqlMeasures Measures { get; }
-    public PostgreSqlUpkeep Upkeep { get; }
+    public IWriter Writer { get; }
+    public IReader Reader { get; }
+    public ICleaner Cleaner { get; }
+    public IOutbox Outbox { get; }
+    public ILeases Leases { get; }
+    public IMeasures Measures { get; }
+    public IUpkeep Upkeep { get; }
     public PostgreSqlNotifier? Notifier { get; }
 
     /// <inheritdoc cref="PostgreSqlListener.IsHearing"/>
@@ -65,12 +94,16 @@ internal sealed class Opened : IAsyncDisposable
                 var isDirect = await database.IsDirectAsync(connection, cancellationToken);
                 notifies = options.Notifications ?? isDirect;
                 database.CheckPool(notifies);
-                await PostgreSqlSchema.UpgradeAsync(connection, options, database.Name, time, logger, cancellationToken);
+                if (options.Layout == PostgreSqlLayout.OneMachine)
+                    await PostgreSqlSchema.UpgradeAsync(connection, options, database.Name, time, logger, cancellationToken);
+                else
+                    await DistributedSchema.UpgradeAsync(connection, options, database.Name, logger, cancellationToken);
             }
 
             var opened = new Opened(database, options, notifies, knownRemovals, signals, metrics, time, logger);
             metrics.Announce();
             if (opened._listener is not null) await opened._listener.StartAsync(CancellationToken.None);
+            opened._resumption?.Start();
             return opened;
         }
         catch (Exception exception)
@@ -86,11 +119,18 @@ internal sealed class Opened : IAsyncDisposable
     {
         await _database.RunAsync(async (connection, cancellation) =>
         {
-            await PostgreSqlSchema.CheckAsync(connection, _options.Schema, _database.Name, cancellation);
+            if (_options.Layout == PostgreSqlLayout.OneMachine) await PostgreSqlSchema.CheckAsync(connection, _options.Schema, _database.Name, cancellation);
+            else await DistributedSchema.CheckAsync(connection, _options.Schema, _database.Name, cancellation);
             return true;
         }, cancellationToken);
         // A disk that is full, and a standby that confirms nothing, are found out by writing.
         await Upkeep.TryTakeAsync("check", TimeSpan.Zero, cancellationToken);
+        if (_availability is { Down.Count: > 0 and var down })
+        {
+            return $"{down} of {Buckets.Count} parts of the database cannot be had. What is sent to their users is accepted, and delivered when they are back; "
+                + "what these send is refused. See whether all machines are up.";
+        }
+
         return await HearsAsync(cancellationToken) ? null : NotHeard;
     }
 

@@ -48,11 +48,13 @@ internal sealed class PostgreSqlDatabase : IAsyncDisposable
     /// <summary>Throws when the store's own tasks alone could leave no connection to read with.</summary>
     public void CheckPool(bool notifies)
     {
-        var needed = _options.Writers + 1 + (notifies ? 2 : 0);
+        var committing = _options.Layout == PostgreSqlLayout.OneMachine
+            ? _options.Writers : _options.Writers * (DistributedWriter.PlacesOfWriter + Resumption.PlacesOfWriter);
+        var needed = committing + 1 + (notifies ? 2 : 0);
         if (_settings.Pooling && _settings.MaxPoolSize < needed)
         {
             throw new PostgreSqlStoreException(
-                $"The data source for {Name} has a Maximum Pool Size of {_settings.MaxPoolSize}; the store needs {needed} at least: {_options.Writers} to commit "
+                $"The data source for {Name} has a Maximum Pool Size of {_settings.MaxPoolSize}; the store needs {needed} at least: {committing} to commit "
                 + $"(Writers), {(notifies ? "2 to listen and to notify, " : "")}1 to read. Raise it, or lower Writers.");
         }
     }
@@ -83,7 +85,7 @@ internal sealed class PostgreSqlDatabase : IAsyncDisposable
                 await using var connection = await ConnectAsync(cancellationToken);
                 return await ConfirmedAsync(connection, work, cancellationToken);
             }
-            catch (Exception exception) when (attempt < MaxAttempts && IsTransient(exception))
+            catch (Exception exception) when (attempt < MaxAttempts && IsTransient(exception) && !IsOfWorker(exception))
             {
                 _metrics.Retried();
                 Log.TriedAgain(_logger, attempt, exception);
@@ -176,6 +178,10 @@ internal sealed class PostgreSqlDatabase : IAsyncDisposable
         NpgsqlException { InnerException: IOException or SocketException } => true,
         _ => false,
     };
+
+    /// <summary>Whether the database that was asked could not reach another one that has the rows: that one is down, and asking again and again holds up whoever waits.</summary>
+    private bool IsOfWorker(Exception exception) =>
+        _options.Layout != PostgreSqlLayout.OneMachine && exception is PostgresException { SqlState: ['0', '8', ..] };
 
     private static NpgsqlDataSource Create(string? connectionString)
     {

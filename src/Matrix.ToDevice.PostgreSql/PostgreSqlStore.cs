@@ -82,7 +82,7 @@ internal sealed class PostgreSqlStore(
     {
         PostgreSqlText.Check(device);
         var opened = await OpenAsync(cancellationToken);
-        _knownRemovals.Learn(await opened.Cleaner.RemoveDeviceAsync(device, cancellationToken));
+        await opened.Cleaner.RemoveDeviceAsync(device, cancellationToken);
         opened.Notifier?.DeviceRemoved(device);
     }
 
@@ -91,7 +91,7 @@ internal sealed class PostgreSqlStore(
     {
         PostgreSqlText.Check(device);
         var opened = await OpenAsync(cancellationToken);
-        _knownRemovals.Learn(await opened.Cleaner.RemoveAndCommitAsync(transaction, device, cancellationToken));
+        await opened.Cleaner.RemoveAndCommitAsync(transaction, device, cancellationToken);
         signals?.DeviceRemoved(device);
         opened.Notifier?.DeviceRemoved(device);
     }
@@ -113,7 +113,7 @@ internal sealed class PostgreSqlStore(
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         var opened = await OpenAsync(cancellationToken);
-        return await opened.Outbox.ListAsync(after, limit, cancellationToken);
+        return await opened.Outbox.ListDestinationsAsync(after, limit, cancellationToken);
     }
 
     public async ValueTask<IReadOnlyList<OutboxLease>> AcquireAsync(

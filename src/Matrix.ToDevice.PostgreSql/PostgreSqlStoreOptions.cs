@@ -18,12 +18,21 @@ public sealed class PostgreSqlStoreOptions
     public string Schema { get; set; } = "to_device";
 
     /// <summary>
+    /// How the tables are laid out: for one machine, or for many. A schema that has another layout is refused at start.
+    /// Default: <see cref="PostgreSqlLayout.OneMachine"/>.
+    /// </summary>
+    public PostgreSqlLayout Layout { get; set; }
+
+    /// <summary>
     /// Whether the tables are made and brought up to date at start. When false, run the package's <c>schema/*.sql</c>
     /// files yourself, with <c>search_path</c> set to the schema; the start then only checks. Default: true.
     /// </summary>
     public bool Migrate { get; set; } = true;
 
-    /// <summary>How many commits of this host may be under way at once, 1 to 16. Default: 2.</summary>
+    /// <summary>
+    /// How many commits of this host may be under way at once, 1 to 16; each takes as many sends as wait. In the layouts for many machines,
+    /// each takes a part of one send: four times as many may be under way there. Default: 2.
+    /// </summary>
     public int Writers { get; set; } = 2;
 
     /// <summary>

@@ -15,6 +15,7 @@ internal sealed class PostgreSqlStoreOptionsValidator : IValidateOptions<Postgre
         if (options is { DataSource: null, ConnectionString: { } connectionString }) CheckConnectionString(connectionString, failures);
         CheckSchema(options.Schema, failures);
         if (options.Writers is < 1 or > MaxWriters) failures.Add(nameof(options.Writers), options.Writers, $"it must be 1 to {MaxWriters}");
+        if (!Enum.IsDefined(options.Layout)) failures.Add(nameof(options.Layout), options.Layout, $"it must be one of {string.Join(", ", Enum.GetNames<PostgreSqlLayout>())}");
         return failures.Result;
     }
 

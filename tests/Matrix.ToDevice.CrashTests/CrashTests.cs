@@ -20,6 +20,12 @@ public class CrashTests
         RunAsync($"PostgreSQL, {hosts} hosts, one of them killed", () => new PostgreSqlTarget(NewDatabase(), hosts), kills: 6);
 
     [Test]
+    public Task D4_D12_hosts_of_the_layout_for_many_machines_that_are_killed_in_turn_lose_nothing_and_double_nothing() =>
+        RunAsync(
+            "PostgreSQL in the layout for many machines, 3 hosts, one of them killed",
+            () => new PostgreSqlTarget(NewDatabase(), 3, layout: "CitusReady"), kills: 6);
+
+    [Test]
     public Task D4_D12_a_database_that_crashes_again_and_again_loses_nothing_and_doubles_nothing() =>
         RunAsync(
             "PostgreSQL, 2 hosts, the database stopped at once",

@@ -4,11 +4,13 @@ namespace Matrix.ToDevice.Tests;
 /// <param name="connectionString">The database; a new one.</param>
 /// <param name="hosts">How many hosts.</param>
 /// <param name="fault">What dies, and comes back. Without it, one of the hosts.</param>
-internal sealed class PostgreSqlTarget(string connectionString, int hosts, Func<Task>? fault = null) : ICrashTarget
+/// <param name="layout">How the tables are laid out.</param>
+internal sealed class PostgreSqlTarget(
+    string connectionString, int hosts, Func<Task>? fault = null, string layout = "OneMachine") : ICrashTarget
 {
     private readonly PostgreSqlServerStore _store = new(connectionString);
     private readonly HostProcess[] _hosts = [.. Enumerable.Range(0, hosts)
-        .Select(_ => new HostProcess("--Store", "postgresql", "--ConnectionStrings:PostgreSql", connectionString))];
+        .Select(_ => new HostProcess("--Store", "postgresql", "--ConnectionStrings:PostgreSql", connectionString, "--PostgreSql:Layout", layout))];
 
     public Uri Address => Any().Address;
 

@@ -3,11 +3,12 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Matrix.ToDevice.Tests;
 
 /// <summary>A schema of its own for each store, on a real server.</summary>
-internal sealed class PostgreSqlTarget(Func<string> connectionString) : StoreTarget
+internal sealed class PostgreSqlTarget(Func<string> connectionString, PostgreSqlLayout layout = PostgreSqlLayout.OneMachine) : StoreTarget
 {
-    public override string Name => "PostgreSQL";
+    public override string Name => layout == PostgreSqlLayout.OneMachine ? "PostgreSQL" : $"PostgreSQL, {layout}";
 
-    public override StoreClaims Claims => StoreClaims.Outbox | StoreClaims.Durable | StoreClaims.SeveralInstances | StoreClaims.Restorable | StoreClaims.Upkeep;
+    public override StoreClaims Claims => StoreClaims.Outbox | StoreClaims.Durable | StoreClaims.SeveralInstances | StoreClaims.Restorable | StoreClaims.Upkeep
+        | (layout == PostgreSqlLayout.OneMachine ? StoreClaims.None : StoreClaims.DeliversOneByOne);
 
     public override ValueTask<StoreInstance> OpenAsync(string data, TimeProvider time, CancellationToken cancellationToken)
     {
@@ -16,6 +17,7 @@ internal sealed class PostgreSqlTarget(Func<string> connectionString) : StoreTar
         {
             options.ConnectionString = connectionString();
             options.Schema = data;
+            options.Layout = layout;
         });
         return new(StoreInstance.Of(services.BuildServiceProvider()));
     }

@@ -157,6 +157,51 @@ public class StartTests
         Assert.That(await again.ReadAsync("B1"), Is.EqualTo(new[] { "1" }));
     }
 
+    [TestCase(PostgreSqlLayout.OneMachine, PostgreSqlLayout.CitusReady, "layout for one machine")]
+    [TestCase(PostgreSqlLayout.CitusReady, PostgreSqlLayout.OneMachine, "layout for many machines")]
+    public async Task A_schema_of_another_layout_is_refused_and_left_as_it_is(PostgreSqlLayout its, PostgreSqlLayout other, string message)
+    {
+        await using var running = new Host(_database, options => options.Layout = its);
+        await running.SendAsync("t1", "1", "B1");
+
+        Assert.That(() => StartAsync(options => (options.ConnectionString, options.Layout) = (_database, other)), Refused(message));
+        Assert.That(await running.ReadAsync("B1"), Is.EqualTo(new[] { "1" }));
+    }
+
+    [Test]
+    public void A_database_without_Citus_is_refused_where_that_is_wanted_and_left_as_it_is()
+    {
+        Assert.That(
+            () => StartAsync(options => (options.ConnectionString, options.Layout) = (_database, PostgreSqlLayout.Citus)),
+            Refused("has no extension citus"));
+        Assert.That(_view.Count("SELECT count(*) FROM pg_namespace WHERE nspname = 'to_device'"), Is.Zero, "nothing was made");
+    }
+
+    [Test]
+    public async Task A_newer_schema_of_the_layout_for_many_machines_is_refused_and_left_as_it_is()
+    {
+        await using var running = new Host(_database, options => options.Layout = PostgreSqlLayout.CitusReady);
+        await running.SendAsync("t1", "1", "B1");
+        _view.Execute("INSERT INTO to_device.to_device_distribution (version) VALUES (1000)");
+
+        Assert.That(
+            () => StartAsync(options => (options.ConnectionString, options.Layout) = (_database, PostgreSqlLayout.CitusReady)), Refused("version 1000"));
+        Assert.That((await running.HealthAsync()).Status, Is.EqualTo(HealthStatus.Unhealthy));
+    }
+
+    [Test]
+    public async Task A_host_that_migrates_by_itself_runs_the_files_of_the_layout_for_many_machines()
+    {
+        Action<PostgreSqlStoreOptions> configure = options =>
+            (options.ConnectionString, options.Migrate, options.Schema, options.Layout) = (_database, false, "mine", PostgreSqlLayout.CitusReady);
+        Assert.That(() => StartAsync(configure), Refused("schema/distributed"));
+        var folder = Path.Combine(Repository.Folder, "src", "Matrix.ToDevice.PostgreSql", "Distributed", "Schema");
+        string[] files = [.. Directory.GetFiles(folder, "*.sql").Where(file => Path.GetFileName(file) != "citus.sql").Order(StringComparer.Ordinal)];
+
+        _view.Execute($"CREATE SCHEMA mine; SET search_path TO mine; {string.Join('\n', files.Select(File.ReadAllText))}");
+        await StartAsync(configure);
+    }
+
     [Test]
     public async Task A_host_that_migrates_by_itself_runs_the_files_of_the_package()
     {

@@ -6,7 +6,7 @@ namespace Matrix.ToDevice;
 /// Who sends to which destination. All times are the database's, so that hosts need not have the same. A call whose answer
 /// was lost is repeated: what it had taken then stays taken until its time has run out.
 /// </summary>
-internal sealed class PostgreSqlLeases(PostgreSqlDatabase database, PostgreSqlStoreOptions options)
+internal sealed class PostgreSqlLeases(PostgreSqlDatabase database, PostgreSqlStoreOptions options) : ILeases
 {
     private readonly string _acquire = $"SELECT * FROM {PostgreSqlSchema.Quote(options.Schema)}.to_device_acquire($1, $2, $3, $4, $5)";
     private readonly string _acquireThese = $"SELECT * FROM {PostgreSqlSchema.Quote(options.Schema)}.to_device_acquire_these($1, $2, $3)";

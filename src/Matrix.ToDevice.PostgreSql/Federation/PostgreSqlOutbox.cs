@@ -4,7 +4,7 @@ using NpgsqlTypes;
 namespace Matrix.ToDevice;
 
 /// <summary>The EDUs that wait for other servers: read and removed here, added by the commits.</summary>
-internal sealed class PostgreSqlOutbox(PostgreSqlDatabase database, PostgreSqlStoreOptions options)
+internal sealed class PostgreSqlOutbox(PostgreSqlDatabase database, PostgreSqlStoreOptions options) : IOutbox
 {
     // Behind what was removed: the index has that still, and without a vacuum, or while somebody looks at an old state, all of it.
     private readonly string _edus = $"""
@@ -49,7 +49,7 @@ internal sealed class PostgreSqlOutbox(PostgreSqlDatabase database, PostgreSqlSt
             return found;
         }, cancellationToken);
 
-    public ValueTask<IReadOnlyList<string>> ListAsync(string? after, int limit, CancellationToken cancellationToken) =>
+    public ValueTask<IReadOnlyList<string>> ListDestinationsAsync(string? after, int limit, CancellationToken cancellationToken) =>
         database.RunAsync<IReadOnlyList<string>>(async (connection, cancellation) =>
         {
             await using var command = new NpgsqlCommand(_destinations, connection)

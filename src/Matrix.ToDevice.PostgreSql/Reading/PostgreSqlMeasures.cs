@@ -4,7 +4,7 @@ using NpgsqlTypes;
 namespace Matrix.ToDevice;
 
 /// <summary>Counts what waits. In portions, each of them a look of its own: an old snapshot keeps a vacuum from its work.</summary>
-internal sealed class PostgreSqlMeasures(PostgreSqlDatabase database, PostgreSqlStoreOptions options)
+internal sealed class PostgreSqlMeasures(PostgreSqlDatabase database, PostgreSqlStoreOptions options) : IMeasures
 {
     private const long DevicesAtOnce = 10_000;
 

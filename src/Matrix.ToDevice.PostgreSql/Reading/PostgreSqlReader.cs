@@ -4,49 +4,72 @@ using Npgsql;
 namespace Matrix.ToDevice;
 
 /// <summary>What is read of inboxes: pages.</summary>
-internal sealed class PostgreSqlReader(PostgreSqlDatabase database, PostgreSqlStoreOptions options)
+internal sealed class PostgreSqlReader(PostgreSqlDatabase database, PostgreSqlStoreOptions options) : IReader
 {
     private const int SmallestContent = 2; // {}
     private const int UsualPage = 128;
 
-    private readonly string _small = $"""
-        SELECT sequence, send_id, sender, event_type, CASE WHEN octet_length(content) <= $5 THEN content END, committed_at
-        {Oldest(options)}
-        """;
-
-    // As many contents as fit, at least one, and the row behind them without its own. The length of one that lies elsewhere is
-    // known without it.
-    private readonly string _large = $"""
-        SELECT sequence, send_id, sender, event_type, CASE WHEN place = 1 OR total <= $5 THEN content END, committed_at
-        FROM (SELECT *, row_number() OVER places AS place, sum(octet_length(content)) OVER places AS total
-              FROM (SELECT sequence, send_id, sender, event_type, content, committed_at {Oldest(options)}) oldest
-              WINDOW places AS (ORDER BY sequence ROWS UNBOUNDED PRECEDING)) page
-        WHERE place <= 2 OR total - octet_length(content) <= $5 ORDER BY sequence
-        """;
+    private readonly string _small = Small(Oldest(options), "$5"), _large = Large(Oldest(options), "$5");
 
     public ValueTask<InboxPage> ReadPageAsync(
         DeviceAddress device, InboxPosition after, int limit, int maxBytes, CancellationToken cancellationToken) =>
+        ReadPageAsync(
+            database, _small, _large, limit, maxBytes,
+            contentBytes =>
+            [
+                new NpgsqlParameter<string> { TypedValue = PostgreSqlText.Key(device.UserId) },
+                new NpgsqlParameter<string> { TypedValue = PostgreSqlText.Key(device.DeviceId) },
+                new NpgsqlParameter<long> { TypedValue = after.Sequence },
+                // One more than asked for tells whether there are more.
+                new NpgsqlParameter<long> { TypedValue = limit + 1L },
+                new NpgsqlParameter<long> { TypedValue = contentBytes },
+            ],
+            cancellationToken);
+
+    /// <summary>The statement for a page whose contents are all small enough.</summary>
+    /// <param name="oldest">Where the oldest messages come from.</param>
+    /// <param name="contentBytes">The parameter that is the most bytes of a content.</param>
+    public static string Small(string oldest, string contentBytes) => $"""
+        SELECT sequence, send_id, sender, event_type, CASE WHEN octet_length(content) <= {contentBytes} THEN content END, committed_at
+        {oldest}
+        """;
+
+    /// <summary>
+    /// The statement for any page: as many contents as fit, at least one, and the row behind them without its own. The length of one that
+    /// lies elsewhere is known without it.
+    /// </summary>
+    /// <param name="oldest">Where the oldest messages come from.</param>
+    /// <param name="contentBytes">The parameter that is the most bytes of all contents.</param>
+    public static string Large(string oldest, string contentBytes) => $"""
+        SELECT sequence, send_id, sender, event_type, CASE WHEN place = 1 OR total <= {contentBytes} THEN content END, committed_at
+        FROM (SELECT *, row_number() OVER places AS place, sum(octet_length(content)) OVER places AS total
+              FROM (SELECT sequence, send_id, sender, event_type, content, committed_at {oldest}) oldest
+              WINDOW places AS (ORDER BY sequence ROWS UNBOUNDED PRECEDING)) page
+        WHERE place <= 2 OR total - octet_length(content) <= {contentBytes} ORDER BY sequence
+        """;
+
+    /// <summary>Reads a page with these statements.</summary>
+    /// <param name="database">The database.</param>
+    /// <param name="small">See <see cref="Small"/>.</param>
+    /// <param name="large">See <see cref="Large"/>.</param>
+    /// <param name="limit">The most messages.</param>
+    /// <param name="maxBytes">The most bytes.</param>
+    /// <param name="parameters">Makes the parameters, for so many bytes of contents.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    public static ValueTask<InboxPage> ReadPageAsync(
+        PostgreSqlDatabase database, string small, string large, int limit, int maxBytes, Func<long, NpgsqlParameter[]> parameters,
+        CancellationToken cancellationToken) =>
         database.RunAsync(async (connection, cancellation) =>
         {
             // Adding the lengths up costs the server more than half of a page's price. Most contents are so small that as many as
             // there can be fit, and then it is left out.
             var share = maxBytes / (limit + 1L);
-            return (share < SmallestContent ? null : await ReadAsync(_small, share, isCut: false)) ?? (await ReadAsync(_large, maxBytes, isCut: true))!;
+            return (share < SmallestContent ? null : await ReadAsync(small, share, isCut: false)) ?? (await ReadAsync(large, maxBytes, isCut: true))!;
 
             async ValueTask<InboxPage?> ReadAsync(string statement, long contentBytes, bool isCut)
             {
-                await using var command = new NpgsqlCommand(statement, connection)
-                {
-                    Parameters =
-                    {
-                        new NpgsqlParameter<string> { TypedValue = PostgreSqlText.Key(device.UserId) },
-                        new NpgsqlParameter<string> { TypedValue = PostgreSqlText.Key(device.DeviceId) },
-                        new NpgsqlParameter<long> { TypedValue = after.Sequence },
-                        // One more than asked for tells whether there are more.
-                        new NpgsqlParameter<long> { TypedValue = limit + 1L },
-                        new NpgsqlParameter<long> { TypedValue = contentBytes },
-                    },
-                };
+                await using var command = new NpgsqlCommand(statement, connection);
+                command.Parameters.AddRange(parameters(contentBytes));
                 await database.PrepareAsync(command, cancellation);
                 await using var reader = await command.ExecuteReaderAsync(cancellation);
                 return await ReadPageAsync(reader, limit, maxBytes, isCut, cancellation);

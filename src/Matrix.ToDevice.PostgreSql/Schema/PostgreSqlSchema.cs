@@ -13,13 +13,14 @@ internal static class PostgreSqlSchema
 {
     // Hosts that start at the same moment take turns. Any number that nobody else in the database is likely to use.
     private const long MigrationLock = 0x6d61_7472_6978_7464;
+    public const string VersionTable = "to_device_schema";
     private const int OldestServer = 13;
     private const string Encoding = "UTF8";
     private static readonly TimeSpan s_longestWait = TimeSpan.FromMinutes(2);
 
     // The functions' file comes last.
     private static readonly string[] s_files =
-        [.. typeof(PostgreSqlSchema).Assembly.GetManifestResourceNames().Where(name => name.EndsWith(".sql", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
+        [.. typeof(PostgreSqlSchema).Assembly.GetManifestResourceNames().Where(name => name.EndsWith(".sql", StringComparison.Ordinal) && !name.Contains('/')).Order(StringComparer.Ordinal)];
     private static readonly int s_version = s_files.Length - 1;
 
     /// <summary>The schema's name as SQL.</summary>
@@ -30,17 +31,14 @@ internal static class PostgreSqlSchema
         NpgsqlConnection connection, PostgreSqlStoreOptions options, string database, TimeProvider time, ILogger logger,
         CancellationToken cancellationToken)
     {
-        if (connection.PostgreSqlVersion.Major < OldestServer)
-            throw new PostgreSqlStoreException($"{database} runs PostgreSQL {connection.PostgreSqlVersion}; the store needs {OldestServer} or later.");
-
-        if (await ExecuteAsync(connection, "SELECT current_setting('server_encoding')", cancellationToken) is var encoding and not Encoding)
+        await CheckServerAsync(connection, database, cancellationToken);
+        if (await HasTableAsync(connection, options.Schema, DistributedSchema.VersionTable, cancellationToken))
         {
             throw new PostgreSqlStoreException(
-                $"{database} has the encoding {encoding}, which lacks characters that clients may choose; the store needs {Encoding}. "
-                + $"Make a database with CREATE DATABASE … ENCODING '{Encoding}' TEMPLATE template0.");
+                $"The schema {options.Schema} in {database} has the layout for many machines. Set Layout to {PostgreSqlLayout.Citus} or "
+                + $"{PostgreSqlLayout.CitusReady}, or Schema to another one.");
         }
 
-        await RefuseReadOnlyAsync(connection, database, cancellationToken);
         var version = await VersionAsync(connection, options.Schema, database, cancellationToken);
         if (version == s_version) return;
         if (!options.Migrate)
@@ -74,25 +72,60 @@ internal static class PostgreSqlSchema
         }
     }
 
+    /// <summary>Throws when this server cannot hold the tables.</summary>
+    public static async Task CheckServerAsync(NpgsqlConnection connection, string database, CancellationToken cancellationToken)
+    {
+        if (connection.PostgreSqlVersion.Major < OldestServer)
+            throw new PostgreSqlStoreException($"{database} runs PostgreSQL {connection.PostgreSqlVersion}; the store needs {OldestServer} or later.");
+
+        if (await ExecuteAsync(connection, "SELECT current_setting('server_encoding')", cancellationToken) is var encoding and not Encoding)
+        {
+            throw new PostgreSqlStoreException(
+                $"{database} has the encoding {encoding}, which lacks characters that clients may choose; the store needs {Encoding}. "
+                + $"Make a database with CREATE DATABASE … ENCODING '{Encoding}' TEMPLATE template0.");
+        }
+
+        await RefuseReadOnlyAsync(connection, database, cancellationToken);
+    }
+
+    /// <summary>Takes the turn of those who make or change tables, until the end of the transaction.</summary>
+    public static Task TakeTurnAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
+        ExecuteAsync(connection, string.Create(CultureInfo.InvariantCulture, $"SELECT pg_advisory_xact_lock({MigrationLock})"), cancellationToken);
+
+    // From the catalogue itself: to_regclass does not see what another host made while this one waited for its turn.
+    public static async Task<bool> HasTableAsync(NpgsqlConnection connection, string schema, string table, CancellationToken cancellationToken) =>
+        await ExecuteAsync(connection, $"""
+            SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname = $1 AND c.relname = '{table}'
+            """, cancellationToken, schema) is not null;
+
+    /// <summary>Runs a file of the package in a schema, which is made if it is not there.</summary>
+    public static async Task EnterAsync(NpgsqlConnection connection, string schema, CancellationToken cancellationToken)
+    {
+        // IF NOT EXISTS asks for the right to create schemas, also when there is nothing to create.
+        if (await ExecuteAsync(connection, "SELECT 1 FROM pg_namespace WHERE nspname = $1", cancellationToken, schema) is null)
+            await ExecuteAsync(connection, $"CREATE SCHEMA {Quote(schema)}", cancellationToken);
+        await ExecuteAsync(connection, $"SET LOCAL search_path TO {Quote(schema)}", cancellationToken);
+    }
+
+    /// <summary>Runs a file of the package, however long it takes.</summary>
+    public static async Task RunFileAsync(NpgsqlConnection connection, string name, CancellationToken cancellationToken)
+    {
+        using var file = new StreamReader(typeof(PostgreSqlSchema).Assembly.GetManifestResourceStream(name)!);
+        await ExecuteAsync(connection, await file.ReadToEndAsync(cancellationToken), cancellationToken, timeoutSeconds: 0);
+    }
+
     private static async Task MigrateAsync(
         NpgsqlConnection connection, string schema, string database, ILogger logger, CancellationToken cancellationToken)
     {
         await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
         await ExecuteAsync(connection, "SET LOCAL lock_timeout = '5s'", cancellationToken);
-        await ExecuteAsync(connection, string.Create(CultureInfo.InvariantCulture, $"SELECT pg_advisory_xact_lock({MigrationLock})"), cancellationToken);
+        await TakeTurnAsync(connection, cancellationToken);
         var version = await VersionAsync(connection, schema, database, cancellationToken);
         if (version == s_version) return;
         await TableLocks.TakeAsync(connection, schema, version, cancellationToken);
-        // IF NOT EXISTS asks for the right to create schemas, also when there is nothing to create.
-        if (await ExecuteAsync(connection, "SELECT 1 FROM pg_namespace WHERE nspname = $1", cancellationToken, schema) is null)
-            await ExecuteAsync(connection, $"CREATE SCHEMA {Quote(schema)}", cancellationToken);
-        await ExecuteAsync(connection, $"SET LOCAL search_path TO {Quote(schema)}", cancellationToken);
-        for (var next = version; next < s_files.Length; next++)
-        {
-            using var file = new StreamReader(typeof(PostgreSqlSchema).Assembly.GetManifestResourceStream(s_files[next])!);
-            // However long an index takes.
-            await ExecuteAsync(connection, await file.ReadToEndAsync(cancellationToken), cancellationToken, timeoutSeconds: 0);
-        }
+        await EnterAsync(connection, schema, cancellationToken);
+        for (var next = version; next < s_files.Length; next++) await RunFileAsync(connection, s_files[next], cancellationToken);
 
         await transaction.CommitAsync(cancellationToken);
         Log.Migrated(logger, schema, version, s_version);
@@ -102,12 +135,7 @@ internal static class PostgreSqlSchema
     /// <exception cref="PostgreSqlStoreException">They are newer than this version of the package.</exception>
     private static async Task<int> VersionAsync(NpgsqlConnection connection, string schema, string database, CancellationToken cancellationToken)
     {
-        // From the catalogue itself: to_regclass does not see what another host made while this one waited for its turn.
-        const string Exists = """
-            SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-            WHERE n.nspname = $1 AND c.relname = 'to_device_schema'
-            """;
-        if (await ExecuteAsync(connection, Exists, cancellationToken, schema) is null) return 0;
+        if (!await HasTableAsync(connection, schema, VersionTable, cancellationToken)) return 0;
 
         var version = Convert.ToInt32(
             await ExecuteAsync(connection, $"SELECT coalesce(max(version), 0) FROM {Quote(schema)}.to_device_schema", cancellationToken), CultureInfo.InvariantCulture);
@@ -133,7 +161,7 @@ internal static class PostgreSqlSchema
         }
     }
 
-    private static async Task<object?> ExecuteAsync(
+    public static async Task<object?> ExecuteAsync(
         NpgsqlConnection connection, string sql, CancellationToken cancellationToken, string? parameter = null, int? timeoutSeconds = null)
     {
         await using var command = connection.CreateCommand();

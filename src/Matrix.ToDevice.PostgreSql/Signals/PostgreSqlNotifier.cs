@@ -54,12 +54,16 @@ internal sealed class PostgreSqlNotifier : IAsyncDisposable
         lock (_lock)
         {
             foreach (var item in batch)
-            {
-                foreach (var messages in item.Transaction.Messages)
-                    for (var i = 0; i < messages.Count; i++) _arrived.Add(messages[i].Recipient);
-            }
+                foreach (var messages in item.Transaction.Messages) Add(messages);
         }
 
+        _wake.Writer.TryWrite(true);
+    }
+
+    public void MessagesArrived(IReadOnlyList<ToDeviceMessage> messages)
+    {
+        if (_audience == Audience.Nobody) return;
+        lock (_lock) Add(messages);
         _wake.Writer.TryWrite(true);
     }
 
@@ -84,6 +88,11 @@ internal sealed class PostgreSqlNotifier : IAsyncDisposable
         await _loop;
         _stop.Dispose();
         if (_connection is not null) await _connection.DisposeAsync();
+    }
+
+    private void Add(IReadOnlyList<ToDeviceMessage> messages)
+    {
+        for (var i = 0; i < messages.Count; i++) _arrived.Add(messages[i].Recipient);
     }
 
     private async Task RunAsync()

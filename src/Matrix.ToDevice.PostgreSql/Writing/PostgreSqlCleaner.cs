@@ -4,7 +4,7 @@ using NpgsqlTypes;
 namespace Matrix.ToDevice;
 
 /// <summary>Everything that is deleted: what a device has, what nobody asks for any more, removed devices.</summary>
-internal sealed class PostgreSqlCleaner(PostgreSqlDatabase database, PostgreSqlStoreOptions options, TimeProvider time)
+internal sealed class PostgreSqlCleaner(PostgreSqlDatabase database, PostgreSqlStoreOptions options, TimeProvider time, KnownRemovals knownRemovals) : ICleaner
 {
     // So many are deleted while others wait for the device's row, some milliseconds.
     private const long MostAtOnce = 1000;
@@ -40,21 +40,21 @@ internal sealed class PostgreSqlCleaner(PostgreSqlDatabase database, PostgreSqlS
         }
     }
 
-    /// <summary>Ends a device; the result is the number of the removal.</summary>
-    public ValueTask<long> RemoveDeviceAsync(DeviceAddress device, CancellationToken cancellationToken) =>
-        database.RunAsync((connection, cancellation) => RemoveDeviceAsync(connection, device, cancellation), cancellationToken);
+    /// <inheritdoc cref="IDeviceInbox.RemoveDeviceAsync"/>
+    public async ValueTask RemoveDeviceAsync(DeviceAddress device, CancellationToken cancellationToken) =>
+        knownRemovals.Learn(await database.RunAsync((connection, cancellation) => RemoveDeviceAsync(connection, device, cancellation), cancellationToken));
 
     /// <inheritdoc cref="PostgreSqlDevices.RemoveAndCommitAsync"/>
-    public async ValueTask<long> RemoveAndCommitAsync(NpgsqlTransaction transaction, DeviceAddress device, CancellationToken cancellationToken)
+    public async ValueTask RemoveAndCommitAsync(NpgsqlTransaction transaction, DeviceAddress device, CancellationToken cancellationToken)
     {
         try
         {
-            return await database.ConfirmedAsync(transaction.Connection!, async (connection, cancellation) =>
+            knownRemovals.Learn(await database.ConfirmedAsync(transaction.Connection!, async (connection, cancellation) =>
             {
                 var number = await RemoveDeviceAsync(connection, device, cancellation);
                 await transaction.CommitAsync(CancellationToken.None);
                 return number;
-            }, cancellationToken);
+            }, cancellationToken));
         }
         catch (Exception exception) when (exception is not (OperationCanceledException or PostgreSqlStoreException))
         {

@@ -4,7 +4,7 @@ using NpgsqlTypes;
 namespace Matrix.ToDevice;
 
 /// <summary>What is done now and then: messages expire, and of all hosts one does it. By the clock of the database.</summary>
-internal sealed class PostgreSqlUpkeep(PostgreSqlDatabase database, PostgreSqlStoreOptions options)
+internal sealed class PostgreSqlUpkeep(PostgreSqlDatabase database, PostgreSqlStoreOptions options) : IUpkeep
 {
     // So many are looked at in one statement, and so many deleted while others wait for their devices' rows: some milliseconds each.
     private const long DevicesAtOnce = 1000, MostAtOnce = 1000;

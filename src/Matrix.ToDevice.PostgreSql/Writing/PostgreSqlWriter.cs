@@ -8,7 +8,7 @@ namespace Matrix.ToDevice;
 /// Commits sends. A few loops take whatever waits and commit it as one statement: requests that come together share the
 /// round trip and the disk's confirmation, and nobody waits for a timer.
 /// </summary>
-internal sealed class PostgreSqlWriter : IAsyncDisposable
+internal sealed class PostgreSqlWriter : IWriter
 {
     private const int MaxWaiting = 4096;
     private const int MaxBatchItems = 256;

@@ -70,6 +70,18 @@ internal sealed class DatabaseView(string connectionString)
 
     public long Count(string sql) => Convert.ToInt64(Scalar(sql), CultureInfo.InvariantCulture);
 
+    /// <summary>The texts of a query with one column.</summary>
+    public List<string> Texts(string sql)
+    {
+        using var connection = Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        using var reader = command.ExecuteReader();
+        var texts = new List<string>();
+        while (reader.Read()) texts.Add(reader.GetString(0));
+        return texts;
+    }
+
     /// <summary>Waits until a query gives a number.</summary>
     public async Task ReachesAsync(string sql, long number)
     {
