@@ -25,6 +25,10 @@ internal sealed class PostgreSqlServerStore(string connectionString) : IServerSt
         CREATE TRIGGER find_again AFTER UPDATE ON to_device.to_device_transaction FOR EACH ROW EXECUTE FUNCTION public.find_again();
         """);
 
+    /// <summary>Whether the tables are laid out for many machines.</summary>
+    public async Task<bool> IsDistributedAsync() =>
+        await ExecuteAsync("SELECT count(*) FROM pg_tables WHERE schemaname = 'to_device' AND tablename = 'to_device_distribution'") == 1;
+
     public Task<int> CountFoundAgainAsync() => ExecuteAsync("SELECT count(*) FROM public.found_again");
 
     public Task<int> CountWaitingEdusAsync() => ExecuteAsync("SELECT count(*) FROM to_device.to_device_edu");

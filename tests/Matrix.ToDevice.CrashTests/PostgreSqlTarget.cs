@@ -10,7 +10,7 @@ internal sealed class PostgreSqlTarget(
 {
     private readonly PostgreSqlServerStore _store = new(connectionString);
     private readonly HostProcess[] _hosts = [.. Enumerable.Range(0, hosts)
-        .Select(_ => new HostProcess("--Store", "postgresql", "--ConnectionStrings:PostgreSql", connectionString, "--PostgreSql:Layout", layout))];
+        .Select(_ => new HostProcess("--Store", "postgresql", "--ConnectionStrings:PostgreSql", connectionString, "--ToDevice:PostgreSql:Layout", layout))];
 
     public Uri Address => Any().Address;
 
@@ -20,6 +20,7 @@ internal sealed class PostgreSqlTarget(
 
         // All at once: they have to agree on who makes the tables.
         await Task.WhenAll(_hosts.Select(host => host.StartAsync()));
+        Assert.That(await _store.IsDistributedAsync(), Is.EqualTo(layout != "OneMachine"));
         await _store.WatchAsync();
     }
 
