@@ -31,6 +31,9 @@ internal sealed class PostgreSqlServerStore(string connectionString) : IServerSt
 
     public Task<int> CountFoundAgainAsync() => ExecuteAsync("SELECT count(*) FROM public.found_again");
 
+    /// <summary>How many parts of sends are accepted and not delivered, in the layout for many machines.</summary>
+    public Task<int> CountIntentsAsync() => ExecuteAsync("SELECT count(*) FROM to_device.to_device_intent");
+
     public Task<int> CountWaitingEdusAsync() => ExecuteAsync("SELECT count(*) FROM to_device.to_device_edu");
 
     public void Dispose()

@@ -34,6 +34,16 @@ internal sealed class PostgreSqlTarget(
         await host.StartAsync();
     }
 
+    /// <summary>What was accepted while a part of the database, or a host, was down is delivered behind the answer.</summary>
+    public async Task DrainAsync()
+    {
+        if (layout == "OneMachine") return;
+
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(120));
+        for (int waiting; (waiting = await _store.CountIntentsAsync()) > 0; await Task.Delay(100))
+            Assert.That(limit.IsCancellationRequested, Is.False, $"{waiting} intents are not delivered");
+    }
+
     public Task<int> CountCommittedUnansweredAsync() => _store.CountFoundAgainAsync();
 
     public ValueTask DisposeAsync()
