@@ -1,4 +1,5 @@
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using System.Text.Json;
 
 namespace Matrix.ToDevice.Tests;
@@ -99,7 +100,7 @@ internal sealed class LoadClients(Func<Uri> sendTo, Func<Uri> syncFrom, History 
                 var text = await response.Content.ReadAsStringAsync();
                 if ((int)response.StatusCode < 500) return ((int)response.StatusCode, text);
             }
-            catch (Exception exception) when (exception is HttpRequestException or IOException or OperationCanceledException)
+            catch (Exception exception) when (exception is HttpRequestException or IOException or SocketException or OperationCanceledException)
             {
                 // The server is gone; the next attempt meets its successor, or is refused at once and comes here again.
             }
