@@ -47,7 +47,7 @@ public class PageCostTests
     /// <summary>An inbox of 100,000, and as many rows of others: a page goes along the index, and ends.</summary>
     [Test]
     public void D19_a_page_is_read_along_the_index_up_to_its_end(
-        [Values("_small", "_large")] string statement, [Values("force_generic_plan", "force_custom_plan")] string planCacheMode,
+        [Values("Small", "Large")] string statement, [Values("force_generic_plan", "force_custom_plan")] string planCacheMode,
         [Values("@bob:hs1", "@u7:hs1", "@nobody:hs1")] string userId)
     {
         Fill(100_000, "300");
@@ -57,7 +57,7 @@ public class PageCostTests
             ANALYZE to_device.to_device_message
             """);
         var plan = StatementPlans.Plan(
-            _view, planCacheMode, PageStatement(statement), "text, text, bigint, bigint, bigint", $"'{userId}', 'B1', 0, 101, {(statement == "_small" ? MaxBytes / 101 : MaxBytes)}");
+            _view, planCacheMode, PageStatement(statement), "text, text, bigint, bigint, bigint", $"'{userId}', 'B1', 0, 101, {(statement == "Small" ? MaxBytes / 101 : MaxBytes)}");
 
         Assert.That(plan, Does.Contain("Index Scan using to_device_message_pkey").And.Not.Contains("Seq Scan").And.Not.Contains("Sort"));
         Assert.That(Regex.Matches(plan, @"rows=(\d+)").Select(match => int.Parse(match.Groups[1].Value)), Is.All.LessThanOrEqualTo(101), plan);
@@ -93,7 +93,7 @@ public class PageCostTests
         }
 
         long Read() => StatementPlans.Buffers(
-            _view, PageStatement("_small"), "text, text, bigint, bigint, bigint", $"'{s_device.UserId}', '{s_device.DeviceId}', 0, 101, {MaxBytes / 101}");
+            _view, PageStatement("Small"), "text, text, bigint, bigint, bigint", $"'{s_device.UserId}', '{s_device.DeviceId}', 0, 101, {MaxBytes / 101}");
 
         long Acknowledge(int upTo) => StatementPlans.Buffers(
             _view, StatementPlans.Source("Writing/PostgreSqlCleaner.cs", @"_acknowledge = \$""(.*?)"";"), "text, text, bigint, bigint, bigint",
@@ -115,9 +115,9 @@ public class PageCostTests
     }
 
     private static string PageStatement(string name) =>
-        StatementPlans.Source("Reading/PostgreSqlReader.cs", $@"{name} = \$""""""(.*?)""""""").Replace(
-            "{Oldest(options)}", StatementPlans.Source("Reading/PostgreSqlReader.cs", @"Oldest\(PostgreSqlStoreOptions options\) => \$""""""(.*?)"""""""),
-            StringComparison.Ordinal);
+        StatementPlans.Source("Reading/PostgreSqlReader.cs", $@"{name}\(string oldest, string contentBytes\) => \$""""""(.*?)""""""")
+            .Replace("{oldest}", StatementPlans.Source("Reading/PostgreSqlReader.cs", @"Oldest\(PostgreSqlStoreOptions options\) => \$""""""(.*?)"""""""), StringComparison.Ordinal)
+            .Replace("{contentBytes}", "$5", StringComparison.Ordinal);
 
     private void Fill(int messages, string length) => _view.Execute($"""
         INSERT INTO to_device.to_device_device (user_id, device_id, last_sequence) VALUES ('{s_device.UserId}', '{s_device.DeviceId}', {messages});
