@@ -99,7 +99,7 @@ internal static class PostgreSqlSchema
             WHERE n.nspname = $1 AND c.relname = '{table}'
             """, cancellationToken, schema) is not null;
 
-    /// <summary>Runs a file of the package in a schema, which is made if it is not there.</summary>
+    /// <summary>Makes the schema if it is not there, and works in it until the end of the transaction.</summary>
     public static async Task EnterAsync(NpgsqlConnection connection, string schema, CancellationToken cancellationToken)
     {
         // IF NOT EXISTS asks for the right to create schemas, also when there is nothing to create.

@@ -34,7 +34,7 @@ internal sealed class PostgreSqlUpkeep(PostgreSqlDatabase database, PostgreSqlSt
     public ValueTask<bool> IsCommittedAsync(TransactionKey key, CancellationToken cancellationToken)
     {
         var sender = CommitArrays.Sender(key);
-        return ScalarAsync<bool>(
+        return database.ScalarAsync<bool>(
             _isCommitted, () => [Of(sender.UserId), Of(sender.DeviceId), Of(PostgreSqlTransaction.FingerprintOf(key))], cancellationToken);
     }
 
@@ -98,19 +98,10 @@ internal sealed class PostgreSqlUpkeep(PostgreSqlDatabase database, PostgreSqlSt
         }, cancellationToken);
 
     private ValueTask<long> ExpireAsync(DeviceAddress[] devices, DateTimeOffset committedBefore, long most, CancellationToken cancellationToken) =>
-        ScalarAsync<long>(
+        database.ScalarAsync<long>(
             _expire,
             () => [Of(Array.ConvertAll(devices, device => device.UserId)), Of(Array.ConvertAll(devices, device => device.DeviceId)), Of(committedBefore), Of(most)],
             cancellationToken);
-
-    private ValueTask<T> ScalarAsync<T>(string sql, Func<NpgsqlParameter[]> parameters, CancellationToken cancellationToken) => database.RunAsync(
-        async (connection, cancellation) =>
-        {
-            await using var command = new NpgsqlCommand(sql, connection);
-            command.Parameters.AddRange(parameters());
-            await database.PrepareAsync(command, cancellation);
-            return (T)(await command.ExecuteScalarAsync(cancellation))!;
-        }, cancellationToken);
 
     private static NpgsqlParameter<T> Of<T>(T value) => new() { TypedValue = value };
 
