@@ -52,7 +52,7 @@ public class SenderTurnTests
         {
             using var gone = new CancellationTokenSource();
             using var body = new StringContent("""{"messages":{"@bob:hs1":{"B1":{} } } }""");
-            var waiting = alice.SendAsync(HttpMethod.Put, $"/_matrix/client/v3/sendToDevice/m.test/gone{n}", body, gone.Token);
+            var waiting = alice.SendAsync(HttpMethod.Put, $"/_matrix/client/v3/sendToDevice/m.gone/gone{n}", body, gone.Token);
             await gone.CancelAsync();
             Assert.That(async () => await waiting, Throws.InstanceOf<OperationCanceledException>());
         }
@@ -60,6 +60,7 @@ public class SenderTurnTests
         goOn.SetResult();
         foreach (var response in await Task.WhenAll(sends)) response.ShouldBeAccepted();
         for (var n = 0; n < AtOnce; n++) (await alice.SendAsync($"later{n}", "@bob:hs1", "B1")).ShouldBeAccepted();
-        Assert.That((await bob.SyncAsync()).Events, Has.Count.EqualTo(2 * AtOnce));
+        // Whoever gives up does not know whether the server heard of it in time.
+        Assert.That((await bob.SyncAsync()).Events.Where(message => message.Type != "m.gone").ToList(), Has.Count.EqualTo(2 * AtOnce));
     }
 }
