@@ -8,6 +8,12 @@ public class CrashTests
 {
     private PostgreSqlCluster? _cluster;
 
+    private const string OneMachine = "The layout for many machines on one, 2 hosts, the database stopped at once",
+        HostKilled = "Citus, 2 hosts, one of them killed", WorkerRestarted = "Citus, 2 hosts, a worker killed", ShardsMoved = "Citus, 2 hosts, shards moved";
+
+    private static IEnumerable<string> ManyMachines =>
+        CitusCluster.Find() is null ? [OneMachine] : CitusCluster.RestartCommand is null ? [HostKilled, ShardsMoved] : [HostKilled, WorkerRestarted, ShardsMoved];
+
     [OneTimeTearDown]
     public void StopDatabase() => _cluster?.Dispose();
 
@@ -28,13 +34,28 @@ public class CrashTests
     [Test]
     public Task D4_D12_a_database_that_crashes_again_and_again_loses_nothing_and_doubles_nothing() =>
         RunAsync(
-            "PostgreSQL, 2 hosts, the database stopped at once",
-            () => new PostgreSqlTarget(NewDatabase(), 2, () => Task.Run(() =>
-            {
-                _cluster!.StopServer("immediate");
-                _cluster.StartServer();
-            })),
-            kills: 6);
+            "PostgreSQL, 2 hosts, the database stopped at once", () => new PostgreSqlTarget(NewDatabase(), 2, StopDatabaseAtOnceAsync), kills: 6);
+
+    [TestCaseSource(nameof(ManyMachines))]
+    public async Task D4_D12_machines_that_go_and_come_back_lose_nothing_and_double_nothing(string what)
+    {
+        if (CitusCluster.Find() is not { } citus)
+        {
+            await RunAsync(what, () => new PostgreSqlTarget(NewDatabase(), 2, StopDatabaseAtOnceAsync, "CitusReady"), kills: 4);
+            return;
+        }
+
+        await citus.EmptyAsync();
+        try
+        {
+            await RunAsync(what, () => new PostgreSqlTarget(
+                citus.ConnectionString, 2, what == WorkerRestarted ? CitusCluster.RestartWorkerAsync : what == ShardsMoved ? citus.MoveShardsAsync : null, "Citus"), kills: 4);
+        }
+        finally
+        {
+            await citus.RestoreAsync();
+        }
+    }
 
     [Test]
     public async Task D4_D12_a_synchronous_standby_that_takes_over_has_lost_nothing_and_doubles_nothing()
@@ -82,6 +103,12 @@ public class CrashTests
         Assert.That(summary.Refused, Is.Positive, "and some of it had to be refused");
         return summary;
     }
+
+    private Task StopDatabaseAtOnceAsync() => Task.Run(() =>
+    {
+        _cluster!.StopServer("immediate");
+        _cluster.StartServer();
+    });
 
     private string NewDatabase()
     {
