@@ -45,6 +45,10 @@ internal sealed class CitusCluster(string connectionString)
         await ExecuteAsync("SELECT citus_rebalance_wait()");
     }
 
+    /// <summary>The tables of one machine are spread over all, as operators do it.</summary>
+    public Task DistributeAsync() => ExecuteAsync(
+        $"BEGIN; SET LOCAL search_path TO to_device, public; {File.ReadAllText(Path.Combine(HostProcess.Repository, "src/Matrix.ToDevice.PostgreSql/Distributed/Schema/citus.sql"))} COMMIT");
+
     public async Task RestoreAsync()
     {
         if (_isDrained) await MoveShardsAsync();

@@ -9,10 +9,13 @@ public class CrashTests
     private PostgreSqlCluster? _cluster;
 
     private const string OneMachine = "The layout for many machines on one, 2 hosts, the database stopped at once",
-        HostKilled = "Citus, 2 hosts, one of them killed", WorkerRestarted = "Citus, 2 hosts, a worker killed", ShardsMoved = "Citus, 2 hosts, shards moved";
+        HostKilled = "Citus, 2 hosts, one of them killed", DistributedLater = "Citus, 2 hosts, stopped while the tables are spread over the machines",
+        ShardsMoved = "Citus, 2 hosts, all shards moved from a worker or back", WorkerKilled = "Citus, 2 hosts, a worker killed";
 
     private static IEnumerable<string> ManyMachines =>
-        CitusCluster.Find() is null ? [OneMachine] : CitusCluster.RestartCommand is null ? [HostKilled, ShardsMoved] : [HostKilled, WorkerRestarted, ShardsMoved];
+        CitusCluster.Find() is null ? [OneMachine]
+        : CitusCluster.RestartCommand is null ? [HostKilled, DistributedLater, ShardsMoved]
+        : [HostKilled, DistributedLater, ShardsMoved, WorkerKilled];
 
     [OneTimeTearDown]
     public void StopDatabase() => _cluster?.Dispose();
@@ -46,14 +49,29 @@ public class CrashTests
         }
 
         await citus.EmptyAsync();
+        PostgreSqlTarget target = null!;
+        var isDistributed = false;
         try
         {
-            await RunAsync(what, () => new PostgreSqlTarget(
-                citus.ConnectionString, 2, what == WorkerRestarted ? CitusCluster.RestartWorkerAsync : what == ShardsMoved ? citus.MoveShardsAsync : null, "Citus"), kills: 4);
+            await RunAsync(
+                what, () => target = new PostgreSqlTarget(citus.ConnectionString, 2, CrashAsync, what == DistributedLater ? "CitusReady" : "Citus")
+                {
+                    IsWatched = false,
+                },
+                kills: 4);
         }
         finally
         {
             await citus.RestoreAsync();
+        }
+
+        async Task CrashAsync()
+        {
+            if (what == WorkerKilled) await CitusCluster.RestartWorkerAsync();
+            else if (what == ShardsMoved) await citus.MoveShardsAsync();
+            else if (what == HostKilled || isDistributed) await target.CrashHostAsync();
+            else await target.StopWhileAsync(citus.DistributeAsync, "Citus");
+            isDistributed = true;
         }
     }
 

@@ -4,7 +4,7 @@ namespace Matrix.ToDevice.Tests;
 /// <param name="connectionString">The database; a new one.</param>
 /// <param name="hosts">How many hosts.</param>
 /// <param name="fault">What dies, and comes back. Without it, one of the hosts.</param>
-/// <param name="layout">How the tables are laid out. With <c>Citus</c>, the database has no tables of the sample, and nothing is watched: it takes no triggers.</param>
+/// <param name="layout">How the tables are laid out.</param>
 internal sealed class PostgreSqlTarget(
     string connectionString, int hosts, Func<Task>? fault = null, string layout = "OneMachine") : ICrashTarget
 {
@@ -14,7 +14,8 @@ internal sealed class PostgreSqlTarget(
 
     public Uri Address => Any().Address;
 
-    private bool IsWatched => layout != "Citus";
+    /// <summary>Whether commits are slowed down and looked at, which a Citus cluster has no way for.</summary>
+    public bool IsWatched { get; init; } = true;
 
     public async Task StartAsync()
     {
@@ -34,6 +35,14 @@ internal sealed class PostgreSqlTarget(
         var host = Any();
         await host.KillAsync();
         await host.StartAsync();
+    }
+
+    /// <summary>All hosts stop; behind that they start with another layout.</summary>
+    public async Task StopWhileAsync(Func<Task> work, string newLayout)
+    {
+        foreach (var host in _hosts) await host.KillAsync();
+        await work();
+        await Task.WhenAll(_hosts.Select(host => host.StartAsync("--ToDevice:PostgreSql:Layout", newLayout)));
     }
 
     /// <summary>What was accepted while a part of the database, or a host, was down is delivered behind the answer.</summary>

@@ -7,7 +7,7 @@ namespace Matrix.ToDevice.Tests;
 internal sealed class HostProcess : IDisposable
 {
     private static readonly string s_dll = Environment.GetEnvironmentVariable("HOMESERVER_DLL") ??
-        Path.Combine(Metadata("Repository"), "samples/LocalHomeserver/bin", Metadata("Configuration"), "LocalHomeserver.dll");
+        Path.Combine(Repository, "samples/LocalHomeserver/bin", Metadata("Configuration"), "LocalHomeserver.dll");
 
     private readonly string[] _settings;
     private Process? _process;
@@ -17,6 +17,9 @@ internal sealed class HostProcess : IDisposable
         _settings = settings;
         Address = new Uri($"http://127.0.0.1:{LoopbackPort.Unused()}/");
     }
+
+    /// <summary>Where the sources are.</summary>
+    public static string Repository => Metadata("Repository");
 
     public Uri Address { get; }
 
