@@ -6,6 +6,9 @@ namespace Matrix.ToDevice.Bench;
 /// <summary>The processor time of a PostgreSQL server: of all of its processes, those that have ended among them.</summary>
 internal sealed class DatabaseCpu
 {
+    /// <summary>Finds a process whose parent is the server's main one.</summary>
+    public const string Checkpointer = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'";
+
     // Linux counts in hundredths of a second.
     private const double TicksPerSecond = 100;
 
@@ -14,8 +17,13 @@ internal sealed class DatabaseCpu
 
     private readonly string _main;
 
-    public DatabaseCpu(PostgreSqlCluster cluster) =>
-        _main = StatOf(((int)cluster.Query("SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'")!).ToString(CultureInfo.InvariantCulture))[Parent];
+    public DatabaseCpu(PostgreSqlCluster cluster)
+        : this((int)cluster.Query(Checkpointer)!)
+    {
+    }
+
+    /// <param name="checkpointer">What <see cref="Checkpointer"/> finds, on a server on this machine.</param>
+    public DatabaseCpu(int checkpointer) => _main = StatOf(checkpointer.ToString(CultureInfo.InvariantCulture))[Parent];
 
     public TimeSpan Used
     {

@@ -3,12 +3,12 @@ using System.Globalization;
 namespace Matrix.ToDevice.Bench;
 
 /// <summary>One measured run.</summary>
-internal sealed record Figures(double RequestsPerSecond, double P50, double P99, double CpuMicroseconds = 0, double AllocatedBytes = 0, double DatabaseMicroseconds = 0)
+internal sealed record Figures(double RequestsPerSecond, double P50, double P99, double CpuMicroseconds = 0, double AllocatedBytes = 0, double DatabaseMicroseconds = 0, double Requests = 0)
 {
     public static Figures Of(long[] latencies, TimeSpan elapsed)
     {
         var sorted = latencies.Order().ToArray();
-        return new Figures(sorted.Length / elapsed.TotalSeconds, Milliseconds(0.50), Milliseconds(0.99));
+        return new Figures(sorted.Length / elapsed.TotalSeconds, Milliseconds(0.50), Milliseconds(0.99), Requests: sorted.Length);
 
         double Milliseconds(double quantile) =>
             TimeSpan.FromTicks(sorted[(int)(quantile * (sorted.Length - 1))]).TotalMilliseconds;

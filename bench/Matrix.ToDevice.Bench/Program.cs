@@ -34,6 +34,9 @@ internal static class Program
             case ["postgresql-removals", .. var rest]:
                 await RemovalBench.RunAsync(Rounds(rest));
                 return 0;
+            case ["machines", .. var rest]:
+                await MachinesBench.RunAsync(Rounds(rest), rest is [_, var plain, ..] ? plain : null, rest is [_, _, var coordinator] ? coordinator : null);
+                return 0;
             case ["inbox", .. var rest]:
                 await InboxBench.RunAsync(rest is [var messages] ? int.Parse(messages, null) : 1_000_000);
                 return 0;
@@ -74,7 +77,7 @@ internal static class Program
             default:
                 await Console.Error.WriteLineAsync(
                     "usage: http [ROUNDS [PICTURE [EARLIER_CHECKOUT]]] | http-one REQUEST [sample-]STORE [ROUNDS [EARLIER_CHECKOUT]] | sqlite|slow-disk|postgresql [ROUNDS [BODY [SENDERS]]] | postgresql-budgets [ROUNDS] | "
-                    + "postgresql-removals [ROUNDS] | inbox [MESSAGES] | outbox-drain [EDUS] | memory | idle [CONNECTIONS] | growth memory|sqlite|postgresql [MESSAGES] | sync sqlite|postgresql | dead-servers sqlite|postgresql [SECONDS]");
+                    + "postgresql-removals [ROUNDS] | machines [ROUNDS [PLAIN_DATABASE [CITUS_COORDINATOR]]] | inbox [MESSAGES] | outbox-drain [EDUS] | memory | idle [CONNECTIONS] | growth memory|sqlite|postgresql [MESSAGES] | sync sqlite|postgresql | dead-servers sqlite|postgresql [SECONDS]");
                 return 2;
         }
     }

@@ -13,9 +13,10 @@ internal static class StoreLoad
     }
 
     /// <summary>One send.</summary>
-    public static async ValueTask<CommitResult> CommitAsync(ITransactionStore transactions, string txnId, Func<IToDeviceTransaction, ValueTask> append)
+    public static async ValueTask<CommitResult> CommitAsync(
+        ITransactionStore transactions, string txnId, Func<IToDeviceTransaction, ValueTask> append, string userId = "@sender:example.org")
     {
-        var key = new TransactionKey("@sender:example.org", "SENDER", TransactionKey.SendToDevice, "m.room.encrypted", txnId);
+        var key = new TransactionKey(userId, "SENDER", TransactionKey.SendToDevice, "m.room.encrypted", txnId);
         await using var transaction = (await transactions.BeginAsync(key, transactions.KnownRemovals, default))!;
         await append(transaction);
         var result = await transaction.CommitAsync(default);
