@@ -34,4 +34,13 @@ internal static partial class Log
 
     [LoggerMessage(10, LogLevel.Warning, "The look for sends that were accepted and not delivered goes on later.")]
     public static partial void ResumedLater(ILogger logger, Exception exception);
+
+    [LoggerMessage(11, LogLevel.Warning, "{Machine} does not answer. What is sent to its users is delivered later; what they ask for is refused.")]
+    public static partial void Hangs(ILogger logger, string machine, Exception? exception);
+
+    [LoggerMessage(12, LogLevel.Information, "{Machine} answers again.")]
+    public static partial void Answers(ILogger logger, string machine);
+
+    [LoggerMessage(13, LogLevel.Warning, "Where the buckets are could not be found out; it is tried again. A machine that hangs meanwhile may hold up users of others.")]
+    public static partial void MachinesUnknown(ILogger logger, Exception exception);
 }

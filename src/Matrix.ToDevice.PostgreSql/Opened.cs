@@ -17,6 +17,7 @@ internal sealed class Opened : IAsyncDisposable
     private readonly PostgreSqlListener? _listener;
     private readonly Resumption? _resumption;
     private readonly Availability? _availability;
+    private readonly Machines? _machines;
 
     private Opened(
         PostgreSqlDatabase database, PostgreSqlStoreOptions options, bool notifies, KnownRemovals knownRemovals,
@@ -39,7 +40,8 @@ internal sealed class Opened : IAsyncDisposable
         if (options.Layout != PostgreSqlLayout.OneMachine)
         {
             var removals = new BucketRemovals(knownRemovals);
-            _availability = new Availability(time);
+            _machines = new Machines(database, options, time, logger);
+            _availability = new Availability(_machines, database.ConnectionsToRead, time);
             var delivery = new Delivery(database, options, _availability, Arrived, logger);
             _resumption = new Resumption(database, options, delivery, _availability, time, logger);
             var inboxes = new DistributedInboxes(database, options, _availability, time, removals, new Marks(database, options, _availability, time));
@@ -103,6 +105,7 @@ internal sealed class Opened : IAsyncDisposable
             var opened = new Opened(database, options, notifies, knownRemovals, signals, metrics, time, logger);
             metrics.Announce();
             if (opened._listener is not null) await opened._listener.StartAsync(CancellationToken.None);
+            if (opened._machines is not null) await opened._machines.StartAsync(cancellationToken);
             opened._resumption?.Start();
             return opened;
         }
@@ -123,12 +126,21 @@ internal sealed class Opened : IAsyncDisposable
             else await DistributedSchema.CheckAsync(connection, _options.Schema, _database.Name, cancellation);
             return true;
         }, cancellationToken);
-        // A disk that is full, and a standby that confirms nothing, are found out by writing.
-        await Upkeep.TryTakeAsync("check", TimeSpan.Zero, cancellationToken);
+        try
+        {
+            // A disk that is full, and a standby that confirms nothing, are found out by writing.
+            await Upkeep.TryTakeAsync("check", TimeSpan.Zero, cancellationToken);
+        }
+        catch (PostgreSqlStoreException) when (_machines is { AreSeveral: true })
+        {
+            // That one cannot be had, which is told, and the others go on.
+        }
+
         if (_availability is { Down.Count: > 0 and var down })
         {
+            var hanging = string.Concat(_machines!.Hanging.Select(machine => $"{machine} does not answer. "));
             return $"{down} of {Buckets.Count} parts of the database cannot be had. What is sent to their users is accepted, and delivered when they are back; "
-                + "what these send is refused. See whether all machines are up.";
+                + $"what these send is refused. {hanging}See whether all machines are up.";
         }
 
         return await HearsAsync(cancellationToken) ? null : NotHeard;
@@ -152,6 +164,7 @@ internal sealed class Opened : IAsyncDisposable
     {
         // First what still waits for its commit, then the news of it.
         await Writer.DisposeAsync();
+        if (_machines is not null) await _machines.DisposeAsync();
         if (Notifier is not null) await Notifier.DisposeAsync();
         if (_listener is not null) await _listener.DisposeAsync();
         await _database.DisposeAsync();

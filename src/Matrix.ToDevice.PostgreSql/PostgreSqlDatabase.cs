@@ -35,6 +35,12 @@ internal sealed class PostgreSqlDatabase : IAsyncDisposable
     /// <summary>Which database it is, for messages; without secrets.</summary>
     public string Name { get; }
 
+    /// <summary>How many connections are left to read with.</summary>
+    public int ConnectionsToRead => _settings.MaxPoolSize - Committing - 2;
+
+    private int Committing => _options.Layout == PostgreSqlLayout.OneMachine
+        ? _options.Writers : _options.Writers * (DistributedWriter.PlacesOfWriter + Resumption.PlacesOfWriter);
+
     public ValueTask<NpgsqlConnection> ConnectAsync(CancellationToken cancellationToken) =>
         HostTransaction.Without(() => _dataSource.OpenConnectionAsync(cancellationToken));
 
@@ -48,14 +54,14 @@ internal sealed class PostgreSqlDatabase : IAsyncDisposable
     /// <summary>Throws when the store's own tasks alone could leave no connection to read with.</summary>
     public void CheckPool(bool notifies)
     {
-        var committing = _options.Layout == PostgreSqlLayout.OneMachine
-            ? _options.Writers : _options.Writers * (DistributedWriter.PlacesOfWriter + Resumption.PlacesOfWriter);
-        var needed = committing + 1 + (notifies ? 2 : 0);
+        // Of several machines, one may hang: some for its readers, some for the others', and one to ask whether it is back.
+        var reading = _options.Layout == PostgreSqlLayout.OneMachine ? 1 : 3;
+        var needed = Committing + reading + (notifies ? 2 : 0);
         if (_settings.Pooling && _settings.MaxPoolSize < needed)
         {
             throw new PostgreSqlStoreException(
-                $"The data source for {Name} has a Maximum Pool Size of {_settings.MaxPoolSize}; the store needs {needed} at least: {committing} to commit "
-                + $"(Writers), {(notifies ? "2 to listen and to notify, " : "")}1 to read. Raise it, or lower Writers.");
+                $"The data source for {Name} has a Maximum Pool Size of {_settings.MaxPoolSize}; the store needs {needed} at least: {Committing} to commit "
+                + $"(Writers), {(notifies ? "2 to listen and to notify, " : "")}{reading} to read. Raise it, or lower Writers.");
         }
     }
 

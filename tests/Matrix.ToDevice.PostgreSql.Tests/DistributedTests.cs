@@ -120,8 +120,8 @@ public class DistributedTests
     public void D4_an_intent_that_was_seen_too_long_ago_is_not_delivered()
     {
         const string Deliver = """
-            SELECT to_device.to_device_deliver(1, 2, '@alice:hs1', 'A1', 5, {0}, 600000000, 0, 0, now(), '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}',
-                '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}')
+            SELECT to_device.to_device_deliver(1, '{{2}}', '{{@alice:hs1}}', '{{A1}}', '{{5}}', '{{5}}', {0}, 600000000, '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}',
+                '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}')
             """;
         const string Now = "(extract(epoch FROM now()) * 1000000)::bigint";
         Assert.That(_view.Count(string.Format(null, Deliver, $"{Now} - 601000000")), Is.EqualTo(-2), "its mark may have been forgotten");
@@ -175,13 +175,14 @@ public class DistributedTests
         await One.DisposeAsync();
         _view.Execute("""
             INSERT INTO to_device.to_device_intent SELECT bucket, user_id, 'odd', target, 1, now() - interval '1 hour', '\xff' FROM to_device.to_device_intent;
-            INSERT INTO to_device.to_device_intent SELECT bucket, user_id, 'cut', target, 1, now() - interval '1 hour', '\x01' FROM to_device.to_device_intent LIMIT 1
+            INSERT INTO to_device.to_device_intent SELECT bucket, user_id, 'cut', target, 1, now() - interval '1 hour', '\x01' FROM to_device.to_device_intent LIMIT 1;
+            INSERT INTO to_device.to_device_intent SELECT bucket, user_id, device_id, target, number + 1, accepted_at, '\xff' FROM to_device.to_device_intent WHERE number > 1
             """);
         AllAreUp();
 
         var two = NewHost();
         await two.HealthAsync();
-        await _view.ReachesAsync(Intents, 2);
+        await _view.ReachesAsync(Intents, 3);
         Assert.That(await two.ReadAsync("B1"), Is.EqualTo(new[] { "first", "0" }));
         Assert.That((await two.HealthAsync()).Status, Is.EqualTo(HealthStatus.Healthy), "its bucket is none that cannot be had");
     }

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using NpgsqlTypes;
 
 namespace Matrix.ToDevice;
 
@@ -16,7 +17,7 @@ internal sealed class Delivery(
     // Whoever has seen an intent may put it into its bucket for so long. By the clocks of two machines, which are not to differ by minutes.
     private static readonly TimeSpan s_longest = TimeSpan.FromMinutes(10);
 
-    private readonly string _deliver = Statement.Call(options, "to_device_deliver", 24);
+    private readonly string _deliver = Statement.Call(options, "to_device_deliver", 25);
     private readonly string _done = Statement.Call(options, "to_device_done", 5);
 
     private readonly string _oldest = $"""
@@ -26,11 +27,13 @@ internal sealed class Delivery(
         """;
 
     /// <summary>Delivers all intents of a source that are there.</summary>
-    public async ValueTask ResumeAsync(Source source, CancellationToken cancellationToken)
+    public async ValueTask ResumeAsync(Share share, Source source, CancellationToken cancellationToken)
     {
+        // What cannot be put there need not be read.
+        if (availability.WhyNot(source.Target) is { } why) throw why;
         for (var last = 0L; ;)
         {
-            var intents = await availability.TryAsync(source.Bucket, () => database.ListAsync(
+            var intents = await availability.TryAsync(share, source.Bucket, ending => database.ListAsync(
                 _oldest,
                 () =>
                 [
@@ -38,56 +41,73 @@ internal sealed class Delivery(
                     Statement.Of(last), Statement.Of((long)AtOnce),
                 ],
                 row => (Payload: row.GetFieldValue<byte[]>(1), Intent: new Intent(source, row.GetInt64(0), row.GetInt64(2), row.GetInt64(3))),
-                cancellationToken));
-            foreach (var (payload, intent) in intents)
+                ending), cancellationToken);
+            if (intents.Count == 0) return;
+
+            last = intents[^1].Intent.Number;
+            try
             {
-                await DeliverAsync(intent, Portion.FromPayload(payload), cancellationToken);
-                last = intent.Number;
+                await DeliverAsync(share, [.. intents.Select(one => new Load(one.Intent, Portion.FromPayload(one.Payload)))], cancellationToken);
+            }
+            catch (Exception exception) when (intents.Count > 1 && exception is not OperationCanceledException)
+            {
+                // One of them has that failed, and those before it do not wait for it; or some were here before.
+                foreach (var (payload, intent) in intents)
+                {
+                    await DeliverAsync(share, [new Load(intent, Portion.FromPayload(payload))], cancellationToken);
+                    await DoneAsync(share, source, intent.Number, cancellationToken);
+                }
             }
 
-            if (intents.Count > 0) await DoneAsync(source, last, cancellationToken);
+            await DoneAsync(share, source, last, cancellationToken);
             if (intents.Count < AtOnce) return;
         }
     }
 
-    /// <summary>Puts one intent into its bucket, the oldest one of its source.</summary>
-    /// <param name="intent">The intent.</param>
-    /// <param name="portion">What it holds.</param>
-    /// <param name="cancellationToken">Cancels the call.</param>
-    /// <returns>How many messages were dropped, because their devices were removed.</returns>
-    public async ValueTask<long> DeliverAsync(Intent intent, Portion portion, CancellationToken cancellationToken)
+    /// <summary>Puts intents into a bucket, together in one commit: of each source its oldest ones, in their order.</summary>
+    /// <exception cref="PostgreSqlStoreException">None of them is known to be there: one was refused, or some were there before.</exception>
+    public async ValueTask DeliverAsync(Share share, IReadOnlyList<Load> loads, CancellationToken cancellationToken)
     {
-        var outcome = await availability.TryAsync(intent.Source.Target, () => database.ScalarAsync<long>(
+        var target = loads[0].Intent.Source.Target;
+        var outcome = await availability.TryAsync(share, target, ending => database.ScalarAsync<long>(
             _deliver,
             () =>
             {
-                var (arrays, source) = (new PortionArrays(portion), intent.Source);
+                var arrays = new PortionArrays([.. loads.Select(load => (load.Portion, DateTime.UnixEpoch.AddMicroseconds(load.Intent.AcceptedAt)))]);
+                // Sorted, as all lock them.
+                var sources = loads.GroupBy(load => load.Intent.Source.Device, load => load.Intent)
+                    .OrderBy(source => source.Key, Comparer<DeviceAddress>.Create(CommitArrays.Compare)).ToList();
                 return
                 [
-                    Statement.Of(source.Target), Statement.Of(source.Bucket), Statement.Of(source.Device.UserId), Statement.Of(source.Device.DeviceId),
-                    Statement.Of(intent.Number), Statement.Of(intent.SeenAt), Statement.Of((long)s_longest.TotalMicroseconds), Statement.Of(portion.Known),
-                    Statement.Of(intent.AcceptedAt), Statement.Of(portion.CommittedAt), .. arrays.Devices, .. arrays.Messages, .. arrays.Edus,
+                    Statement.Of(target),
+                    PortionArrays.Of(NpgsqlDbType.Integer, sources.ConvertAll(source => Buckets.Of(source.Key.UserId))),
+                    PortionArrays.Of(NpgsqlDbType.Text, sources.ConvertAll(source => source.Key.UserId)),
+                    PortionArrays.Of(NpgsqlDbType.Text, sources.ConvertAll(source => source.Key.DeviceId)),
+                    PortionArrays.Of(NpgsqlDbType.Bigint, sources.ConvertAll(source => source.First().Number)),
+                    PortionArrays.Of(NpgsqlDbType.Bigint, sources.ConvertAll(source => source.Last().Number)),
+                    Statement.Of(loads.Min(load => load.Intent.SeenAt)), Statement.Of((long)s_longest.TotalMicroseconds),
+                    .. arrays.Devices, .. arrays.Sends, .. arrays.Messages, .. arrays.Edus, arrays.UsedAt,
                 ];
             },
-            cancellationToken));
+            ending), cancellationToken);
         // Which is no fault of the bucket.
         if (outcome == SeenTooLongAgo)
             throw new PostgreSqlStoreException("An intent was seen too long ago to be delivered, or the clocks of two machines differ by minutes. It is tried again.");
         if (outcome > 0) Log.DroppedForRemoved(logger, outcome);
 
         // Whoever has put it there before may have died before anybody was told.
-        if (portion.Messages.Count > 0) arrived(portion.Messages);
-        return Math.Max(outcome, 0);
+        foreach (var (_, portion) in loads)
+            if (portion.Messages.Count > 0) arrived(portion.Messages);
     }
 
     /// <summary>Forgets the intents of a source up to one: they are delivered.</summary>
-    public async ValueTask DoneAsync(Source source, long upTo, CancellationToken cancellationToken) => await availability.TryAsync(
-        source.Bucket, () => database.ExecuteAsync(
+    public async ValueTask DoneAsync(Share share, Source source, long upTo, CancellationToken cancellationToken) => await availability.TryAsync(
+        share, source.Bucket, ending => database.ExecuteAsync(
         _done,
         () =>
         [
             Statement.Of(source.Bucket), Statement.Of(source.Device.UserId), Statement.Of(source.Device.DeviceId), Statement.Of(source.Target),
             Statement.Of(upTo),
         ],
-        cancellationToken));
+        ending), cancellationToken);
 }

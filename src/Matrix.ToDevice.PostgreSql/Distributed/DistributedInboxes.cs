@@ -25,7 +25,7 @@ internal sealed class DistributedInboxes(
     /// <inheritdoc cref="IDeviceInbox.ReadAsync"/>
     public ValueTask<InboxPage> ReadPageAsync(
         DeviceAddress device, InboxPosition after, int limit, int maxBytes, CancellationToken cancellationToken) =>
-        PostgreSqlReader.ReadPageAsync(database, _small, _large, limit, maxBytes, contentBytes =>
+        availability.CallAsync(BucketOf(device), ending => PostgreSqlReader.ReadPageAsync(database, _small, _large, limit, maxBytes, contentBytes =>
         {
             var userId = PostgreSqlText.Key(device.UserId);
             return
@@ -33,7 +33,7 @@ internal sealed class DistributedInboxes(
                 Statement.Of(Buckets.Of(userId)), Statement.Of(userId), Statement.Of(PostgreSqlText.Key(device.DeviceId)), Statement.Of(after.Sequence),
                 Statement.Of(limit + 1L), Statement.Of(contentBytes),
             ];
-        }, cancellationToken);
+        }, ending), cancellationToken);
 
     /// <inheritdoc cref="IDeviceInbox.AcknowledgeAsync"/>
     public async ValueTask<int> AcknowledgeAsync(DeviceAddress device, InboxPosition upTo, CancellationToken cancellationToken)
@@ -42,14 +42,14 @@ internal sealed class DistributedInboxes(
         for (var deleted = 0; ;)
         {
             // Each one is a transaction of its own: the counter of a long inbox is free in between.
-            var portion = await database.ScalarAsync<long>(
+            var portion = await availability.CallAsync(Buckets.Of(userId), ending => database.ScalarAsync<long>(
                 _acknowledge,
                 () =>
                 [
                     Statement.Of(Buckets.Of(userId)), Statement.Of(userId), Statement.Of(deviceId), Statement.Of(upTo.Sequence), Statement.Of(upTo.SendId),
                     Statement.Of(MostAtOnce),
                 ],
-                cancellationToken);
+                ending), cancellationToken);
             if (portion >= 0) return deleted + (int)portion;
             deleted += (int)(-1 - portion);
         }
@@ -58,7 +58,9 @@ internal sealed class DistributedInboxes(
     /// <inheritdoc cref="IDeviceInbox.RemoveDeviceAsync"/>
     public async ValueTask RemoveDeviceAsync(DeviceAddress device, CancellationToken cancellationToken) => removals.Learn(
         BucketOf(device),
-        await database.RunAsync((connection, cancellation) => RemoveDeviceAsync(connection, device, cancellation), cancellationToken));
+        await availability.CallAsync(
+            BucketOf(device),
+            ending => database.RunAsync((connection, cancellation) => RemoveDeviceAsync(connection, device, cancellation), ending), cancellationToken));
 
     /// <inheritdoc cref="PostgreSqlDevices.RemoveAndCommitAsync"/>
     public async ValueTask RemoveAndCommitAsync(NpgsqlTransaction transaction, DeviceAddress device, CancellationToken cancellationToken)
@@ -92,13 +94,13 @@ internal sealed class DistributedInboxes(
             long most = atMost - purged;
             try
             {
-                purged += (int)await availability.TryAsync(bucket, async () =>
+                purged += (int)await availability.TryAsync(bucket, async ending =>
                 {
                     await database.ScalarAsync<long>(
-                        _forgetRemovals, () => [Statement.Of(bucket), Statement.Of(removedBefore), Statement.Of((long)atMost)], cancellationToken);
+                        _forgetRemovals, () => [Statement.Of(bucket), Statement.Of(removedBefore), Statement.Of((long)atMost)], ending);
                     return await database.ScalarAsync<long>(
-                        _purge, () => [Statement.Of(bucket), Statement.Of(ofEdus), Statement.Of(lastUsedBefore), Statement.Of(most)], cancellationToken);
-                });
+                        _purge, () => [Statement.Of(bucket), Statement.Of(ofEdus), Statement.Of(lastUsedBefore), Statement.Of(most)], ending);
+                }, cancellationToken);
                 await marks.ForgetAsync(bucket, cancellationToken);
             }
             catch (PostgreSqlStoreException exception)

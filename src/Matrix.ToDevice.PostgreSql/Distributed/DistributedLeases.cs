@@ -61,26 +61,26 @@ internal sealed class DistributedLeases(PostgreSqlDatabase database, PostgreSqlS
     /// <inheritdoc cref="IFederationOutbox.RenewAsync"/>
     public ValueTask<bool> RenewAsync(
         string destination, string holder, TimeSpan duration, long sendingUpTo, CancellationToken cancellationToken) =>
-        database.ScalarAsync<bool>(
+        availability.CallAsync(Buckets.OfDestination(destination), ending => database.ScalarAsync<bool>(
             _renew,
             () =>
             [
                 Statement.Of(Buckets.OfDestination(destination)), Statement.Of(destination), Statement.Of(holder), Statement.Of(duration),
                 Statement.Of(sendingUpTo),
             ],
-            cancellationToken);
+            ending), cancellationToken);
 
     /// <inheritdoc cref="IFederationOutbox.ReleaseAsync"/>
     public async ValueTask ReleaseAsync(
         string destination, string holder, int failures, TimeSpan pause, CancellationToken cancellationToken) =>
-        await database.ExecuteAsync(
+        await availability.CallAsync(Buckets.OfDestination(destination), ending => database.ExecuteAsync(
             _release,
             () =>
             [
                 Statement.Of(Buckets.OfDestination(destination)), Statement.Of(destination), Statement.Of(holder), Statement.Of(failures),
                 Statement.Of(pause),
             ],
-            cancellationToken);
+            ending), cancellationToken);
 
     /// <summary>What is free in a bucket; and forgets what is emptied there.</summary>
     private async ValueTask<List<Candidate>> FindAsync(

@@ -42,14 +42,14 @@ internal sealed class DistributedMeasures(PostgreSqlDatabase database, PostgreSq
     {
         var found = new StoreStatistics(0, 0, 0, null, default, default);
         for (var bucket = 0; bucket < Buckets.OfDestinations; bucket++)
-            foreach (var (hasFailed, waiting) in await availability.TryAsync(bucket, () => OutboxAsync(bucket, cancellationToken)))
+            foreach (var (hasFailed, waiting) in await availability.TryAsync(bucket, ending => OutboxAsync(bucket, ending), cancellationToken))
                 found = hasFailed ? found with { Failing = Sum(found.Failing, waiting) } : found with { Working = Sum(found.Working, waiting) };
 
         for (var bucket = 0; bucket < Buckets.Count; bucket++)
         {
             for (DeviceAddress? after = new("", ""); after is { } last;)
             {
-                (after, var portion) = await availability.TryAsync(bucket, () => InboxesAsync(bucket, last, cancellationToken));
+                (after, var portion) = await availability.TryAsync(bucket, ending => InboxesAsync(bucket, last, ending), cancellationToken);
                 found = found with
                 {
                     Inboxes = found.Inboxes + portion.Inboxes,

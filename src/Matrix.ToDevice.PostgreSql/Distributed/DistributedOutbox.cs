@@ -32,11 +32,11 @@ internal sealed class DistributedOutbox(PostgreSqlDatabase database, PostgreSqlS
 
     /// <inheritdoc cref="IFederationOutbox.ReadAsync"/>
     public async ValueTask<IReadOnlyList<OutboxEntry>> ReadAsync(string destination, long after, int limit, CancellationToken cancellationToken) =>
-        await database.ListAsync(
+        await availability.CallAsync(Buckets.OfDestination(destination), ending => database.ListAsync(
             _edus,
             () => [Statement.Of(Buckets.OfDestination(destination)), Statement.Of(destination), Statement.Of(after), Statement.Of((long)limit)],
             row => new OutboxEntry(row.GetInt64(0), row.GetString(1), row.GetFieldValue<byte[]>(2), row.GetFieldValue<DateTimeOffset>(3)),
-            cancellationToken);
+            ending), cancellationToken);
 
     /// <inheritdoc cref="IFederationOutbox.ListDestinationsAsync"/>
     /// <remarks>Those of a machine that is down are missing: nobody could send to them.</remarks>
@@ -51,12 +51,12 @@ internal sealed class DistributedOutbox(PostgreSqlDatabase database, PostgreSqlS
 
     /// <inheritdoc cref="IFederationOutbox.RemoveAsync"/>
     public async ValueTask RemoveAsync(string destination, IReadOnlyList<OutboxEntry> edus, CancellationToken cancellationToken) =>
-        await database.ExecuteAsync(
+        await availability.CallAsync(Buckets.OfDestination(destination), ending => database.ExecuteAsync(
             _remove,
             () =>
             [
                 Statement.Of(Buckets.OfDestination(destination)), Statement.Of(destination),
                 Calls.Array(NpgsqlDbType.Bigint, edus.Select(edu => edu.Position)), Calls.Array(NpgsqlDbType.Text, edus.Select(edu => edu.MessageId)),
             ],
-            cancellationToken);
+            ending), cancellationToken);
 }

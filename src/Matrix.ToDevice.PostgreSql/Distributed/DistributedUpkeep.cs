@@ -41,19 +41,20 @@ internal sealed class DistributedUpkeep(PostgreSqlDatabase database, PostgreSqlS
     public async ValueTask<bool> IsCommittedAsync(TransactionKey key, CancellationToken cancellationToken)
     {
         var sender = CommitArrays.Sender(key);
-        return await database.ScalarAsync<long>(
+        return await availability.CallAsync(Buckets.Of(sender.UserId), ending => database.ScalarAsync<long>(
             _isCommitted,
             () =>
             [
                 Statement.Of(Buckets.Of(sender.UserId)), Statement.Of(sender.UserId), Statement.Of(sender.DeviceId),
                 Statement.Of(PostgreSqlTransaction.FingerprintOf(key)),
             ],
-            cancellationToken) > 0;
+            ending), cancellationToken) > 0;
     }
 
     /// <inheritdoc cref="IStoreUpkeep.TryTakeAsync"/>
-    public ValueTask<bool> TryTakeAsync(string task, TimeSpan interval, CancellationToken cancellationToken) => database.ScalarAsync<bool>(
-        _take, () => [Statement.Of(Buckets.Of(task)), Statement.Of(task), Statement.Of(interval)], cancellationToken);
+    public ValueTask<bool> TryTakeAsync(string task, TimeSpan interval, CancellationToken cancellationToken) =>
+        availability.CallAsync(Buckets.Of(task), ending => database.ScalarAsync<bool>(
+            _take, () => [Statement.Of(Buckets.Of(task)), Statement.Of(task), Statement.Of(interval)], ending), cancellationToken);
 
     /// <inheritdoc cref="IStoreUpkeep.ExpireAsync"/>
     /// <exception cref="PostgreSqlStoreException">It failed in a bucket; the others have had their turn.</exception>
@@ -66,7 +67,8 @@ internal sealed class DistributedUpkeep(PostgreSqlDatabase database, PostgreSqlS
         {
             try
             {
-                expired += await availability.TryAsync(place.Bucket, () => ExpireAsync(place, committedBefore, atMost - expired, cancellationToken));
+                expired += await availability.TryAsync(
+                    place.Bucket, ending => ExpireAsync(place, committedBefore, atMost - expired, ending), cancellationToken);
                 if (expired >= atMost) return expired;
             }
             catch (PostgreSqlStoreException exception)

@@ -13,16 +13,14 @@ internal sealed class DistributedWriter(
     /// <summary>For each of the options' writers, so many connections are used by sends.</summary>
     public const int PlacesOfWriter = 4;
 
-    private const int MostOfOneSend = 4;
-
     // From the look-up of a send's devices to its commit, and by how much the clocks of two machines may differ: a minute each.
     private static readonly TimeSpan s_lookUp = TimeSpan.FromMinutes(2);
 
     private const int Accepted = 0, AcceptedBefore = 1, AcceptedByOther = 2, Removed = 3;
 
-    // Sends wait here, and not for a connection, so that those who read find one.
-    private readonly SemaphoreSlim _places = new(options.Writers * PlacesOfWriter);
-    private readonly CancellationTokenSource _closing = new();
+    private readonly Share _share = Share.Of(options.Writers * PlacesOfWriter);
+    private readonly Lanes _lanes = new(delivery);
+    private readonly int _mostOfOneSend = Math.Min(4, options.Writers * PlacesOfWriter / 2);
     private readonly string _look = Statement.Call(options, "to_device_look", 3);
     private readonly string _accept = Statement.Call(options, "to_device_accept", 24);
 
@@ -44,7 +42,8 @@ internal sealed class DistributedWriter(
 
         cancellationToken.ThrowIfCancellationRequested();
         var sources = Array.ConvertAll(looked, one => new Source(sender, one.Bucket));
-        var outcome = await InPlaceAsync(bucket, () => AcceptAsync(transaction, sender, own, sources, looked));
+        var outcome = await availability.TryAsync(
+            _share, bucket, ending => AcceptAsync(transaction, sender, own, sources, looked, ending), CancellationToken.None);
         switch (outcome[0])
         {
             case Removed:
@@ -96,17 +95,17 @@ internal sealed class DistributedWriter(
 
     /// <summary>The number of the last removal in a bucket, and behind it those of these devices.</summary>
     private Task<long[]> LookAsync(int bucket, List<DeviceAddress> devices, CancellationToken cancellationToken) =>
-        InPlaceAsync(bucket, () => database.ScalarAsync<long[]>(
+        availability.TryAsync(_share, bucket, ending => database.ScalarAsync<long[]>(
             _look,
             () =>
             [
                 Statement.Of(bucket), PortionArrays.Of(NpgsqlDbType.Text, devices.ConvertAll(device => PostgreSqlText.Key(device.UserId))),
                 PortionArrays.Of(NpgsqlDbType.Text, devices.ConvertAll(device => PostgreSqlText.Key(device.DeviceId))),
             ],
-            cancellationToken));
+            ending), cancellationToken).AsTask();
 
     private ValueTask<long[]> AcceptAsync(
-        PostgreSqlTransaction transaction, DeviceAddress sender, Portion own, Source[] sources, Looked[] looked) =>
+        PostgreSqlTransaction transaction, DeviceAddress sender, Portion own, Source[] sources, Looked[] looked, CancellationToken cancellationToken) =>
         database.ScalarAsync<long[]>(
             _accept,
             () =>
@@ -122,7 +121,7 @@ internal sealed class DistributedWriter(
                     .. arrays.Edus,
                 ];
             },
-            CancellationToken.None);
+            cancellationToken);
 
     /// <summary>Delivers an intent, and those before it. When that fails, it is tried later.</summary>
     private async Task DeliverAsync(Intent intent, Portion portion, bool waitsForOlder)
@@ -135,7 +134,7 @@ internal sealed class DistributedWriter(
 
         try
         {
-            await InPlaceAsync(() => delivery.DeliverAsync(intent, portion, CancellationToken.None));
+            await _lanes.DeliverAsync(_share, new Load(intent, portion));
             resumption.Delivered(intent.Source, intent.Number);
         }
         catch (Exception exception) when (exception is PostgreSqlStoreException or ObjectDisposedException)
@@ -147,51 +146,26 @@ internal sealed class DistributedWriter(
     /// <summary>Carries through what is under way. What has not begun does not.</summary>
     public async ValueTask DisposeAsync()
     {
-        await _closing.CancelAsync();
-        for (var place = 0; place < options.Writers * PlacesOfWriter; place++) await _places.WaitAsync();
+        await _share.DisposeAsync();
         await resumption.DisposeAsync();
     }
 
-    private Task<T> InPlaceAsync<T>(int bucket, Func<ValueTask<T>> work) =>
-        availability.TryAsync(bucket, async () => await InPlaceAsync(work)).AsTask();
-
     // A send to very many does not take all places.
-    private static async Task<TResult[]> ForAllAsync<T, TResult>(IReadOnlyList<T> all, Func<T, Task<TResult>> work)
+    private async Task<TResult[]> ForAllAsync<T, TResult>(IReadOnlyList<T> all, Func<T, Task<TResult>> work)
     {
         if (all.Count <= 1) return all.Count == 0 ? [] : [await work(all[0])];
 
         var results = new TResult[all.Count];
         await Parallel.ForAsync(
-            0, all.Count, new ParallelOptions { MaxDegreeOfParallelism = MostOfOneSend }, async (i, _) => results[i] = await work(all[i]));
+            0, all.Count, new ParallelOptions { MaxDegreeOfParallelism = _mostOfOneSend }, async (i, _) => results[i] = await work(all[i]));
         return results;
     }
 
-    private static async Task ForAllAsync<T>(IReadOnlyList<T> all, Func<T, Task> work) => await ForAllAsync(all, async one =>
+    private async Task ForAllAsync<T>(IReadOnlyList<T> all, Func<T, Task> work) => await ForAllAsync(all, async one =>
     {
         await work(one);
         return true;
     });
-
-    private async Task<T> InPlaceAsync<T>(Func<ValueTask<T>> work)
-    {
-        try
-        {
-            await _places.WaitAsync(_closing.Token);
-        }
-        catch (OperationCanceledException)
-        {
-            throw new ObjectDisposedException(nameof(PostgreSqlStore));
-        }
-
-        try
-        {
-            return await work();
-        }
-        finally
-        {
-            _places.Release();
-        }
-    }
 
     /// <param name="Bucket">The bucket.</param>
     /// <param name="Portion">What goes there.</param>

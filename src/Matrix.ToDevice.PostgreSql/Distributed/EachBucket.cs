@@ -18,7 +18,7 @@ internal static class EachBucket
         {
             try
             {
-                var result = await availability.TryAsync(bucket, () => work(bucket, cancellation));
+                var result = await availability.TryAsync(bucket, ending => work(bucket, ending), cancellation);
                 lock (results) results.Add(result);
             }
             catch (PostgreSqlStoreException exception)

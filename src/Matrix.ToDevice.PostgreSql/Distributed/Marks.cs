@@ -27,11 +27,11 @@ internal sealed class Marks(PostgreSqlDatabase database, PostgreSqlStoreOptions 
     public async ValueTask ForgetAsync(int bucket, CancellationToken cancellationToken)
     {
         var after = _last[bucket] ?? new Mark(-1, "", "", 0);
-        var marks = await database.ListAsync(
+        var marks = await availability.TryAsync(bucket, ending => database.ListAsync(
             _marks,
             () => [Statement.Of(bucket), Statement.Of(after.Source), Statement.Of(after.UserId), Statement.Of(after.DeviceId), Statement.Of(AtOnce)],
             row => new Mark(row.GetInt32(0), row.GetString(1), row.GetString(2), row.GetInt64(3)),
-            cancellationToken);
+            ending), cancellationToken);
         _last[bucket] = marks.Count < AtOnce ? null : marks[^1];
 
         // The numbers of sends follow the clock.
@@ -39,17 +39,17 @@ internal sealed class Marks(PostgreSqlDatabase database, PostgreSqlStoreOptions 
         foreach (var ofSource in marks.Where(mark => mark.Last < before).GroupBy(mark => mark.Source))
         {
             List<Mark> old = [.. ofSource];
-            var waits = await availability.TryAsync(ofSource.Key, () => database.ScalarAsync<bool[]>(
-                _waiting, () => [Statement.Of(ofSource.Key), Users(old), Devices(old), Statement.Of(bucket)], cancellationToken));
+            var waits = await availability.TryAsync(ofSource.Key, ending => database.ScalarAsync<bool[]>(
+                _waiting, () => [Statement.Of(ofSource.Key), Users(old), Devices(old), Statement.Of(bucket)], ending), cancellationToken);
             old = [.. old.Where((_, i) => !waits[i])];
-            await database.ExecuteAsync(
+            await availability.TryAsync(bucket, ending => database.ExecuteAsync(
                 _forget,
                 () =>
                 [
                     Statement.Of(bucket), PortionArrays.Of(NpgsqlDbType.Integer, old.ConvertAll(mark => mark.Source)), Users(old), Devices(old),
                     PortionArrays.Of(NpgsqlDbType.Bigint, old.ConvertAll(mark => mark.Last)), Statement.Of(s_pause),
                 ],
-                cancellationToken);
+                ending), cancellationToken);
         }
 
         static Npgsql.NpgsqlParameter Users(List<Mark> marks) => PortionArrays.Of(NpgsqlDbType.Text, marks.ConvertAll(mark => mark.UserId));

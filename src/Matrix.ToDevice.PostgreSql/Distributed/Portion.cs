@@ -20,6 +20,9 @@ internal sealed record Portion(List<ToDeviceMessage> Messages, List<OutboundEdu>
         Portion In(int bucket) => portions.TryGetValue(bucket, out var portion) ? portion : portions[bucket] = new Portion([], [], 0, now);
     }
 
+    /// <summary>How many bytes the contents have.</summary>
+    public long Bytes => Messages.Sum(message => (long)message.Content.Length) + Edus.Sum(edu => (long)edu.Content.Length);
+
     /// <summary>As it stands in an intent, for whoever goes on after a crash.</summary>
     public byte[] ToPayload()
     {

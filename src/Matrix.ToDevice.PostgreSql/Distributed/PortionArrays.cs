@@ -3,36 +3,56 @@ using NpgsqlTypes;
 
 namespace Matrix.ToDevice;
 
-/// <summary>A <see cref="Portion"/> as parameters of the functions that put it into its bucket: an array for each column.</summary>
+/// <summary>Portions for one bucket as parameters of the functions that put them there: an array for each column.</summary>
 internal sealed class PortionArrays
 {
     private readonly List<string> _userIds = [], _deviceIds = [], _senders = [], _eventTypes = [], _messageIds = [];
     private readonly List<int> _counts = [], _kinds = [], _eduDestinations = [];
-    private readonly List<long> _sendIds = [];
+    private readonly List<long> _sendIds = [], _known = [];
+    private readonly List<DateTime> _moments = [], _usedAt = [];
     private readonly List<ReadOnlyMemory<byte>> _contents = [], _eduContents = [];
     private readonly Places<string> _destinations = new(string.CompareOrdinal);
 
+    /// <summary>What belongs into the bucket of the device that sends it.</summary>
     /// <param name="portion">The portion.</param>
-    /// <param name="sender">A device that is locked with the recipients, and gets nothing; none by default.</param>
-    public PortionArrays(Portion portion, DeviceAddress? sender = null)
+    /// <param name="sender">The device, which is locked with the recipients, and gets nothing.</param>
+    public PortionArrays(Portion portion, DeviceAddress sender)
+        : this([(portion, default)], sender)
     {
-        var messages = portion.Messages
-            .Select(message => (Device: new DeviceAddress(PostgreSqlText.Key(message.Recipient.UserId), PostgreSqlText.Key(message.Recipient.DeviceId)), message))
-            .GroupBy(message => message.Device, message => message.message).ToDictionary(device => device.Key, device => device.ToList());
-        if (sender is { } own) messages.TryAdd(own, []);
-        foreach (var (device, theirs) in messages.OrderBy(device => device.Key, Comparer<DeviceAddress>.Create(CommitArrays.Compare)))
+    }
+
+    /// <param name="portions">The portions, each with the time when it was accepted: those of a sending device in their order.</param>
+    public PortionArrays(IReadOnlyList<(Portion Portion, DateTime AcceptedAt)> portions)
+        : this(portions, null)
+    {
+    }
+
+    private PortionArrays(IReadOnlyList<(Portion Portion, DateTime AcceptedAt)> portions, DeviceAddress? sender)
+    {
+        var messages = portions.Index()
+            .SelectMany(one => one.Item.Portion.Messages.Select(message => (
+                Device: new DeviceAddress(PostgreSqlText.Key(message.Recipient.UserId), PostgreSqlText.Key(message.Recipient.DeviceId)), one.Index, message)))
+            .GroupBy(message => (message.Device, message.Index), message => message.message).ToDictionary(device => device.Key, device => device.ToList());
+        if (sender is { } own) messages.TryAdd((own, 0), []);
+        foreach (var ((device, index), theirs) in messages.OrderBy(device => device.Key.Device, Comparer<DeviceAddress>.Create(CommitArrays.Compare)).ThenBy(device => device.Key.Index))
         {
             _userIds.Add(device.UserId);
             _deviceIds.Add(device.DeviceId);
             _counts.Add(theirs.Count);
+            _known.Add(portions[index].Portion.Known);
+            _moments.Add(portions[index].AcceptedAt);
             foreach (var message in theirs) Add(message);
         }
 
-        foreach (var edu in portion.Edus)
+        foreach (var (portion, _) in portions)
         {
-            _eduDestinations.Add(_destinations.Lock(edu.Destination));
-            _messageIds.Add(edu.MessageId);
-            _eduContents.Add(edu.Content);
+            foreach (var edu in portion.Edus)
+            {
+                _eduDestinations.Add(_destinations.Lock(edu.Destination));
+                _messageIds.Add(edu.MessageId);
+                _eduContents.Add(edu.Content);
+                _usedAt.Add(portion.CommittedAt.UtcDateTime);
+            }
         }
 
         _destinations.Sort(_eduDestinations);
@@ -40,6 +60,9 @@ internal sealed class PortionArrays
 
     /// <summary>The devices, sorted, and how many messages each gets.</summary>
     public IEnumerable<NpgsqlParameter> Devices => [Of(NpgsqlDbType.Text, _userIds), Of(NpgsqlDbType.Text, _deviceIds), Of(NpgsqlDbType.Integer, _counts)];
+
+    /// <summary>For each of the devices, which removals its send knows of, and when that was accepted.</summary>
+    public IEnumerable<NpgsqlParameter> Sends => [Of(NpgsqlDbType.Bigint, _known), Of(NpgsqlDbType.TimestampTz, _moments)];
 
     /// <summary>The messages, device by device.</summary>
     public IEnumerable<NpgsqlParameter> Messages =>
@@ -54,6 +77,9 @@ internal sealed class PortionArrays
         Of(NpgsqlDbType.Text, _destinations.Sorted), Of(NpgsqlDbType.Bigint, _destinations.Counts), Of(NpgsqlDbType.Integer, _eduDestinations),
         Of(NpgsqlDbType.Integer, _destinations.Later), Of(NpgsqlDbType.Text, _messageIds), Of(NpgsqlDbType.Bytea, _eduContents),
     ];
+
+    /// <summary>When the EDUs were committed.</summary>
+    public NpgsqlParameter UsedAt => Of(NpgsqlDbType.TimestampTz, _usedAt);
 
     public static NpgsqlParameter Of<T>(NpgsqlDbType type, List<T> values) =>
         new NpgsqlParameter<List<T>> { TypedValue = values, NpgsqlDbType = NpgsqlDbType.Array | type };

@@ -26,7 +26,8 @@ internal sealed class Resumption : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly ConcurrentDictionary<Source, long> _delivered = new();
     private readonly ConcurrentDictionary<Source, bool> _later = new();
-    private readonly SemaphoreSlim _wake = new(0), _places;
+    private readonly Share _share;
+    private readonly SemaphoreSlim _wake = new(0);
     private Task _loops = Task.CompletedTask;
 
     public Resumption(
@@ -40,7 +41,7 @@ internal sealed class Resumption : IAsyncDisposable
                 WHERE bucket = $1 AND accepted_at <= now() - $2 AND target <> ALL ($4) ORDER BY accepted_at LIMIT $3) oldest
             GROUP BY user_id, device_id, target
             """;
-        _places = new SemaphoreSlim(options.Writers * PlacesOfWriter);
+        _share = Share.Of(options.Writers * PlacesOfWriter);
     }
 
     /// <summary>Begins, first with what was left behind.</summary>
@@ -70,16 +71,8 @@ internal sealed class Resumption : IAsyncDisposable
     {
         try
         {
-            await _places.WaitAsync(_stop.Token);
-            try
-            {
-                await _delivery.ResumeAsync(source, _stop.Token);
-                _later.TryRemove(source, out _);
-            }
-            finally
-            {
-                _places.Release();
-            }
+            await _delivery.ResumeAsync(_share, source, _stop.Token);
+            _later.TryRemove(source, out _);
         }
         catch (Exception exception)
         {
@@ -91,9 +84,8 @@ internal sealed class Resumption : IAsyncDisposable
     /// <summary>It could not be delivered now.</summary>
     public void Later(Source source, Exception exception)
     {
-        Log.DeliveredLater(_logger, source.Target, exception);
-        // More than that are found again.
-        if (_later.Count < MostRemembered) _later[source] = true;
+        // Once, and not for each time that it is tried. More than are remembered are found again.
+        if (_later.Count < MostRemembered && _later.TryAdd(source, true)) Log.DeliveredLater(_logger, source.Target, exception);
     }
 
     private Task ForgetAsync() => RunAsync(async () =>
@@ -103,7 +95,7 @@ internal sealed class Resumption : IAsyncDisposable
         {
             try
             {
-                await _delivery.DoneAsync(one.Key, one.Value, _stop.Token);
+                await _delivery.DoneAsync(_share, one.Key, one.Value, _stop.Token);
             }
             catch (PostgreSqlStoreException)
             {
@@ -129,11 +121,12 @@ internal sealed class Resumption : IAsyncDisposable
             var isFirstRound = turn < Buckets.Count;
             var (bucket, age) = (turn++ % Buckets.Count, isFirstRound ? TimeSpan.Zero : s_age);
             if (!isFirstRound) await Task.Delay(s_turn, _time, _stop.Token);
-            await TryAllAsync(await _availability.TryAsync(bucket, () => _database.ListAsync(
+            if (_availability.WhyNot(bucket) is not null) return;
+            await TryAllAsync(await _availability.TryAsync(_share, bucket, ending => _database.ListAsync(
                 _waiting,
                 () => [Statement.Of(bucket), Statement.Of(age), Statement.Of((long)MostFound), Statement.Of(_availability.Down.ToArray())],
                 row => new Source(new DeviceAddress(row.GetString(0), row.GetString(1)), row.GetInt32(2)),
-                _stop.Token)));
+                ending), _stop.Token));
         });
     }
 

@@ -6,7 +6,7 @@
 -- these EDUs come behind it for the same destination.
 CREATE OR REPLACE FUNCTION to_device_add_edus(
     in_bucket integer, destinations text[], counts bigint[],
-    edu_destination integer[], edu_later integer[], edu_message_ids text[], edu_contents bytea[], used_at timestamptz
+    edu_destination integer[], edu_later integer[], edu_message_ids text[], edu_contents bytea[], used_at timestamptz[]
 ) RETURNS void
 LANGUAGE plpgsql
 SET search_path FROM CURRENT
@@ -48,7 +48,7 @@ BEGIN
         INSERT INTO to_device_edu (bucket, destination, position, message_id, content, committed_at)
         VALUES (
             in_bucket, destinations[edu_destination[place]], lasts[edu_destination[place]] - edu_later[place], edu_message_ids[place],
-            edu_contents[place], used_at);
+            edu_contents[place], used_at[place]);
     END LOOP;
 END
 $$;

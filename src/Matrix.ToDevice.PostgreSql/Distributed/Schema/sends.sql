@@ -24,10 +24,11 @@ END
 $$;
 
 -- Puts messages into the inboxes of a bucket: those of the first device, then those of the second. A device that was removed after the
--- removal that the send knows of gets none: returns how many messages that were. Devices come in the order in which all lock them.
+-- removal that the send knows of gets none: returns how many messages that were. Devices come in the order in which all lock them, and once
+-- for each send that has something for them.
 CREATE OR REPLACE FUNCTION to_device_put(
-    in_bucket integer, of_user_ids text[], of_device_ids text[], counts integer[], known bigint,
-    message_kinds integer[], kind_send_ids bigint[], kind_senders text[], kind_event_types text[], contents bytea[], moment timestamptz
+    in_bucket integer, of_user_ids text[], of_device_ids text[], counts integer[], known bigint[], moments timestamptz[],
+    message_kinds integer[], kind_send_ids bigint[], kind_senders text[], kind_event_types text[], contents bytea[]
 ) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path FROM CURRENT
@@ -42,13 +43,13 @@ BEGIN
     FOR device IN 1..cardinality(counts) LOOP
         CONTINUE WHEN counts[device] = 0;
         UPDATE to_device_device d SET last_sequence = d.last_sequence + counts[device]
-        WHERE d.bucket = in_bucket AND d.user_id = of_user_ids[device] AND d.device_id = of_device_ids[device] AND d.removal <= known
+        WHERE d.bucket = in_bucket AND d.user_id = of_user_ids[device] AND d.device_id = of_device_ids[device] AND d.removal <= known[device]
         RETURNING d.last_sequence INTO number;
         IF NOT FOUND THEN
             INSERT INTO to_device_device AS d (bucket, user_id, device_id, last_sequence, acknowledged, removal, last_send)
             VALUES (in_bucket, of_user_ids[device], of_device_ids[device], counts[device], 0, 0, 0)
             ON CONFLICT (bucket, user_id, device_id) DO UPDATE SET last_sequence = d.last_sequence + excluded.last_sequence
-            WHERE d.removal <= known
+            WHERE d.removal <= known[device]
             RETURNING d.last_sequence INTO number;
         END IF;
         IF number IS NULL THEN
@@ -64,7 +65,7 @@ BEGIN
             INSERT INTO to_device_message (bucket, user_id, device_id, sequence, send_id, sender, event_type, content, committed_at)
             VALUES (
                 in_bucket, of_user_ids[device], of_device_ids[device], number + n, kind_send_ids[kind], kind_senders[kind],
-                kind_event_types[kind], contents[place], moment);
+                kind_event_types[kind], contents[place], moments[device]);
         END LOOP;
     END LOOP;
     RETURN dropped;
@@ -148,26 +149,31 @@ BEGIN
 
     IF cardinality(contents) > 0 THEN
         PERFORM to_device_put(
-            in_bucket, lock_user_ids, lock_device_ids, lock_counts, known, message_kinds, kind_send_ids, kind_senders, kind_event_types, contents, moment);
+            in_bucket, lock_user_ids, lock_device_ids, lock_counts, array_fill(known, ARRAY[cardinality(lock_counts)]),
+            array_fill(moment, ARRAY[cardinality(lock_counts)]), message_kinds, kind_send_ids, kind_senders, kind_event_types, contents);
     END IF;
     IF cardinality(destinations) > 0 THEN
         PERFORM to_device_add_edus(
-            in_bucket, destinations, destination_counts, edu_destination, edu_later, edu_message_ids, edu_contents, used_at);
+            in_bucket, destinations, destination_counts, edu_destination, edu_later, edu_message_ids, edu_contents,
+            array_fill(used_at, ARRAY[cardinality(edu_destination)]));
     END IF;
     RETURN result;
 END
 $$;
 
--- Puts what an intent holds into this bucket, once: however often it is tried, and by however many. Those who try have seen that no older
--- intent of this device waits for this bucket, and have seen this one not long ago.
--- accepted_at: by the clock where the send was accepted; seen_at likewise; in microseconds.
--- Returns how many messages were dropped because their devices were removed; -1: it was here before; -2: it was seen too long ago, and
--- perhaps nobody knows any more whether it was here.
+-- Puts what intents hold into this bucket, each once: however often it is tried, and by however many. Those who try have seen that no older
+-- intent of these devices waits for this bucket, and have seen these not long ago. All of them are put there, or none.
+-- sources: the sending devices, sorted, each once, with the smallest and the largest number of its intents that are put here.
+-- seen_at: when the first of them was seen, by the clock where its send was accepted, in microseconds. moments: when the sends of the devices
+-- in counts were accepted. used_at: for each EDU.
+-- Returns how many messages were dropped because their devices were removed; -1: all were here before; -2: one was seen too long ago, and
+-- perhaps nobody knows any more whether it was here. Fails when only some were here before.
 CREATE OR REPLACE FUNCTION to_device_deliver(
-    in_bucket integer, from_bucket integer, of_user_id text, of_device_id text, of_number bigint, seen_at bigint, longest bigint, known bigint,
-    accepted_at bigint, used_at timestamptz, to_user_ids text[], to_device_ids text[], counts integer[],
+    in_bucket integer, sources integer[], of_user_ids text[], of_device_ids text[], firsts bigint[], lasts bigint[], seen_at bigint, longest bigint,
+    to_user_ids text[], to_device_ids text[], counts integer[], known bigint[], moments timestamptz[],
     message_kinds integer[], kind_send_ids bigint[], kind_senders text[], kind_event_types text[], contents bytea[],
-    destinations text[], destination_counts bigint[], edu_destination integer[], edu_later integer[], edu_message_ids text[], edu_contents bytea[]
+    destinations text[], destination_counts bigint[], edu_destination integer[], edu_later integer[], edu_message_ids text[], edu_contents bytea[],
+    used_at timestamptz[]
 ) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path FROM CURRENT
@@ -175,6 +181,13 @@ SET enable_seqscan = off
 AS $$
 DECLARE
     dropped bigint := 0;
+    here integer := 0;
+    source_bucket integer;
+    source_user_id text;
+    source_device_id text;
+    smallest bigint;
+    largest bigint;
+    number bigint;
 BEGIN
     IF current_setting('synchronous_commit') = 'off' THEN
         PERFORM set_config('synchronous_commit', 'on', true);
@@ -184,21 +197,38 @@ BEGIN
         RETURN -2;
     END IF;
 
-    UPDATE to_device_delivered d SET last = of_number, idle_since = NULL
-    WHERE d.bucket = in_bucket AND d.source = from_bucket AND d.user_id = of_user_id AND d.device_id = of_device_id AND d.last < of_number;
-    IF NOT FOUND THEN
-        INSERT INTO to_device_delivered AS d (bucket, source, user_id, device_id, last)
-        VALUES (in_bucket, from_bucket, of_user_id, of_device_id, of_number)
-        ON CONFLICT (bucket, source, user_id, device_id) DO UPDATE SET last = excluded.last, idle_since = NULL WHERE d.last < excluded.last;
+    FOR place IN 1..cardinality(sources) LOOP
+        -- Citus has crashed on places of arrays in a statement with ON CONFLICT.
+        source_bucket := sources[place];
+        source_user_id := of_user_ids[place];
+        source_device_id := of_device_ids[place];
+        smallest := firsts[place];
+        largest := lasts[place];
+        UPDATE to_device_delivered d SET last = largest, idle_since = NULL
+        WHERE d.bucket = in_bucket AND d.source = source_bucket AND d.user_id = source_user_id AND d.device_id = source_device_id
+            AND d.last < smallest;
         IF NOT FOUND THEN
-            RETURN -1;
+            INSERT INTO to_device_delivered AS d (bucket, source, user_id, device_id, last)
+            VALUES (in_bucket, source_bucket, source_user_id, source_device_id, largest)
+            ON CONFLICT (bucket, source, user_id, device_id) DO UPDATE SET last = excluded.last, idle_since = NULL WHERE d.last < smallest;
+            IF NOT FOUND THEN
+                SELECT d.last INTO number FROM to_device_delivered d
+                WHERE d.bucket = in_bucket AND d.source = source_bucket AND d.user_id = source_user_id AND d.device_id = source_device_id;
+                EXIT WHEN number < largest;
+                here := here + 1;
+            END IF;
         END IF;
+    END LOOP;
+    IF here = cardinality(sources) THEN
+        RETURN -1;
+    END IF;
+    IF number IS NOT NULL THEN
+        RAISE 'some of these intents were here before';
     END IF;
 
     IF cardinality(contents) > 0 THEN
         dropped := to_device_put(
-            in_bucket, to_user_ids, to_device_ids, counts, known, message_kinds, kind_send_ids, kind_senders, kind_event_types, contents,
-            timestamptz 'epoch' + accepted_at * interval '1 microsecond');
+            in_bucket, to_user_ids, to_device_ids, counts, known, moments, message_kinds, kind_send_ids, kind_senders, kind_event_types, contents);
     END IF;
     IF cardinality(destinations) > 0 THEN
         PERFORM to_device_add_edus(

@@ -1,0 +1,73 @@
+namespace Matrix.ToDevice;
+
+/// <summary>
+/// Delivers into each bucket one call at a time: what comes while one is under way gathers, and goes together in the next one, which is one
+/// commit. Nobody waits for others to come.
+/// </summary>
+internal sealed class Lanes(Delivery delivery)
+{
+    private const int Most = 64;
+    private const long MostBytes = 4 << 20;
+
+    private readonly Lane[] _lanes = [.. Enumerable.Range(0, Buckets.Count).Select(_ => new Lane())];
+
+    /// <summary>Completes when it is delivered, or cannot be.</summary>
+    public Task DeliverAsync(Share share, Load load)
+    {
+        var lane = _lanes[load.Intent.Source.Target];
+        var end = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (lane)
+        {
+            lane.Waiting.Enqueue((load, end));
+            if (lane.IsMoving) return end.Task;
+            lane.IsMoving = true;
+        }
+
+        _ = MoveAsync(share, lane);
+        return end.Task;
+    }
+
+    private async Task MoveAsync(Share share, Lane lane)
+    {
+        while (Take(lane) is { Count: > 0 } together)
+        {
+            // One that the database refuses has the others refused with it. Then each goes by itself.
+            if (together.Count > 1 && await TryAsync(share, together)) continue;
+            foreach (var one in together) await TryAsync(share, [one], isLast: true);
+        }
+    }
+
+    private static List<(Load Load, TaskCompletionSource End)> Take(Lane lane)
+    {
+        var together = new List<(Load, TaskCompletionSource)>();
+        lock (lane)
+        {
+            for (var bytes = 0L; together.Count < Most && bytes < MostBytes && lane.Waiting.TryDequeue(out var one); bytes += one.Load.Portion.Bytes) together.Add(one);
+            lane.IsMoving = together.Count > 0;
+            return together;
+        }
+    }
+
+    private async Task<bool> TryAsync(Share share, List<(Load Load, TaskCompletionSource End)> together, bool isLast = false)
+    {
+        try
+        {
+            await delivery.DeliverAsync(share, together.ConvertAll(one => one.Load), CancellationToken.None);
+        }
+        catch (Exception exception)
+        {
+            if (isLast) together[0].End.SetException(exception);
+            return false;
+        }
+
+        foreach (var (_, end) in together) end.SetResult();
+        return true;
+    }
+
+    private sealed class Lane
+    {
+        public Queue<(Load Load, TaskCompletionSource End)> Waiting { get; } = new();
+
+        public bool IsMoving { get; set; }
+    }
+}

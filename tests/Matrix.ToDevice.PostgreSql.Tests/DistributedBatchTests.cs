@@ -1,0 +1,142 @@
+using Npgsql;
+
+namespace Matrix.ToDevice.Tests;
+
+/// <summary>What waits for the same bucket goes there together, in one commit.</summary>
+public class DistributedBatchTests
+{
+    private const string Intents = "SELECT count(*) FROM to_device.to_device_intent", Commits = "SELECT count(DISTINCT id) FROM public.commits";
+
+    private readonly List<Host> _hosts = [];
+    private string _database = null!;
+    private DatabaseView _view = null!;
+
+    [SetUp]
+    public async Task SetUpAsync()
+    {
+        _database = TestCluster.NewDatabase();
+        _view = new DatabaseView(_database);
+        await NewHost().SendAsync("first", "first", "B1");
+        await _view.ReachesAsync(Intents, 0);
+        // A bucket that is down; one that takes its time, as long as the test has the lock; and which commits have come to it.
+        _view.Execute("""
+            CREATE TABLE public.down (bucket integer);
+            CREATE TABLE public.commits (id bigint);
+            CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS
+            'BEGIN
+                PERFORM pg_advisory_xact_lock_shared(1);
+                IF EXISTS (SELECT FROM public.down d WHERE d.bucket = NEW.bucket) THEN RAISE ''down'' USING ERRCODE = ''08006''; END IF;
+                INSERT INTO public.commits VALUES (txid_current());
+                RETURN NEW;
+            END';
+            CREATE TRIGGER note BEFORE INSERT OR UPDATE ON to_device.to_device_delivered FOR EACH ROW EXECUTE FUNCTION public.note();
+            """);
+    }
+
+    [TearDown]
+    public async Task TearDownAsync()
+    {
+        foreach (var host in _hosts) await host.DisposeAsync();
+        _hosts.Clear();
+    }
+
+    [Test]
+    public async Task D4_D12_what_has_waited_for_a_bucket_goes_there_in_few_commits()
+    {
+        _view.Execute("INSERT INTO public.down VALUES (get_byte(sha256('@bob:hs1'), 0))");
+        for (var n = 0; n < 30; n++) await _hosts[0].SendAsync($"t{n}", $"{n}", "B1");
+        _view.Execute("DELETE FROM public.down");
+        await _view.ReachesAsync(Intents, 0);
+
+        Assert.That(await _hosts[0].ReadAsync("B1"), Is.EqualTo(Enumerable.Range(0, 30).Select(n => $"{n}").Prepend("first")));
+        Assert.That(_view.Count(Commits), Is.EqualTo(3));
+    }
+
+    [Test]
+    public async Task D4_sends_that_come_while_one_is_delivered_go_together_and_one_that_is_refused_goes_alone()
+    {
+        _view.Execute("""
+            CREATE FUNCTION public.dislike() RETURNS trigger LANGUAGE plpgsql AS
+            'BEGIN IF NEW.event_type = ''m.odd'' THEN RAISE ''odd'' USING ERRCODE = ''22000''; END IF; RETURN NEW; END';
+            CREATE TRIGGER dislike BEFORE INSERT ON to_device.to_device_message FOR EACH ROW EXECUTE FUNCTION public.dislike();
+            """);
+        Task<CommitResult>[] sends;
+        await using (var connection = _view.Open())
+        {
+            await using var command = new NpgsqlCommand("SELECT pg_advisory_lock(1)", connection);
+            await command.ExecuteNonQueryAsync();
+            sends = [.. Enumerable.Range(0, 40).Select(n => _hosts[0].SendAsync($"t{n}", $"{n}", [$"B{n % 3}"], $"A{n}"))];
+            await _view.ReachesAsync(Intents, 40);
+        }
+
+        Assert.That(await Task.WhenAll(sends), Is.All.EqualTo(CommitResult.Committed));
+        Assert.That(_view.Count(Commits), Is.LessThan(20));
+        List<string> read = [.. await _hosts[0].ReadAsync("B0"), .. await _hosts[0].ReadAsync("B1"), .. await _hosts[0].ReadAsync("B2")];
+        Assert.That(read, Is.EquivalentTo(Enumerable.Range(0, 40).Select(n => $"{n}").Prepend("first")));
+
+        await using (var connection = _view.Open())
+        {
+            await using var command = new NpgsqlCommand("SELECT pg_advisory_lock(1)", connection);
+            await command.ExecuteNonQueryAsync();
+            await _view.ReachesAsync(Intents, 0);
+            sends = [.. Enumerable.Range(0, 10).Select(n => _hosts[0].SendAsync($"u{n}", $"u{n}", ["B3"], $"A{n}", eventType: n == 5 ? "m.odd" : "m.test"))];
+            await _view.ReachesAsync(Intents, 10);
+        }
+
+        Assert.That(await Task.WhenAll(sends), Is.All.EqualTo(CommitResult.Committed));
+        Assert.That(await _hosts[0].ReadAsync("B3"), Is.EquivalentTo(Enumerable.Range(0, 10).Where(n => n != 5).Select(n => $"u{n}")));
+        await _view.ReachesAsync(Intents, 1);
+    }
+
+    [Test]
+    public void D4_intents_of_which_some_were_here_before_are_not_put_here_together()
+    {
+        Assert.That(Deliver("{5,5}", "{6,6}"), Is.Zero);
+        Assert.That(Deliver("{5,5}", "{6,6}"), Is.EqualTo(-1), "all were here");
+        Assert.That(() => Deliver("{6,7}", "{7,7}"), Throws.TypeOf<PostgresException>().With.Message.Contains("here before"), "of the first source");
+        Assert.That(() => Deliver("{7,5}", "{7,6}"), Throws.TypeOf<PostgresException>().With.Message.Contains("here before"), "all of the second one");
+        Assert.That(Deliver("{7,7}", "{7,7}"), Is.Zero, "and nothing of these was kept");
+
+        long Deliver(string firsts, string lasts) => _view.Count($$"""
+            SELECT to_device.to_device_deliver(1, '{2,3}', '{@alice:hs1,@carol:hs1}', '{A,C}', '{{firsts}}', '{{lasts}}', (extract(epoch FROM now()) * 1000000)::bigint,
+                600000000, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')
+            """);
+    }
+
+    [Test]
+    public async Task D4_batches_of_several_hosts_lock_the_same_devices_in_one_order()
+    {
+        _view.Execute("""
+            CREATE TABLE public.locks (place bigserial, id bigint, device_id text COLLATE "C");
+            CREATE FUNCTION public.lock() RETURNS trigger LANGUAGE plpgsql AS
+            'BEGIN INSERT INTO public.locks (id, device_id) VALUES (txid_current(), NEW.device_id); RETURN NEW; END';
+            CREATE TRIGGER lock BEFORE INSERT OR UPDATE ON to_device.to_device_device FOR EACH ROW WHEN (NEW.user_id = '@bob:hs1')
+            EXECUTE FUNCTION public.lock();
+            """);
+        Host[] hosts = [_hosts[0], NewHost(), NewHost()];
+        string[] devices = [.. Enumerable.Range(0, 8).Select(n => $"B{n}")];
+        await Task.WhenAll(Enumerable.Range(0, 60).Select(sender => Task.Run(async () =>
+        {
+            for (var n = 0; n < 10; n++)
+            {
+                var some = devices.OrderBy(_ => Random.Shared.Next()).Take(4);
+                Assert.That(await hosts[sender % 3].SendAsync($"t{n}", $"{sender}:{n}", some, $"A{sender}"), Is.EqualTo(CommitResult.Committed));
+            }
+        })));
+        var read = new List<string>();
+        foreach (var device in devices) read.AddRange(await hosts[0].ReadAsync(device));
+
+        Assert.That(read, Has.Count.EqualTo(1 + (60 * 10 * 4)));
+        Assert.That(_view.Count("SELECT count(DISTINCT id) FROM public.locks"), Is.LessThan(60 * 10), "together");
+        Assert.That(
+            _view.Count("SELECT count(*) FROM (SELECT device_id < lag(device_id) OVER (PARTITION BY id ORDER BY place) AS is_back FROM public.locks) l WHERE l.is_back"),
+            Is.Zero);
+    }
+
+    private Host NewHost()
+    {
+        var host = new Host(_database, options => options.Layout = PostgreSqlLayout.CitusReady);
+        _hosts.Add(host);
+        return host;
+    }
+}
