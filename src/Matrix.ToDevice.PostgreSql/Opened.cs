@@ -18,6 +18,7 @@ internal sealed class Opened : IAsyncDisposable
     private readonly Resumption? _resumption;
     private readonly Availability? _availability;
     private readonly Machines? _machines;
+    private readonly NamelessRecords? _nameless;
 
     private Opened(
         PostgreSqlDatabase database, PostgreSqlStoreOptions options, bool notifies, KnownRemovals knownRemovals,
@@ -42,6 +43,7 @@ internal sealed class Opened : IAsyncDisposable
             var removals = new BucketRemovals(knownRemovals);
             _machines = new Machines(database, options, time, logger);
             _availability = new Availability(_machines, database.ConnectionsToRead, time);
+            _nameless = new NamelessRecords(database, options, _availability);
             var delivery = new Delivery(database, options, _availability, Arrived, logger);
             _resumption = new Resumption(database, options, delivery, _availability, time, logger);
             var inboxes = new DistributedInboxes(database, options, _availability, time, removals, new Marks(database, options, _availability, time));
@@ -49,8 +51,8 @@ internal sealed class Opened : IAsyncDisposable
             Outbox = new DistributedOutbox(database, options, _availability);
             Leases = new DistributedLeases(database, options, _availability);
             Measures = new DistributedMeasures(database, options, _availability);
-            Upkeep = new DistributedUpkeep(database, options, _availability);
-            Writer = new DistributedWriter(database, options, time, removals, delivery, _resumption, _availability, Arrived, metrics);
+            Upkeep = new DistributedUpkeep(database, options, time, _availability, _nameless);
+            Writer = new DistributedWriter(database, options, time, removals, delivery, _resumption, _availability, _nameless, Arrived, metrics);
             return;
         }
 
@@ -106,6 +108,7 @@ internal sealed class Opened : IAsyncDisposable
             metrics.Announce();
             if (opened._listener is not null) await opened._listener.StartAsync(CancellationToken.None);
             if (opened._machines is not null) await opened._machines.StartAsync(cancellationToken);
+            if (opened._nameless is not null) await opened._nameless.LookAsync(cancellationToken);
             opened._resumption?.Start();
             return opened;
         }

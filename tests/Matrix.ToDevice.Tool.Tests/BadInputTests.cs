@@ -176,6 +176,48 @@ internal sealed class BadInputTests
         }
     }
 
+    [TestCase(TestStore.PostgreSql, "CitusReady", "has the layout OneMachine, and not CitusReady")]
+    [TestCase(TestStore.CitusReady, "OneMachine", "has the layout CitusReady, and not OneMachine")]
+    [TestCase(TestStore.CitusReady, "Citus", "has the layout CitusReady, and not Citus")]
+    [TestCase("none", "Citus", "no extension citus")]
+    public async Task A_layout_that_a_schema_does_not_have_is_told_in_one_line_and_nothing_is_changed(string kind, string layout, string message)
+    {
+        using var store = new TestStore(kind == "none" ? TestStore.PostgreSql : kind);
+        if (kind != "none") await (await store.OpenAsync()).DisposeAsync();
+        using var good = new TestStore(TestStore.Sqlite);
+        await (await good.OpenAsync()).DisposeAsync();
+        var export = Path.Combine(good.Folder, "good.export");
+        await ToolRun.FineAsync("export", good.Address, export);
+        foreach (var command in s_commands)
+        {
+            if (kind == "none" && command is not ("import" or "copy to")) continue;
+            var before = Tables();
+
+            var run = await ToolRun.RunAsync(Arguments(command, store.Address.Split(";Layout=")[0] + $";Layout={layout}", good.Address, export));
+
+            Assert.That(run.ExitCode, Is.EqualTo(3), $"{command}: {run.Output}{run.Errors}");
+            Assert.That(run.Errors.TrimEnd('\n').Split('\n'), Has.Length.EqualTo(1), run.Errors);
+            Assert.That(run.Errors, Does.StartWith("matrix-to-device: ").And.Contain(message), command);
+            Assert.That(Tables(), Is.EqualTo(before), $"{command} has changed something");
+        }
+
+        if (kind != "none") await ToolRun.FineAsync("verify", store.Address.Split(";Layout=")[0]);
+    }
+
+    [Test]
+    public async Task A_newer_layout_for_many_machines_is_told_in_one_line()
+    {
+        using var store = new TestStore(TestStore.CitusReady);
+        await (await store.OpenAsync()).DisposeAsync();
+        store.Execute("INSERT INTO to_device_distribution VALUES (99)");
+        foreach (var command in new[] { "inspect", "migrate", "export" })
+        {
+            var run = await ToolRun.RunAsync(Arguments(command, store.Address, "", Path.Combine(store.Folder, "x")));
+            Assert.That(run.ExitCode, Is.EqualTo(3), $"{command}: {run.Output}{run.Errors}");
+            Assert.That(run.Errors, Does.StartWith("matrix-to-device: ").And.Contain("schema version 99, and this tool knows 1"), command);
+        }
+    }
+
     [Test]
     public async Task Wrong_usage_is_told_in_one_line_without_secrets()
     {
@@ -184,7 +226,7 @@ internal sealed class BadInputTests
             [], ["inspect"], ["inspekt", "x.db"], ["inspect", "x.db", "--limit", "3"], ["inboxes", "x.db", "--limit", "0"], ["inboxes", "x.db", "--by", "colour"],
             ["inspect", "x.db", "postgresql:Host=h;Password=s3cret"], ["inspect", "Host=h;Password=s3cret"], ["inspect", "postgresql:Host=h;Password=s3cret;s3cret=1"],
             ["inspect", "postgresql:Password=s3cret"], ["inspect", "env:NOT_THERE"], ["inspect", "file:/not/there"], ["purge", "x.db"],
-            ["copy", "--from", "x.db"], ["copy", "--from", "x.db", "--to", "x.db"],
+            ["inspect", "postgresql:Host=h;Password=s3cret;Layout=Sharded"], ["inspect", "postgresql:Host=h;Password=s3cret;Layout=1"], ["copy", "--from", "x.db"], ["copy", "--from", "x.db", "--to", "x.db"],
         ];
         foreach (var arguments in wrong)
         {

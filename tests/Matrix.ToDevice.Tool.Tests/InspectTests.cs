@@ -6,6 +6,7 @@ namespace Matrix.ToDevice.Tests;
 /// <summary>What is looked at. A host has the store open meanwhile.</summary>
 [TestFixture(TestStore.Sqlite)]
 [TestFixture(TestStore.PostgreSql)]
+[TestFixture(TestStore.CitusReady)]
 internal sealed class InspectTests(string kind)
 {
     private TestStore _store = null!;
@@ -32,6 +33,8 @@ internal sealed class InspectTests(string kind)
         var found = (await ToolRun.FineAsync("inspect", _store.Address, "--json")).Json;
 
         Assert.That(found.GetProperty("in_use").GetBoolean(), Is.True);
+        Assert.That(found.GetProperty("layout").GetString(), Is.EqualTo(kind switch { TestStore.Sqlite => null, TestStore.PostgreSql => "OneMachine", _ => kind }));
+        Assert.That(found.GetProperty("schema_version").GetInt32(), Is.EqualTo(kind == TestStore.CitusReady ? 1 : 5));
         Assert.That(found.GetProperty("messages").GetProperty("messages").GetInt32(), Is.EqualTo(4), "three of Bob's five, and the odd one");
         Assert.That(found.GetProperty("messages").GetProperty("inboxes").GetInt32(), Is.EqualTo(2));
         Assert.That(found.GetProperty("messages").GetProperty("bytes").GetInt32(), Is.EqualTo(4 * Message(Bob, 1).Content.Length));

@@ -3,7 +3,7 @@ namespace Matrix.ToDevice.Tests;
 internal sealed class MigrateTests
 {
     [Test]
-    public async Task A_new_store_is_made_when_that_is_said_and_then_there_is_nothing_to_do([Values(TestStore.Sqlite, TestStore.PostgreSql)] string kind)
+    public async Task A_new_store_is_made_when_that_is_said_and_then_there_is_nothing_to_do([ValueSource(typeof(TestStore), nameof(TestStore.Kinds))] string kind)
     {
         using var store = new TestStore(kind);
         Assert.That((await ToolRun.RunAsync("migrate", store.Address)).ExitCode, Is.EqualTo(3));

@@ -7,9 +7,14 @@ namespace Matrix.ToDevice.Tests;
 /// <summary>Everything goes from one store to another, by whatever way, and clients and servers notice nothing.</summary>
 internal sealed class MoveTests
 {
-    [Test]
-    public async Task Everything_arrives_and_tokens_and_retries_stay_valid(
-        [Values(TestStore.Sqlite, TestStore.PostgreSql)] string from, [Values(TestStore.Sqlite, TestStore.PostgreSql)] string to, [Values] bool throughAFile)
+    private static IEnumerable<object[]> Ways =>
+        from source in TestStore.Kinds
+        from target in TestStore.Kinds
+        from throughAFile in new[] { false, true }
+        select new object[] { source, target, throughAFile };
+
+    [TestCaseSource(nameof(Ways))]
+    public async Task Everything_arrives_and_tokens_and_retries_stay_valid(string from, string to, bool throughAFile)
     {
         using var source = new TestStore(from);
         using var target = new TestStore(to);
@@ -42,12 +47,14 @@ internal sealed class MoveTests
         await ToolRun.FineAsync("verify", target.Address);
     }
 
-    [Test]
-    public async Task What_has_been_moved_there_and_back_is_what_it_was()
+    [TestCase(TestStore.Sqlite, TestStore.PostgreSql, TestStore.Sqlite)]
+    [TestCase(TestStore.Sqlite, TestStore.CitusReady, TestStore.PostgreSql)]
+    [TestCase(TestStore.PostgreSql, TestStore.CitusReady, TestStore.PostgreSql)]
+    public async Task What_has_been_moved_there_and_back_is_what_it_was(string one, string two, string three)
     {
-        using var first = new TestStore(TestStore.Sqlite);
-        using var second = new TestStore(TestStore.PostgreSql);
-        using var third = new TestStore(TestStore.Sqlite);
+        using var first = new TestStore(one);
+        using var second = new TestStore(two);
+        using var third = new TestStore(three);
         string before;
         await using (var host = await first.OpenAsync())
         {
@@ -153,7 +160,7 @@ internal sealed class MoveTests
     }
 
     [Test]
-    public async Task A_target_that_is_not_empty_is_refused_and_stays_as_it_is([Values(TestStore.Sqlite, TestStore.PostgreSql)] string kind)
+    public async Task A_target_that_is_not_empty_is_refused_and_stays_as_it_is([ValueSource(typeof(TestStore), nameof(TestStore.Kinds))] string kind)
     {
         using var source = await FilledAsync(TestStore.Sqlite);
         using var target = new TestStore(kind);
@@ -267,7 +274,7 @@ internal sealed class MoveTests
     }
 
     [Test, Category("Slow")]
-    public async Task A_move_that_is_killed_has_moved_nothing_or_all_and_can_be_made_again([Values(TestStore.Sqlite, TestStore.PostgreSql)] string kind)
+    public async Task A_move_that_is_killed_has_moved_nothing_or_all_and_can_be_made_again([ValueSource(typeof(TestStore), nameof(TestStore.Kinds))] string kind)
     {
         using var source = new TestStore(TestStore.Sqlite);
         await using (var host = await source.OpenAsync()) await FillAsync(host);
@@ -306,7 +313,7 @@ internal sealed class MoveTests
     }
 
     [Test]
-    public async Task A_host_on_the_source_is_a_reason_to_refuse_unless_it_is_asked_for([Values(TestStore.Sqlite, TestStore.PostgreSql)] string kind)
+    public async Task A_host_on_the_source_is_a_reason_to_refuse_unless_it_is_asked_for([ValueSource(typeof(TestStore), nameof(TestStore.Kinds))] string kind)
     {
         using var source = new TestStore(kind);
         using var target = new TestStore(TestStore.Sqlite);
@@ -353,11 +360,90 @@ internal sealed class MoveTests
         await ToolRun.FineAsync("verify", target.Address);
     }
 
+    /// <summary>What a host that was killed has left behind; and where a machine is down.</summary>
+    [Test]
+    public async Task D4_what_was_accepted_and_not_delivered_is_delivered_before_it_is_moved_or_nothing_is_moved()
+    {
+        using var source = new TestStore(TestStore.CitusReady);
+        using var target = new TestStore(TestStore.Sqlite);
+        await using (var host = await source.OpenAsync())
+        {
+            await host.SendAsync(Key("1"), [Message(Bob, 1)]);
+            source.Execute("""
+                CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''down'' USING ERRCODE = ''08006''; END';
+                CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON to_device_delivered FOR EACH ROW EXECUTE FUNCTION refuse()
+                """);
+            for (var n = 2; n <= 3; n++) Assert.That(await host.SendAsync(Key($"{n}"), [Message(Bob, n)]), Is.EqualTo(CommitResult.Committed));
+        }
+
+        var found = (await ToolRun.FineAsync("inspect", source.Address, "--json")).Json;
+        Assert.That(found.GetProperty("undelivered").GetProperty("parts").GetInt32(), Is.EqualTo(2));
+        Assert.That(found.GetProperty("messages").GetProperty("messages").GetInt32(), Is.EqualTo(1));
+        await ToolRun.FineAsync("verify", source.Address);
+        var refused = await ToolRun.RunAsync("copy", "--from", source.Address, "--to", target.Address);
+        Assert.That((refused.ExitCode, refused.Errors.Contains("2 parts cannot be delivered", StringComparison.Ordinal)), Is.EqualTo((3, true)), refused.Errors);
+        Assert.That(Directory.GetFiles(target.Folder), Is.Empty);
+
+        source.Execute("DROP TRIGGER refuse ON to_device_delivered");
+        await MoveAsync(source, target, throughAFile: false);
+
+        await using var moved = await target.OpenAsync();
+        Assert.That((await moved.ReadAsync(Bob)).Select(line => line[..6]), Is.EqualTo(new[] { "1/1001", "2/1002", "3/1003" }));
+        Assert.That(await moved.SendAsync(Key("3"), [Message(Bob, 3)]), Is.EqualTo(CommitResult.AlreadyCommitted));
+    }
+
+    /// <summary>Many machines have no moment in common: a part of it could have been seen.</summary>
+    [Test]
+    public async Task D4_what_a_host_accepts_during_the_move_of_many_machines_voids_it([ValueSource(typeof(TestStore), nameof(TestStore.Distributed))] string kind)
+    {
+        using var source = await FilledAsync(kind);
+        using var target = new TestStore(TestStore.PostgreSql);
+        await ToolRun.FineAsync("migrate", target.Address, "--create");
+        await using var connection = new NpgsqlConnection(TestCluster.ConnectionString);
+        await connection.OpenAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await using var hold = new NpgsqlCommand($"LOCK TABLE \"{target.Schema}\".to_device_schema IN ACCESS EXCLUSIVE MODE", connection);
+        await hold.ExecuteNonQueryAsync();
+
+        var copy = ToolRun.RunAsync("copy", "--from", source.Address, "--to", target.Address, "--running");
+        var waits = $"SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = '\"{target.Schema}\".to_device_schema'::regclass";
+        while (!copy.IsCompleted && TestCluster.Cluster.Query(waits) is 0L) await TimeLimit.OneMoreTurnAsync();
+        await using (var host = await source.OpenAsync()) await host.SendAsync(Key("meanwhile"), [Message(Bob, 60)]);
+        await transaction.RollbackAsync();
+        var run = await copy;
+
+        Assert.That(run.ExitCode, Is.EqualTo(3), run.Output + run.Errors);
+        Assert.That(run.Errors, Does.Contain("has accepted something").And.Contain("Stop the hosts"));
+        foreach (var table in new[] { "device", "message", "transaction", "edu" })
+            Assert.That(target.Query($"SELECT count(*) FROM to_device_{table}"), Is.EqualTo("0"), table);
+        await MoveAsync(source, target, throughAFile: false);
+        await ToolRun.FineAsync("verify", target.Address);
+    }
+
+    /// <summary>One that runs has found that there are no records under nobody's name.</summary>
+    [Test]
+    public async Task A_host_on_a_target_for_many_machines_is_a_reason_to_refuse()
+    {
+        using var source = await FilledAsync(TestStore.Sqlite);
+        using var target = new TestStore(TestStore.CitusReady);
+        await using (await target.OpenAsync())
+        {
+            var refused = await ToolRun.RunAsync("copy", "--from", source.Address, "--to", target.Address);
+            Assert.That((refused.ExitCode, refused.Errors.Contains("Hosts seem to be connected", StringComparison.Ordinal)), Is.EqualTo((1, true)), refused.Errors);
+            Assert.That(target.Query("SELECT count(*) FROM to_device_message"), Is.EqualTo("0"));
+        }
+
+        await MoveAsync(source, target, throughAFile: false);
+        await using var moved = await target.OpenAsync();
+        var used = target.Query("SELECT min(last_used) FROM to_device_transaction WHERE user_id = ''");
+        await AssertRetriesAreKnownAsync(moved);
+        Assert.That(target.Query("SELECT min(last_used) FROM to_device_transaction WHERE user_id = ''"), Is.Not.EqualTo(used), "D5: its last use");
+    }
+
     private static bool IsMoving(TestStore target)
     {
-        if (target.Kind == TestStore.PostgreSql)
-            return TestCluster.Cluster.Query("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY to_device_message%' AND state = 'active'") is > 0L;
-        return File.Exists(target.File + "-wal");
+        if (target.Kind == TestStore.Sqlite) return File.Exists(target.File + "-wal");
+        return target.Query("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY to_device_message%' AND state = 'active'") != "0";
     }
 
     /// <summary>By clients, by requesters without a device, and by other servers.</summary>

@@ -4,6 +4,7 @@ namespace Matrix.ToDevice.Tests;
 
 [TestFixture(TestStore.Sqlite)]
 [TestFixture(TestStore.PostgreSql)]
+[TestFixture(TestStore.CitusReady)]
 internal sealed class PurgeTests(string kind)
 {
     private TestStore _store = null!;
@@ -43,7 +44,10 @@ internal sealed class PurgeTests(string kind)
         await ToolRun.FineAsync("purge", "device", _store.Address, Alice.UserId, Alice.DeviceId, "--remove", "--yes");
 
         await using var after = await _store.OpenAsync();
-        Assert.That(await after.SendAsync(Key("bob1"), []), Is.EqualTo(CommitResult.Committed));
+        var result = await after.SendAsync(Key("bob1"), []);
+        // Over many machines, a host learns of a removal when it is refused.
+        if (kind == TestStore.CitusReady && result == CommitResult.DeviceRemoved) result = await after.SendAsync(Key("bob1"), []);
+        Assert.That(result, Is.EqualTo(CommitResult.Committed));
     }
 
     [Test]
@@ -83,7 +87,7 @@ internal sealed class PurgeTests(string kind)
                 var run = await ToolRun.FineAsync(["purge", .. what, "--dry-run", "--json"]);
                 Assert.That(run.Json.GetProperty("dry_run").GetBoolean(), Is.True);
                 Assert.That(run.Output, Does.Contain(": 3"), "what would go");
-                if (kind == TestStore.PostgreSql) Assert.That((await ToolRun.RunAsync(["purge", .. what])).ExitCode, Is.EqualTo(1));
+                if (kind != TestStore.Sqlite) Assert.That((await ToolRun.RunAsync(["purge", .. what])).ExitCode, Is.EqualTo(1));
             }
 
             Assert.That(await DescribeAsync(host), Is.EqualTo(before));
@@ -96,7 +100,7 @@ internal sealed class PurgeTests(string kind)
     [Test]
     public async Task PostgreSQL_is_purged_while_hosts_send()
     {
-        if (kind != TestStore.PostgreSql) return;
+        if (kind == TestStore.Sqlite) return;
         await using var host = await _store.OpenAsync();
         using var over = new CancellationTokenSource();
         var sent = 0;

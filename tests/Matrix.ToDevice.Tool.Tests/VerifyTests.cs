@@ -8,7 +8,7 @@ internal sealed class VerifyTests
     private const string Bobs = "(SELECT id FROM to_device_device WHERE device_id = 'B1')";
 
     [Test]
-    public async Task A_sound_store_has_no_findings([Values(TestStore.Sqlite, TestStore.PostgreSql)] string kind)
+    public async Task A_sound_store_has_no_findings([ValueSource(typeof(TestStore), nameof(TestStore.Kinds))] string kind)
     {
         using var store = await FilledAsync(kind);
 
@@ -53,6 +53,22 @@ internal sealed class VerifyTests
     [TestCase("contents of messages are JSON", "UPDATE to_device_message SET content = '{\"n\":' WHERE sequence = 5")]
     [TestCase("contents of EDUs are JSON", "UPDATE to_device_edu SET content = '\\xff'")]
     public Task What_is_wrong_with_a_PostgreSQL_store_is_found(string check, string damage) => FindAsync(TestStore.PostgreSql, check, damage);
+
+    [TestCase("indexes and functions are there", "DROP INDEX to_device_intent_by_age")]
+    [TestCase("indexes and functions are there", "DROP FUNCTION to_device_deliver")]
+    [TestCase("every row is in its owner's bucket", "UPDATE to_device_transaction SET bucket = (bucket + 1) % 256 WHERE device_id = 'A'")]
+    [TestCase("every row is in its owner's bucket", "UPDATE to_device_edu SET bucket = (bucket + 16) % 256 WHERE destination = 'healthy.example'")]
+    [TestCase("every row is in its owner's bucket", "UPDATE to_device_delivered SET source = (source + 1) % 256 WHERE device_id = 'A'")]
+    [TestCase("every row has its device", "UPDATE to_device_message SET device_id = 'nobody' WHERE sequence = 5")]
+    [TestCase("every row has its device", "UPDATE to_device_message SET bucket = (bucket + 1) % 256 WHERE device_id = 'B1'")]
+    [TestCase("removed devices are gone", "UPDATE to_device_device SET removal = 9223372036854775807, removed_at = now() WHERE device_id = 'B1'")]
+    [TestCase("the newest message is the one that was counted last", "UPDATE to_device_device SET last_sequence = 4 WHERE device_id = 'B1'")]
+    [TestCase("what was deleted does not come back", "UPDATE to_device_device SET acknowledged = 4 WHERE device_id = 'B1'")]
+    [TestCase("messages and EDUs have times that can be", "UPDATE to_device_edu SET committed_at = now() + interval '1 year'")]
+    [TestCase("destinations that have mail are looked at", "UPDATE to_device_lease SET is_waiting = false WHERE destination = 'healthy.example'")]
+    [TestCase("nothing is kept of a destination for which nothing waits", "DELETE FROM to_device_edu WHERE destination = 'healthy.example'")]
+    [TestCase("positions of EDUs are counted", "UPDATE to_device_destination SET last_position = 1")]
+    public Task What_is_wrong_with_a_store_for_many_machines_is_found(string check, string damage) => FindAsync(TestStore.CitusReady, check, damage);
 
     [Test]
     public async Task A_damaged_page_is_a_finding()

@@ -4,7 +4,8 @@ using NpgsqlTypes;
 namespace Matrix.ToDevice;
 
 /// <summary>What is done now and then: messages expire, and of all hosts one does it. By the clocks of the machines.</summary>
-internal sealed class DistributedUpkeep(PostgreSqlDatabase database, PostgreSqlStoreOptions options, Availability availability) : IUpkeep
+internal sealed class DistributedUpkeep(
+    PostgreSqlDatabase database, PostgreSqlStoreOptions options, TimeProvider time, Availability availability, NamelessRecords nameless) : IUpkeep
 {
     // So many are looked at in one statement, and so many deleted while others wait for their devices' rows: some milliseconds each.
     private const long DevicesAtOnce = 1000, MostAtOnce = 1000;
@@ -41,12 +42,13 @@ internal sealed class DistributedUpkeep(PostgreSqlDatabase database, PostgreSqlS
     public async ValueTask<bool> IsCommittedAsync(TransactionKey key, CancellationToken cancellationToken)
     {
         var sender = CommitArrays.Sender(key);
+        var fingerprint = PostgreSqlTransaction.FingerprintOf(key);
+        if (await nameless.UseAsync(sender, fingerprint, time.GetUtcNow(), cancellationToken)) return true;
         return await availability.CallAsync(Buckets.Of(sender.UserId), ending => database.ScalarAsync<long>(
             _isCommitted,
             () =>
             [
-                Statement.Of(Buckets.Of(sender.UserId)), Statement.Of(sender.UserId), Statement.Of(sender.DeviceId),
-                Statement.Of(PostgreSqlTransaction.FingerprintOf(key)),
+                Statement.Of(Buckets.Of(sender.UserId)), Statement.Of(sender.UserId), Statement.Of(sender.DeviceId), Statement.Of(fingerprint),
             ],
             ending), cancellationToken) > 0;
     }

@@ -8,7 +8,7 @@ namespace Matrix.ToDevice;
 /// </summary>
 internal sealed class DistributedWriter(
     PostgreSqlDatabase database, PostgreSqlStoreOptions options, TimeProvider time, BucketRemovals removals, Delivery delivery, Resumption resumption,
-    Availability availability, Action<IReadOnlyList<ToDeviceMessage>> arrived, StoreMetrics metrics) : IWriter
+    Availability availability, NamelessRecords nameless, Action<IReadOnlyList<ToDeviceMessage>> arrived, StoreMetrics metrics) : IWriter
 {
     /// <summary>For each of the options' writers, so many connections are used by sends.</summary>
     public const int PlacesOfWriter = 4;
@@ -29,6 +29,7 @@ internal sealed class DistributedWriter(
         var sender = CommitArrays.Sender(transaction.Key);
         var bucket = Buckets.Of(sender.UserId);
         var now = time.GetUtcNow();
+        if (await nameless.UseAsync(sender, transaction.Fingerprint, now, cancellationToken)) return CommitResult.AlreadyCommitted;
         var portions = Portion.Cut(transaction, now);
         var known = removals.KnownThen(bucket, transaction.KnownRemovals);
         var own = portions.Remove(bucket, out var here) ? here with { Known = known } : new Portion([], [], known, now);

@@ -19,7 +19,7 @@ internal static class InspectCommand
         var found = await store.InspectAsync(context.CancellationToken);
         var printer = context.Printer;
         printer.Json(found, ResultJson.Default.Inspection);
-        printer.Line($"{found.Store} ({found.Kind}, schema version {found.SchemaVersion})");
+        printer.Line($"{found.Store} ({found.Kind}{(found.Layout is null ? "" : $", layout {found.Layout}")}, schema version {found.SchemaVersion})");
         printer.Line(found.InUse switch { true => "In use by a server.", false => "No server has it open.", null => "Whether a server has it open, this user may not find out." });
         printer.Table(
             ["", "#", "#bytes", "in", "#oldest"],
@@ -28,6 +28,8 @@ internal static class InspectCommand
                     "messages that wait", Printer.Number(found.Messages.Messages), Printer.Bytes(found.Messages.Bytes),
                     $"{Printer.Number(found.Messages.Inboxes)} inboxes", Printer.Age(found.Messages.Oldest),
                 ],
+                .. found.Undelivered is { } undelivered
+                    ? new string[][] { ["parts of sends, not delivered yet", Printer.Number(undelivered.Parts), "", "", Printer.Age(undelivered.Oldest)] } : [],
                 [
                     "EDUs for other servers", Printer.Number(found.Outbox.Edus), Printer.Bytes(found.Outbox.Bytes),
                     $"{Printer.Number(found.Outbox.Destinations)} destinations, {Printer.Number(found.Outbox.InTrouble)} in trouble", Printer.Age(found.Outbox.Oldest),

@@ -20,32 +20,26 @@ internal static class MigrateCommand
     private static async Task<int> RunAsync(CommandContext context, string text, bool check, bool create)
     {
         var address = context.Address(text);
-        var found = address is SqliteAddress sqlite
-            ? SqliteOpening.FindVersion(sqlite.Path)
-            : await FindVersionAsync((PostgreSqlAddress)address, context.CancellationToken);
-        if (found is null or 0 && !(create && !check) || found > SqliteOpening.SchemaVersion) Refuse(address, found);
+        var tables = address is PostgreSqlAddress postgreSql ? await PostgreSqlOpening.FindAsync(postgreSql, context.CancellationToken) : default;
+        var (found, current) = address is SqliteAddress sqlite
+            ? (SqliteOpening.FindVersion(sqlite.Path), SqliteOpening.SchemaVersion) : (tables.Version, tables.CurrentVersion);
+        if (found is null or 0 && !(create && !check) || found > current) Refuse(address, found, tables);
         var version = found ?? 0;
-        var isOld = version < SqliteOpening.SchemaVersion;
+        var isOld = version < current;
         if (isOld && !check) await (await StoreServices.OpenAsync(address, migrate: true, context.CancellationToken)).DisposeAsync();
 
         context.Printer.Json(
-            new MigrateResult(address.Name, version, SqliteOpening.SchemaVersion, isOld && !check), ResultJson.Default.MigrateResult);
+            new MigrateResult(address.Name, version, current, isOld && !check), ResultJson.Default.MigrateResult);
         context.Printer.Line(
             !isOld ? $"{address.Name} has schema version {version}, which is this version's."
-            : check ? $"{address.Name} has schema version {version}; this version's is {SqliteOpening.SchemaVersion}."
-            : $"{address.Name} was brought from schema version {version} to {SqliteOpening.SchemaVersion}.");
+            : check ? $"{address.Name} has schema version {version}; this version's is {current}."
+            : $"{address.Name} was brought from schema version {version} to {current}.");
         return isOld && check ? ExitCode.Findings : ExitCode.Fine;
     }
 
-    private static async Task<int?> FindVersionAsync(PostgreSqlAddress address, CancellationToken cancellationToken)
-    {
-        await using var connection = await PostgreSqlOpening.ConnectAsync(address, cancellationToken);
-        return await PostgreSqlOpening.FindVersionAsync(connection, address.Schema, cancellationToken);
-    }
-
-    private static void Refuse(StoreAddress address, int? version)
+    private static void Refuse(StoreAddress address, int? version, FoundTables tables)
     {
         if (address is SqliteAddress sqlite) SqliteOpening.RequireCurrent(sqlite.Path, version);
-        else PostgreSqlOpening.RequireCurrent((PostgreSqlAddress)address, version);
+        else PostgreSqlOpening.RequireCurrent((PostgreSqlAddress)address, tables);
     }
 }

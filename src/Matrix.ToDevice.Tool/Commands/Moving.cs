@@ -9,10 +9,29 @@ internal static class Moving
     public static async Task<IStore> OpenSourceAsync(CommandContext context, StoreAddress address, bool running)
     {
         var store = await context.OpenAsync(address, alone: !running);
-        if (running || store is not PostgreSqlToolStore postgreSql || !await postgreSql.IsInUseAsync(context.CancellationToken)) return store;
+        if (store is not PostgreSqlToolStore postgreSql) return store;
+        if (!running && await postgreSql.IsInUseAsync(context.CancellationToken))
+        {
+            await store.DisposeAsync();
+            throw ToolException.Refused(
+                $"Hosts seem to be connected to {address.Name}. Stop them, so that nothing is accepted behind what is moved; or say --running.");
+        }
+
+        if (!postgreSql.IsDistributed) return store;
+        // It is opened anew, to see what was delivered.
         await store.DisposeAsync();
-        throw ToolException.Refused(
-            $"Hosts seem to be connected to {address.Name}. Stop them, so that nothing is accepted behind what is moved; or say --running.");
+        await Undelivered.DeliverAsync((PostgreSqlAddress)address, context.CancellationToken);
+        var delivered = await PostgreSqlToolStore.OpenAsync((PostgreSqlAddress)address, context.CancellationToken);
+        try
+        {
+            await delivered.StandStillAsync(context.CancellationToken);
+            return delivered;
+        }
+        catch
+        {
+            await delivered.DisposeAsync();
+            throw;
+        }
     }
 
     /// <summary>Opens an empty store, or makes it.</summary>

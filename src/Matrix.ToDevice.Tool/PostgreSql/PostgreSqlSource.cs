@@ -1,9 +1,11 @@
+using System.Runtime.CompilerServices;
+using Npgsql;
 using static Matrix.ToDevice.Tool.PostgreSqlQueries;
 
 namespace Matrix.ToDevice.Tool;
 
-/// <summary>Gives everything that a PostgreSQL store holds to a target.</summary>
-internal sealed class PostgreSqlSource(PostgreSqlQueries queries, IMoveTarget target, IProgress<long> progress)
+/// <summary>Gives everything that a PostgreSQL store holds to a target, and leaves its end to whoever asks.</summary>
+internal sealed class PostgreSqlSource(PostgreSqlQueries queries, FoundTables tables, IMoveTarget target, IProgress<long> progress)
 {
     private long _sent;
 
@@ -14,14 +16,14 @@ internal sealed class PostgreSqlSource(PostgreSqlQueries queries, IMoveTarget ta
         await SendRecordsAsync(cancellationToken);
         await SendDestinationsAsync(cancellationToken);
         await SendEdusAsync(cancellationToken);
-        await target.CompleteAsync(cancellationToken);
     }
 
     private async Task SendDevicesAsync(CancellationToken cancellationToken)
     {
         // One that was removed begins anew anyway; and a place that stands for no device is made when it is needed.
-        await foreach (var row in queries.RowsAsync(
-            "SELECT user_id, device_id, last_sequence, acknowledged FROM to_device_device WHERE last_sequence > 0 ORDER BY user_id, device_id", cancellationToken))
+        await foreach (var row in RowsAsync(
+            portion => $"SELECT user_id, device_id, last_sequence, acknowledged FROM to_device_device WHERE {portion}last_sequence > 0 ORDER BY user_id, device_id",
+            cancellationToken))
         {
             await target.AddAsync(
                 new DeviceEntry(Device(row.GetString(0), row.GetString(1)), row.GetInt64(2), Math.Min(row.GetInt64(3), row.GetInt64(2))), cancellationToken);
@@ -31,9 +33,10 @@ internal sealed class PostgreSqlSource(PostgreSqlQueries queries, IMoveTarget ta
     private async Task SendMessagesAsync(CancellationToken cancellationToken)
     {
         var (userId, deviceId, device) = ("", "", default(StoredDevice));
-        await foreach (var row in queries.RowsAsync(
-            "SELECT user_id, device_id, sequence, send_id, sender, event_type, content, committed_at FROM to_device_message ORDER BY user_id, device_id, sequence",
-            cancellationToken))
+        await foreach (var row in RowsAsync(portion => $"""
+            SELECT user_id, device_id, sequence, send_id, sender, event_type, content, committed_at FROM to_device_message
+            WHERE {portion}true ORDER BY user_id, device_id, sequence
+            """, cancellationToken))
         {
             if (row.GetString(0) != userId || row.GetString(1) != deviceId)
             {
@@ -51,8 +54,9 @@ internal sealed class PostgreSqlSource(PostgreSqlQueries queries, IMoveTarget ta
 
     private async Task SendRecordsAsync(CancellationToken cancellationToken)
     {
-        await foreach (var row in queries.RowsAsync(
-            "SELECT user_id, device_id, key, last_used FROM to_device_transaction ORDER BY user_id, device_id, key", cancellationToken))
+        await foreach (var row in RowsAsync(
+            portion => $"SELECT user_id, device_id, key, last_used FROM to_device_transaction WHERE {portion}true ORDER BY user_id, device_id, key",
+            cancellationToken))
         {
             var owner = row.GetString(1) switch
             {
@@ -60,7 +64,7 @@ internal sealed class PostgreSqlSource(PostgreSqlQueries queries, IMoveTarget ta
                 PostgreSqlText.NoDevice => RecordOwner.NoDevice,
                 _ => RecordOwner.Device,
             };
-            // What had come from a SQLite store has nobody's name still.
+            // What has come from a SQLite store has nobody's name still.
             var user = owner != RecordOwner.Device && row.GetString(0) == PostgreSqlText.Nobody ? (StoredName?)null : StoredName.OfKey(row.GetString(0));
             var device = owner == RecordOwner.Device ? StoredName.OfKey(row.GetString(1)) : (StoredName?)null;
             await target.AddAsync(
@@ -72,9 +76,10 @@ internal sealed class PostgreSqlSource(PostgreSqlQueries queries, IMoveTarget ta
     private async Task SendDestinationsAsync(CancellationToken cancellationToken)
     {
         // Who had taken it is not there any more.
-        await foreach (var row in queries.RowsAsync("""
+        await foreach (var row in RowsAsync(portion => $"""
             SELECT w.destination, coalesce(l.sending_up_to, 0), coalesce(l.failures, 0), CASE WHEN l.holder IS NULL THEN l.taken_until END
-            FROM (SELECT DISTINCT destination FROM to_device_edu) w LEFT JOIN to_device_lease l ON l.destination = w.destination ORDER BY w.destination
+            FROM (SELECT DISTINCT destination FROM to_device_edu WHERE {portion}true) w
+            LEFT JOIN to_device_lease l ON {portion}l.destination = w.destination ORDER BY w.destination
             """, cancellationToken))
         {
             await target.AddAsync(
@@ -84,8 +89,9 @@ internal sealed class PostgreSqlSource(PostgreSqlQueries queries, IMoveTarget ta
 
     private async Task SendEdusAsync(CancellationToken cancellationToken)
     {
-        await foreach (var row in queries.RowsAsync(
-            "SELECT destination, position, message_id, content, committed_at FROM to_device_edu ORDER BY destination, position", cancellationToken))
+        await foreach (var row in RowsAsync(
+            portion => $"SELECT destination, position, message_id, content, committed_at FROM to_device_edu WHERE {portion}true ORDER BY destination, position",
+            cancellationToken))
         {
             await target.AddAsync(
                 new EduEntry(
@@ -93,6 +99,13 @@ internal sealed class PostgreSqlSource(PostgreSqlQueries queries, IMoveTarget ta
                 cancellationToken);
             Sent();
         }
+    }
+
+    // In portions each of which is on one machine.
+    private async IAsyncEnumerable<NpgsqlDataReader> RowsAsync(Func<string, string> sql, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        foreach (var portion in tables.Portions)
+            await foreach (var row in queries.RowsAsync(sql(portion), cancellationToken)) yield return row;
     }
 
     private static StoredDevice Device(string userKey, string deviceKey) => new(StoredName.OfKey(userKey), StoredName.OfKey(deviceKey));

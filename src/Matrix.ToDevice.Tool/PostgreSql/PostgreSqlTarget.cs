@@ -10,23 +10,27 @@ namespace Matrix.ToDevice.Tool;
 internal sealed class PostgreSqlTarget : IMoveTarget
 {
     // In the order in which hosts come to them.
-    private static readonly string[] s_tables = ["device", "message", "transaction", "destination", "lease", "edu"];
+    private static readonly string[] s_tables = ["device", "message", "transaction", "destination", "lease", "edu"], s_tablesOfMany = [.. s_tables, "intent", "delivered"];
 
     private readonly PostgreSqlAddress _address;
+    private readonly FoundTables _tables;
     private readonly NpgsqlConnection _connection;
     private readonly NpgsqlTransaction _transaction;
 
-    // Where a transaction was tried: up to which of the EDUs, by its old position and by its new one.
+    // Destinations are written when all EDUs have come. Where a transaction was tried: up to which of these, by its old position and by its new one.
+    private readonly List<DestinationEntry> _destinations = [];
     private readonly Dictionary<string, (long Old, long New)> _sendingUpTo = [];
     private long _firstPosition;
     private (string? Destination, long Position) _last;
     private NpgsqlBinaryImporter? _rows;
-    private string? _columns;
+    private string? _table;
 
-    private PostgreSqlTarget(PostgreSqlAddress address, NpgsqlConnection connection, NpgsqlTransaction transaction) =>
-        (_address, _connection, _transaction) = (address, connection, transaction);
+    private PostgreSqlTarget(PostgreSqlAddress address, FoundTables tables, NpgsqlConnection connection, NpgsqlTransaction transaction) =>
+        (_address, _tables, _connection, _transaction) = (address, tables, connection, transaction);
 
-    private string Tables => string.Join(", ", s_tables.Select(table => $"{PostgreSqlOpening.Quote(_address.Schema)}.to_device_{table}"));
+    private string[] Names => _tables.IsDistributed ? s_tablesOfMany : s_tables;
+
+    private string Tables => string.Join(", ", Names.Select(table => $"{PostgreSqlOpening.Quote(_address.Schema)}.to_device_{table}"));
 
     /// <summary>Opens it, and makes the tables when there is no such schema.</summary>
     /// <exception cref="ToolException">They are not empty.</exception>
@@ -35,18 +39,21 @@ internal sealed class PostgreSqlTarget : IMoveTarget
         var connection = await PostgreSqlOpening.ConnectAsync(address, cancellationToken);
         try
         {
-            var version = await PostgreSqlOpening.FindVersionAsync(connection, address.Schema, cancellationToken);
-            if (version is null) await (await StoreServices.OpenAsync(address, migrate: true, cancellationToken)).DisposeAsync();
-            else PostgreSqlOpening.RequireCurrent(address, version);
+            var tables = await PostgreSqlOpening.FindAsync(connection, address, cancellationToken);
+            if (tables.Version is null) await (await StoreServices.OpenAsync(address, migrate: true, cancellationToken)).DisposeAsync();
+            else PostgreSqlOpening.RequireCurrent(address, tables);
+            // They look for records under nobody's name when they start.
+            if (tables.IsDistributed && await PostgreSqlOpening.IsInUseAsync(connection, address.Schema, cancellationToken))
+                throw ToolException.Refused($"Hosts seem to be connected to {address.Name}. Stop them: they begin with what was moved.");
 
             var transaction = await connection.BeginTransactionAsync(cancellationToken);
-            var target = new PostgreSqlTarget(address, connection, transaction);
+            var target = new PostgreSqlTarget(address, tables, connection, transaction);
             await target.ExecuteAsync("SET LOCAL lock_timeout = '5s'; SET LOCAL synchronous_commit = on; SET LOCAL jit = off", cancellationToken);
             await target.ExecuteAsync(PostgreSqlOpening.SetPath(address.Schema), cancellationToken);
             await target.ExecuteAsync($"LOCK TABLE {target.Tables} IN SHARE ROW EXCLUSIVE MODE", cancellationToken);
-            foreach (var table in s_tables)
+            foreach (var table in target.Names)
             {
-                if (await target.ExecuteAsync($"SELECT EXISTS (SELECT FROM to_device_{table})", cancellationToken) is true)
+                if (await target.ExecuteAsync($"SELECT count(*) FROM (SELECT 1 FROM to_device_{table} LIMIT 1) first", cancellationToken) is not 0L)
                 {
                     throw ToolException.Refused(
                         $"{address.Name} is not empty: to_device_{table} has rows. What is moved needs a store of its own: name another schema.");
@@ -66,17 +73,23 @@ internal sealed class PostgreSqlTarget : IMoveTarget
 
     public async ValueTask AddAsync(DeviceEntry device, CancellationToken cancellationToken)
     {
-        var rows = await BeginRowAsync("to_device_device (user_id, device_id, last_sequence, acknowledged)", cancellationToken);
+        var rows = await BeginRowAsync(
+            "device", $"user_id, device_id, last_sequence, acknowledged, removal{(_tables.IsDistributed ? ", last_send" : "")}",
+            Buckets.Of(device.Device.User.Key), cancellationToken);
         await rows.WriteAsync(device.Device.User.Key, NpgsqlDbType.Text, cancellationToken);
         await rows.WriteAsync(device.Device.Device.Key, NpgsqlDbType.Text, cancellationToken);
         await rows.WriteAsync(device.LastSequence, NpgsqlDbType.Bigint, cancellationToken);
         await rows.WriteAsync(device.Acknowledged, NpgsqlDbType.Bigint, cancellationToken);
+        await rows.WriteAsync(0L, NpgsqlDbType.Bigint, cancellationToken);
+        // The numbers of sends follow the clock.
+        if (_tables.IsDistributed) await rows.WriteAsync(0L, NpgsqlDbType.Bigint, cancellationToken);
     }
 
     public async ValueTask AddAsync(MessageEntry message, CancellationToken cancellationToken)
     {
         var rows = await BeginRowAsync(
-            "to_device_message (user_id, device_id, sequence, send_id, sender, event_type, content, committed_at)", cancellationToken);
+            "message", "user_id, device_id, sequence, send_id, sender, event_type, content, committed_at", Buckets.Of(message.Device.User.Key),
+            cancellationToken);
         await rows.WriteAsync(message.Device.User.Key, NpgsqlDbType.Text, cancellationToken);
         await rows.WriteAsync(message.Device.Device.Key, NpgsqlDbType.Text, cancellationToken);
         await rows.WriteAsync(message.Sequence, NpgsqlDbType.Bigint, cancellationToken);
@@ -89,9 +102,10 @@ internal sealed class PostgreSqlTarget : IMoveTarget
 
     public async ValueTask AddAsync(RecordEntry record, CancellationToken cancellationToken)
     {
-        var rows = await BeginRowAsync("to_device_transaction (user_id, device_id, key, commit_id, last_used)", cancellationToken);
         // Whose it is, SQLite does not know where there is no device: such a record stands under nobody's name, and hosts find it there.
-        await rows.WriteAsync(record.User?.Key ?? PostgreSqlText.Nobody, NpgsqlDbType.Text, cancellationToken);
+        var userKey = record.User?.Key ?? PostgreSqlText.Nobody;
+        var rows = await BeginRowAsync("transaction", "user_id, device_id, key, commit_id, last_used", Buckets.Of(userKey), cancellationToken);
+        await rows.WriteAsync(userKey, NpgsqlDbType.Text, cancellationToken);
         await rows.WriteAsync(
             record.Owner switch
             {
@@ -105,22 +119,18 @@ internal sealed class PostgreSqlTarget : IMoveTarget
         await rows.WriteAsync(record.LastUsed.UtcDateTime, NpgsqlDbType.TimestampTz, cancellationToken);
     }
 
-    public async ValueTask AddAsync(DestinationEntry destination, CancellationToken cancellationToken)
+    public ValueTask AddAsync(DestinationEntry destination, CancellationToken cancellationToken)
     {
-        var rows = await BeginRowAsync("to_device_lease (destination, is_waiting, taken_until, due_at, sending_up_to, failures)", cancellationToken);
-        await rows.WriteAsync(Checked(destination.Destination), NpgsqlDbType.Text, cancellationToken);
-        await rows.WriteAsync(true, NpgsqlDbType.Boolean, cancellationToken);
-        await rows.WriteAsync(destination.FreeAt.UtcDateTime, NpgsqlDbType.TimestampTz, cancellationToken);
-        await rows.WriteAsync(destination.FreeAt.UtcDateTime, NpgsqlDbType.TimestampTz, cancellationToken);
-        await rows.WriteAsync(0L, NpgsqlDbType.Bigint, cancellationToken);
-        await rows.WriteAsync(destination.Failures, NpgsqlDbType.Integer, cancellationToken);
+        _destinations.Add(destination);
         if (destination.SendingUpTo > 0) _sendingUpTo[destination.Destination] = (destination.SendingUpTo, 0);
+        return default;
     }
 
     /// <summary>Here, positions have no gaps, and the first one follows the clock (functions.sql).</summary>
     public async ValueTask AddAsync(EduEntry edu, CancellationToken cancellationToken)
     {
-        var rows = await BeginRowAsync("to_device_edu (destination, position, message_id, content, committed_at)", cancellationToken);
+        var rows = await BeginRowAsync(
+            "edu", "destination, position, message_id, content, committed_at", Buckets.OfDestination(edu.Destination), cancellationToken);
         await rows.WriteAsync(Checked(edu.Destination), NpgsqlDbType.Text, cancellationToken);
         _last = (edu.Destination, _last.Destination == edu.Destination ? _last.Position + 1 : _firstPosition);
         if (_sendingUpTo.TryGetValue(edu.Destination, out var tried) && edu.Position <= tried.Old) _sendingUpTo[edu.Destination] = tried with { New = _last.Position };
@@ -132,14 +142,12 @@ internal sealed class PostgreSqlTarget : IMoveTarget
 
     public async ValueTask CompleteAsync(CancellationToken cancellationToken)
     {
+        foreach (var destination in _destinations) await AddLeaseAsync(destination, cancellationToken);
         await EndRowsAsync(cancellationToken);
+        var by = _tables.By;
         await ExecuteAsync(
-            "INSERT INTO to_device_destination (destination, last_position) SELECT e.destination, max(e.position) FROM to_device_edu e GROUP BY e.destination",
+            $"INSERT INTO to_device_destination ({by}destination, last_position) SELECT {by}destination, max(position) FROM to_device_edu GROUP BY {by}destination",
             cancellationToken);
-        var tried = _sendingUpTo.Where(one => one.Value.New > 0).ToList();
-        await ExecuteAsync(
-            "UPDATE to_device_lease l SET sending_up_to = t.position FROM unnest($1, $2) AS t (destination, position) WHERE l.destination = t.destination",
-            cancellationToken, PostgreSqlQueries.Of(tried.ConvertAll(one => one.Key)), PostgreSqlQueries.Of(tried.ConvertAll(one => one.Value.New)));
         // Hosts begin with plans for tables that are not empty.
         await ExecuteAsync($"ANALYZE {Tables}", cancellationToken);
         // Whoever interrupts it from here on is too late: what ends with an error has changed nothing.
@@ -154,16 +162,31 @@ internal sealed class PostgreSqlTarget : IMoveTarget
         await _connection.DisposeAsync();
     }
 
-    private async ValueTask<NpgsqlBinaryImporter> BeginRowAsync(string columns, CancellationToken cancellationToken)
+    private async ValueTask AddLeaseAsync(DestinationEntry destination, CancellationToken cancellationToken)
     {
-        if (_columns != columns)
+        var rows = await BeginRowAsync(
+            "lease", "destination, is_waiting, taken_until, due_at, sending_up_to, failures, removed_up_to", Buckets.OfDestination(destination.Destination),
+            cancellationToken);
+        await rows.WriteAsync(Checked(destination.Destination), NpgsqlDbType.Text, cancellationToken);
+        await rows.WriteAsync(true, NpgsqlDbType.Boolean, cancellationToken);
+        await rows.WriteAsync(destination.FreeAt.UtcDateTime, NpgsqlDbType.TimestampTz, cancellationToken);
+        await rows.WriteAsync(destination.FreeAt.UtcDateTime, NpgsqlDbType.TimestampTz, cancellationToken);
+        await rows.WriteAsync(_sendingUpTo.GetValueOrDefault(destination.Destination).New, NpgsqlDbType.Bigint, cancellationToken);
+        await rows.WriteAsync(destination.Failures, NpgsqlDbType.Integer, cancellationToken);
+        await rows.WriteAsync(0L, NpgsqlDbType.Bigint, cancellationToken);
+    }
+
+    private async ValueTask<NpgsqlBinaryImporter> BeginRowAsync(string table, string columns, int bucket, CancellationToken cancellationToken)
+    {
+        if (_table != table)
         {
             await EndRowsAsync(cancellationToken);
-            _rows = await _connection.BeginBinaryImportAsync($"COPY {columns} FROM STDIN (FORMAT BINARY)", cancellationToken);
-            _columns = columns;
+            _rows = await _connection.BeginBinaryImportAsync($"COPY to_device_{table} ({_tables.By}{columns}) FROM STDIN (FORMAT BINARY)", cancellationToken);
+            _table = table;
         }
 
         await _rows!.StartRowAsync(cancellationToken);
+        if (_tables.IsDistributed) await _rows.WriteAsync(bucket, NpgsqlDbType.Integer, cancellationToken);
         return _rows;
     }
 
@@ -188,10 +211,9 @@ internal sealed class PostgreSqlTarget : IMoveTarget
         }
     }
 
-    private async Task<object?> ExecuteAsync(string sql, CancellationToken cancellationToken, params NpgsqlParameter[] parameters)
+    private async Task<object?> ExecuteAsync(string sql, CancellationToken cancellationToken)
     {
         await using var command = new NpgsqlCommand(sql, _connection);
-        command.Parameters.AddRange(parameters);
         return await command.ExecuteScalarAsync(cancellationToken);
     }
 }

@@ -63,7 +63,7 @@ internal sealed class SqliteToolStore : IStore
             """).Select(row => new RecordTotals(row.GetInt64(0), row.GetInt64(1), Time(row, 2))).First();
         var free = Number(_connection, "PRAGMA freelist_count") * Number(_connection, "PRAGMA page_size");
         return new Inspection(
-            _path, "sqlite", SqliteOpening.SchemaVersion, _isInUse, messages, outbox, records,
+            _path, "sqlite", null, SqliteOpening.SchemaVersion, _isInUse, messages, null, outbox, records,
             [new SizeLine("file", SizeOf(_path)), new SizeLine("log", SizeOf(_path + "-wal")), new SizeLine("free in the file", free)]);
     });
 

@@ -42,13 +42,15 @@ internal abstract record StoreAddress
     {
         try
         {
-            // Schema is a word of ours; Npgsql would refuse it.
+            // Schema and Layout are words of ours; Npgsql would refuse them.
             var all = new DbConnectionStringBuilder { ConnectionString = connectionString };
             var schema = all.TryGetValue("Schema", out var value) ? (string)value : DefaultSchema;
+            var layout = all.TryGetValue("Layout", out var word) ? LayoutOf((string)word) : (PostgreSqlLayout?)null;
             all.Remove("Schema");
+            all.Remove("Layout");
             var settings = new NpgsqlConnectionStringBuilder(all.ConnectionString) { ApplicationName = "matrix-to-device" };
             if (string.IsNullOrEmpty(settings.Host)) throw ToolException.Usage("The connection string names no Host, as Host=db;Database=matrix;Username=matrix does.");
-            return new PostgreSqlAddress(settings, schema);
+            return new PostgreSqlAddress(settings, schema, layout);
         }
         catch (Exception exception) when (exception is ArgumentException or FormatException or OverflowException or InvalidOperationException or KeyNotFoundException)
         {
@@ -56,6 +58,14 @@ internal abstract record StoreAddress
             throw ToolException.Usage(
                 "The connection string cannot be read. It has to be one of Npgsql, as Host=db;Database=matrix;Username=matrix is; a value with ; or = goes into quotes.");
         }
+    }
+
+    private static PostgreSqlLayout LayoutOf(string word)
+    {
+        var names = Enum.GetNames<PostgreSqlLayout>();
+        return names.FirstOrDefault(name => name.Equals(word, StringComparison.OrdinalIgnoreCase)) is { } known
+            ? Enum.Parse<PostgreSqlLayout>(known)
+            : throw ToolException.Usage($"Layout has to be one of {string.Join(", ", names)}.");
     }
 
     private static bool IsConnectionString(string text) =>
@@ -83,7 +93,10 @@ internal sealed record SqliteAddress(string Path) : StoreAddress
 }
 
 /// <summary>A schema of a database.</summary>
-internal sealed record PostgreSqlAddress(NpgsqlConnectionStringBuilder Settings, string Schema) : StoreAddress
+/// <param name="Settings">How to connect.</param>
+/// <param name="Schema">The schema.</param>
+/// <param name="Layout">The layout that was named: of one that is made, or that it is said to have.</param>
+internal sealed record PostgreSqlAddress(NpgsqlConnectionStringBuilder Settings, string Schema, PostgreSqlLayout? Layout) : StoreAddress
 {
     public override string Name => $"{Settings.Database ?? Settings.Username} on {Settings.Host}:{Settings.Port}, schema {Schema}";
 }

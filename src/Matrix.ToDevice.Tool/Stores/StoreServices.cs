@@ -27,8 +27,9 @@ internal sealed class StoreServices : IAsyncDisposable
         else
         {
             var postgreSql = (PostgreSqlAddress)address;
-            builder.UsePostgreSql(options =>
-                (options.ConnectionString, options.Schema, options.Migrate) = (postgreSql.Settings.ToString(), postgreSql.Schema, migrate));
+            var layout = (await PostgreSqlOpening.FindAsync(postgreSql, cancellationToken)).Layout;
+            builder.UsePostgreSql(options => (options.ConnectionString, options.Schema, options.Migrate, options.Layout) =
+                (postgreSql.Settings.ToString(), postgreSql.Schema, migrate, layout));
         }
 
         var services = builder.Services.BuildServiceProvider();

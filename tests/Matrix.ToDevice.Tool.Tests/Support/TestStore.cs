@@ -9,17 +9,32 @@ namespace Matrix.ToDevice.Tests;
 /// <summary>A store of either kind, which hosts open and the tool works on.</summary>
 internal sealed class TestStore : IDisposable
 {
-    public const string Sqlite = "SQLite", PostgreSql = "PostgreSQL";
+    public const string Sqlite = "SQLite", PostgreSql = "PostgreSQL", CitusReady = "CitusReady", Citus = "Citus";
+
+    // A cluster, where there is one to be had.
+    private static readonly string? s_citus = Environment.GetEnvironmentVariable("MATRIX_TODEVICE_TEST_CITUS") is { Length: > 0 } citus ? citus : null;
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("todevice-tool-");
 
     public TestStore(string kind)
     {
         Kind = kind;
-        Schema = kind == PostgreSql ? TestCluster.NewSchema() : "";
+        // A cluster outlives the run.
+        Schema = kind switch { Sqlite => "", Citus => $"moved {Guid.NewGuid():N}", _ => TestCluster.NewSchema() };
         File = Path.Combine(_folder.FullName, "todevice.db");
-        Address = kind == PostgreSql ? $"postgresql:{TestCluster.Cluster.ConnectionString};Schema={Schema}" : File;
+        Address = kind switch
+        {
+            Sqlite => File,
+            PostgreSql => $"postgresql:{TestCluster.Cluster.ConnectionString};Schema={Schema}",
+            _ => $"postgresql:{Server};Schema={Schema};Layout={kind}",
+        };
     }
+
+    /// <summary>All kinds that there are to be had.</summary>
+    public static IReadOnlyList<string> Kinds => s_citus is null ? [Sqlite, PostgreSql, CitusReady] : [Sqlite, PostgreSql, CitusReady, Citus];
+
+    /// <summary>Those of the layout for many machines.</summary>
+    public static IReadOnlyList<string> Distributed => [.. Kinds.Where(kind => kind is CitusReady or Citus)];
 
     public string Kind { get; }
 
@@ -33,9 +48,12 @@ internal sealed class TestStore : IDisposable
     /// <summary>As the tool is told.</summary>
     public string Address { get; }
 
-    public ISendToDeviceBuilder Use(ISendToDeviceBuilder builder) => Kind == PostgreSql
-        ? builder.UsePostgreSql(options => (options.ConnectionString, options.Schema) = (TestCluster.ConnectionString, Schema))
-        : builder.UseSqlite($"Data Source={File}");
+    private string Server => Kind == Citus ? s_citus! : TestCluster.Cluster.ConnectionString;
+
+    public ISendToDeviceBuilder Use(ISendToDeviceBuilder builder) => Kind == Sqlite
+        ? builder.UseSqlite($"Data Source={File}")
+        : builder.UsePostgreSql(options => (options.ConnectionString, options.Schema, options.Layout) = (
+            $"{Server};Maximum Pool Size=20", Schema, Kind == PostgreSql ? PostgreSqlLayout.OneMachine : Enum.Parse<PostgreSqlLayout>(Kind)));
 
     public async Task<OpenStore> OpenAsync()
     {
@@ -53,9 +71,9 @@ internal sealed class TestStore : IDisposable
     /// <summary>Does to it what nobody should.</summary>
     public void Execute(string sql)
     {
-        if (Kind == PostgreSql)
+        if (Kind != Sqlite)
         {
-            TestCluster.Cluster.Execute($"SET search_path TO \"{Schema}\"; {sql}");
+            OnServer($"SET search_path TO \"{Schema}\"; {sql}");
             return;
         }
 
@@ -69,7 +87,7 @@ internal sealed class TestStore : IDisposable
     /// <summary>A number or text that a statement finds.</summary>
     public string Query(string sql)
     {
-        if (Kind == PostgreSql) return $"{TestCluster.Cluster.Query($"SET search_path TO \"{Schema}\"; {sql}")}";
+        if (Kind != Sqlite) return $"{OnServer($"SET search_path TO \"{Schema}\"; {sql}")}";
         using var connection = new SqliteConnection($"Data Source={File};Pooling=false;Mode=ReadOnly");
         connection.Open();
         using var command = connection.CreateCommand();
@@ -77,7 +95,19 @@ internal sealed class TestStore : IDisposable
         return $"{command.ExecuteScalar()}";
     }
 
-    public void Dispose() => _folder.Delete(recursive: true);
+    public void Dispose()
+    {
+        _folder.Delete(recursive: true);
+        if (Kind == Citus) OnServer($"DROP SCHEMA IF EXISTS \"{Schema}\" CASCADE");
+    }
+
+    private object? OnServer(string sql)
+    {
+        using var connection = new NpgsqlConnection($"{Server};Pooling=false");
+        connection.Open();
+        using var command = new NpgsqlCommand(sql, connection);
+        return command.ExecuteScalar();
+    }
 }
 
 /// <summary>A store as a host has it.</summary>
