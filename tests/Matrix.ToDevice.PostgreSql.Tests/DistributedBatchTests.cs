@@ -16,15 +16,22 @@ public class DistributedBatchTests
     {
         _database = TestCluster.NewDatabase();
         _view = new DatabaseView(_database);
-        await NewHost().SendAsync("first", "first", "B1");
+        await using (var before = new Host(_database, options => options.Layout = PostgreSqlLayout.CitusReady)) await before.SendAsync("first", "first", "B1");
+        // A host that starts delivers whatever waits, one by one. That is over when it has been to the last bucket, and found what lies there.
+        _view.Execute($$"""
+            INSERT INTO to_device.to_device_intent (bucket, user_id, device_id, target, number, accepted_at, payload)
+            VALUES (255, '{{DistributedUsers.Of(bucket => bucket == 255, 1)[0]}}', 'D', 0, 1, now(), decode('01' || repeat('00', 24), 'hex'))
+            """);
+        await NewHost().HealthAsync();
         await _view.ReachesAsync(Intents, 0);
-        // A bucket that is down; one that takes its time, as long as the test has the lock; and which commits have come to it.
+        // A bucket that is down; one that takes its time, as long as the test holds it; and which commits have come to it.
         _view.Execute("""
             CREATE TABLE public.down (bucket integer);
+            CREATE TABLE public.held (one integer);
             CREATE TABLE public.commits (id bigint);
             CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS
             'BEGIN
-                PERFORM pg_advisory_xact_lock_shared(1);
+                WHILE EXISTS (SELECT FROM public.held) LOOP PERFORM pg_sleep(0.01); END LOOP;
                 IF EXISTS (SELECT FROM public.down d WHERE d.bucket = NEW.bucket) THEN RAISE ''down'' USING ERRCODE = ''08006''; END IF;
                 INSERT INTO public.commits VALUES (txid_current());
                 RETURN NEW;
@@ -60,32 +67,47 @@ public class DistributedBatchTests
             'BEGIN IF NEW.event_type = ''m.odd'' THEN RAISE ''odd'' USING ERRCODE = ''22000''; END IF; RETURN NEW; END';
             CREATE TRIGGER dislike BEFORE INSERT ON to_device.to_device_message FOR EACH ROW EXECUTE FUNCTION public.dislike();
             """);
-        Task<CommitResult>[] sends;
-        await using (var connection = _view.Open())
-        {
-            await using var command = new NpgsqlCommand("SELECT pg_advisory_lock(1)", connection);
-            await command.ExecuteNonQueryAsync();
-            sends = [.. Enumerable.Range(0, 40).Select(n => _hosts[0].SendAsync($"t{n}", $"{n}", [$"B{n % 3}"], $"A{n}"))];
-            await _view.ReachesAsync(Intents, 40);
-        }
+        _view.Execute("INSERT INTO public.held VALUES (1)");
+        Task<CommitResult>[] sends = [.. Enumerable.Range(0, 40).Select(n => _hosts[0].SendAsync($"t{n}", $"{n}", [$"B{n % 3}"], $"A{n}"))];
+        await _view.ReachesAsync(Intents, 40);
+        _view.Execute("DELETE FROM public.held");
 
         Assert.That(await Task.WhenAll(sends), Is.All.EqualTo(CommitResult.Committed));
         Assert.That(_view.Count(Commits), Is.LessThan(20));
         List<string> read = [.. await _hosts[0].ReadAsync("B0"), .. await _hosts[0].ReadAsync("B1"), .. await _hosts[0].ReadAsync("B2")];
         Assert.That(read, Is.EquivalentTo(Enumerable.Range(0, 40).Select(n => $"{n}").Prepend("first")));
 
-        await using (var connection = _view.Open())
-        {
-            await using var command = new NpgsqlCommand("SELECT pg_advisory_lock(1)", connection);
-            await command.ExecuteNonQueryAsync();
-            await _view.ReachesAsync(Intents, 0);
-            sends = [.. Enumerable.Range(0, 10).Select(n => _hosts[0].SendAsync($"u{n}", $"u{n}", ["B3"], $"A{n}", eventType: n == 5 ? "m.odd" : "m.test"))];
-            await _view.ReachesAsync(Intents, 10);
-        }
+        _view.Execute("INSERT INTO public.held VALUES (1)");
+        await _view.ReachesAsync(Intents, 0);
+        sends = [.. Enumerable.Range(0, 10).Select(n => _hosts[0].SendAsync($"u{n}", $"u{n}", ["B3"], $"A{n}", eventType: n == 5 ? "m.odd" : "m.test"))];
+        await _view.ReachesAsync(Intents, 10);
+        _view.Execute("DELETE FROM public.held");
 
         Assert.That(await Task.WhenAll(sends), Is.All.EqualTo(CommitResult.Committed));
         Assert.That(await _hosts[0].ReadAsync("B3"), Is.EquivalentTo(Enumerable.Range(0, 10).Where(n => n != 5).Select(n => $"u{n}")));
         await _view.ReachesAsync(Intents, 1);
+    }
+
+    [Test]
+    public async Task D6_D13_a_device_that_somebody_has_for_long_holds_up_those_who_send_to_it_and_nobody_else()
+    {
+        Task<CommitResult>[] sends;
+        await using (var connection = _view.Open())
+        {
+            // As a removal with a very long inbox has it.
+            await using var transaction = await connection.BeginTransactionAsync();
+            await using var command = new NpgsqlCommand("SELECT FROM to_device.to_device_device WHERE device_id = 'B1' FOR UPDATE", connection);
+            await command.ExecuteNonQueryAsync();
+            sends = [.. Enumerable.Range(0, 30).Select(n => _hosts[0].SendAsync($"t{n}", $"{n}", ["B1"], $"A{n}"))];
+            await _view.ReachesAsync(Intents, 30);
+            for (var n = 0; n < 10; n++) Assert.That(await _hosts[0].SendAsync($"u{n}", $"u{n}", ["B2"], "C"), Is.EqualTo(CommitResult.Committed));
+            Assert.That(await _hosts[0].ReadAsync("B2"), Is.EqualTo(Enumerable.Range(0, 10).Select(n => $"u{n}")));
+            Assert.That(await Task.WhenAll(sends), Is.All.EqualTo(CommitResult.Committed), "they are accepted");
+            Assert.That(await _hosts[0].ReadAsync("B1"), Is.EqualTo(new[] { "first" }));
+        }
+
+        await _view.ReachesAsync(Intents, 0);
+        Assert.That(await _hosts[0].ReadAsync("B1"), Is.EquivalentTo(Enumerable.Range(0, 30).Select(n => $"{n}").Prepend("first")));
     }
 
     [Test]
@@ -98,7 +120,7 @@ public class DistributedBatchTests
         Assert.That(Deliver("{7,7}", "{7,7}"), Is.Zero, "and nothing of these was kept");
 
         long Deliver(string firsts, string lasts) => _view.Count($$"""
-            SELECT to_device.to_device_deliver(1, '{2,3}', '{@alice:hs1,@carol:hs1}', '{A,C}', '{{firsts}}', '{{lasts}}', (extract(epoch FROM now()) * 1000000)::bigint,
+            SELECT to_device.to_device_deliver(1, 0, '{2,3}', '{@alice:hs1,@carol:hs1}', '{A,C}', '{{firsts}}', '{{lasts}}', (extract(epoch FROM now()) * 1000000)::bigint,
                 600000000, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')
             """);
     }

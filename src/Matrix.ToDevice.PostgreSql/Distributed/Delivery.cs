@@ -17,7 +17,10 @@ internal sealed class Delivery(
     // Whoever has seen an intent may put it into its bucket for so long. By the clocks of two machines, which are not to differ by minutes.
     private static readonly TimeSpan s_longest = TimeSpan.FromMinutes(10);
 
-    private readonly string _deliver = Statement.Call(options, "to_device_deliver", 25);
+    // Somebody has a device for long when it is removed with a long inbox. What is accepted for it is tried again later, and keeps no place meanwhile.
+    private const int LockWaitMilliseconds = 250;
+
+    private readonly string _deliver = Statement.Call(options, "to_device_deliver", 26);
     private readonly string _done = Statement.Call(options, "to_device_done", 5);
 
     private readonly string _oldest = $"""
@@ -79,7 +82,7 @@ internal sealed class Delivery(
                     .OrderBy(source => source.Key, Comparer<DeviceAddress>.Create(CommitArrays.Compare)).ToList();
                 return
                 [
-                    Statement.Of(target),
+                    Statement.Of(target), Statement.Of(LockWaitMilliseconds),
                     PortionArrays.Of(NpgsqlDbType.Integer, sources.ConvertAll(source => Buckets.Of(source.Key.UserId))),
                     PortionArrays.Of(NpgsqlDbType.Text, sources.ConvertAll(source => source.Key.UserId)),
                     PortionArrays.Of(NpgsqlDbType.Text, sources.ConvertAll(source => source.Key.DeviceId)),

@@ -2,7 +2,7 @@ namespace Matrix.ToDevice;
 
 /// <summary>
 /// Delivers into each bucket one call at a time: what comes while one is under way gathers, and goes together in the next one, which is one
-/// commit. Nobody waits for others to come.
+/// commit. Nobody waits for others to come, nor for long for a device that somebody else of the bucket sends to.
 /// </summary>
 internal sealed class Lanes(Delivery delivery)
 {
@@ -31,9 +31,17 @@ internal sealed class Lanes(Delivery delivery)
     {
         while (Take(lane) is { Count: > 0 } together)
         {
-            // One that the database refuses has the others refused with it. Then each goes by itself.
-            if (together.Count > 1 && await TryAsync(share, together)) continue;
-            foreach (var one in together) await TryAsync(share, [one], isLast: true);
+            try
+            {
+                await delivery.DeliverAsync(share, together.ConvertAll(one => one.Load), CancellationToken.None);
+                foreach (var (_, end) in together) end.SetResult();
+            }
+            catch
+            {
+                // One that the database refuses, or whose device somebody has for long, has the others refused with it. Then each goes by
+                // itself, and the lane goes on.
+                foreach (var (load, end) in together) _ = AloneAsync(share, load, end);
+            }
         }
     }
 
@@ -48,20 +56,17 @@ internal sealed class Lanes(Delivery delivery)
         }
     }
 
-    private async Task<bool> TryAsync(Share share, List<(Load Load, TaskCompletionSource End)> together, bool isLast = false)
+    private async Task AloneAsync(Share share, Load load, TaskCompletionSource end)
     {
         try
         {
-            await delivery.DeliverAsync(share, together.ConvertAll(one => one.Load), CancellationToken.None);
+            await delivery.DeliverAsync(share, [load], CancellationToken.None);
+            end.SetResult();
         }
         catch (Exception exception)
         {
-            if (isLast) together[0].End.SetException(exception);
-            return false;
+            end.SetException(exception);
         }
-
-        foreach (var (_, end) in together) end.SetResult();
-        return true;
     }
 
     private sealed class Lane

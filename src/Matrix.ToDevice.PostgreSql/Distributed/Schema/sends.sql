@@ -164,12 +164,14 @@ $$;
 -- Puts what intents hold into this bucket, each once: however often it is tried, and by however many. Those who try have seen that no older
 -- intent of these devices waits for this bucket, and have seen these not long ago. All of them are put there, or none.
 -- sources: the sending devices, sorted, each once, with the smallest and the largest number of its intents that are put here.
+-- lock_wait: for so many milliseconds at most it waits for a device that somebody has; then it fails.
 -- seen_at: when the first of them was seen, by the clock where its send was accepted, in microseconds. moments: when the sends of the devices
 -- in counts were accepted. used_at: for each EDU.
 -- Returns how many messages were dropped because their devices were removed; -1: all were here before; -2: one was seen too long ago, and
 -- perhaps nobody knows any more whether it was here. Fails when only some were here before.
 CREATE OR REPLACE FUNCTION to_device_deliver(
-    in_bucket integer, sources integer[], of_user_ids text[], of_device_ids text[], firsts bigint[], lasts bigint[], seen_at bigint, longest bigint,
+    in_bucket integer, lock_wait integer, sources integer[], of_user_ids text[], of_device_ids text[], firsts bigint[], lasts bigint[],
+    seen_at bigint, longest bigint,
     to_user_ids text[], to_device_ids text[], counts integer[], known bigint[], moments timestamptz[],
     message_kinds integer[], kind_send_ids bigint[], kind_senders text[], kind_event_types text[], contents bytea[],
     destinations text[], destination_counts bigint[], edu_destination integer[], edu_later integer[], edu_message_ids text[], edu_contents bytea[],
@@ -192,6 +194,8 @@ BEGIN
     IF current_setting('synchronous_commit') = 'off' THEN
         PERFORM set_config('synchronous_commit', 'on', true);
     END IF;
+
+    PERFORM set_config('lock_timeout', lock_wait::text, true);
 
     IF (extract(epoch FROM clock_timestamp()) * 1000000)::bigint > seen_at + longest THEN
         RETURN -2;
