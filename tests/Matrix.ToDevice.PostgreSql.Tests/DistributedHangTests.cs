@@ -24,8 +24,8 @@ public class DistributedHangTests
         _view.Execute("""
             CREATE TABLE public.pg_dist_node (groupid integer, nodename text, nodeport integer, noderole text);
             INSERT INTO public.pg_dist_node VALUES (1, 'one', 5432, 'primary'), (1, 'standby', 5432, 'secondary'), (2, 'two', 5432, 'primary');
-            CREATE TABLE public.pg_dist_placement AS SELECT b AS shardid, 1 + b % 2 AS groupid FROM generate_series(0, 255) b;
-            CREATE FUNCTION public.get_shard_id_for_distribution_column(regclass, integer) RETURNS integer LANGUAGE sql AS 'SELECT $2';
+            CREATE TABLE public.pg_dist_placement AS SELECT s::bigint AS shardid, 1 + s % 2 AS groupid FROM generate_series(0, 3) s;
+            CREATE FUNCTION public.get_shard_id_for_distribution_column(regclass, integer) RETURNS bigint LANGUAGE sql AS 'SELECT ($2 % 4)::bigint';
             """);
         _proxy = new DistributedProxy(TestCluster.Cluster.Port);
         _host = new Host(
@@ -116,6 +116,23 @@ public class DistributedHangTests
         _time.Passes();
         while (_view.Count(Intents) > 0) await TimeLimit.OneMoreTurnAsync();
         Assert.That(await _host.Outbox.ReadAsync(held, 0, 10, default), Has.Count.EqualTo(2));
+    }
+
+    [Test]
+    public async Task D13_a_shard_that_takes_no_commits_while_it_is_moved_does_not_stop_the_others_of_its_machine()
+    {
+        const string Asked = "SELECT coalesce(max((extract(epoch FROM taken_at) * 1000000)::bigint), 0) FROM to_device.to_device_upkeep WHERE bucket = 3 AND task = 'watch'";
+        _proxy.Hang(bucket => bucket % 4 == 1);
+        var user = DistributedUsers.Of(bucket => bucket % 4 == 3, 1)[0];
+        _time.Passes();
+        var last = 0L;
+        for (var answers = 0; answers < 5; await ReadAsync(user))
+        {
+            if (_view.Count(Asked) is var asked && asked > last) (last, answers) = (asked, answers + 1);
+        }
+
+        Assert.That(_proxy.Held, Is.Positive, "it is silent where it is moved");
+        Assert.That((await _host.HealthAsync()).Description ?? "", Does.Not.Contain("does not answer"));
     }
 
     [Test]

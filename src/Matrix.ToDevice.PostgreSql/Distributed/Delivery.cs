@@ -67,10 +67,12 @@ internal sealed class Delivery(
         }
     }
 
-    /// <summary>Puts intents into a bucket, together in one commit: of each source its oldest ones, in their order.</summary>
+    /// <summary>Puts intents into a bucket, together in one commit: of each source its oldest ones.</summary>
     /// <exception cref="PostgreSqlStoreException">None of them is known to be there: one was refused, or some were there before.</exception>
     public async ValueTask DeliverAsync(Share share, IReadOnlyList<Load> loads, CancellationToken cancellationToken)
     {
+        // One that another host has delivered meanwhile may come behind a newer one of its device.
+        loads = [.. loads.OrderBy(load => load.Intent.Number)];
         var target = loads[0].Intent.Source.Target;
         var outcome = await availability.TryAsync(share, target, ending => database.ScalarAsync<long>(
             _deliver,

@@ -10,11 +10,14 @@ internal sealed class Machine(string name) : IDisposable
 {
     private readonly ConcurrentDictionary<Share, SemaphoreSlim> _places = new();
     private volatile CancellationTokenSource _hangs = new();
-    private bool _isUsed;
+    private bool _isUsed, _isAsked;
     private int _underWay;
 
     /// <summary>Where it is, for messages.</summary>
     public string Name => name;
+
+    /// <summary>Whether it was asked for a commit, and has not answered yet.</summary>
+    public bool IsAsked { get => Volatile.Read(ref _isAsked); set => Volatile.Write(ref _isAsked, value); }
 
     public bool IsHanging => _hangs.IsCancellationRequested;
 

@@ -6,6 +6,7 @@ namespace Matrix.ToDevice;
 /// <summary>
 /// Which machine has a bucket, and which machines hang. A machine that is in use is asked for a commit now and then, which takes
 /// milliseconds: one that does not answer for seconds hangs, however few have called it, and one that is only busy with something long does not.
+/// Two of its shards are asked: one that is just moved may take no commits for long.
 /// </summary>
 /// <remarks>
 /// Where buckets are may be known too late, after some were moved. Then a call counts for another machine than the one it goes to:
@@ -16,12 +17,12 @@ internal sealed class Machines : IAsyncDisposable
     // To the coordinator, where the cluster's catalogue is.
     private const string IsCluster = "SELECT to_regclass('pg_dist_node') IS NOT NULL";
     private const string Map = """
-        SELECT b, n.groupid, n.nodename || ':' || n.nodeport FROM generate_series(0, $2 - 1) b
+        SELECT b, n.groupid, n.nodename || ':' || n.nodeport, p.shardid FROM generate_series(0, $2 - 1) b
         JOIN pg_dist_placement p ON p.shardid = get_shard_id_for_distribution_column($1::regclass, b)
         JOIN pg_dist_node n ON n.groupid = p.groupid AND n.noderole = 'primary'
         """;
 
-    private const int TurnsOfMap = 30;
+    private const int TurnsOfMap = 30, AskedShards = 2, LongestSeconds = 30;
     private static readonly TimeSpan s_turn = TimeSpan.FromSeconds(2), s_patience = TimeSpan.FromSeconds(5);
 
     private readonly PostgreSqlDatabase _database;
@@ -30,8 +31,9 @@ internal sealed class Machines : IAsyncDisposable
     private readonly string _table, _ask;
     private readonly CancellationTokenSource _stop = new();
     private readonly Dictionary<(int Group, string Name), Machine> _machines = [];
-    private readonly Dictionary<Machine, Task> _asked = [];
+    private readonly List<Task> _asked = [];
     private volatile Machine?[] _ofBuckets = new Machine?[Buckets.Count];
+    private int[] _ofShards = [];
     private Task _loop = Task.CompletedTask;
 
     public Machines(PostgreSqlDatabase database, PostgreSqlStoreOptions options, TimeProvider time, ILogger logger)
@@ -71,11 +73,12 @@ internal sealed class Machines : IAsyncDisposable
             var found = await _database.ListAsync(IsCluster, () => [], row => row.GetBoolean(0), cancellationToken) is [true]
                 ? await _database.ListAsync(
                     Map, () => [new NpgsqlParameter<string> { TypedValue = _table, DataTypeName = "text" }, Statement.Of(Buckets.Count)],
-                    row => (Bucket: row.GetInt32(0), Machine: (row.GetInt32(1), row.GetString(2))), cancellationToken)
+                    row => (Bucket: row.GetInt32(0), Machine: (row.GetInt32(1), row.GetString(2)), Shard: row.GetInt64(3)), cancellationToken)
                 : [];
             var ofBuckets = new Machine?[Buckets.Count];
             if (found.Select(one => one.Machine).Distinct().Count() > 1)
-                foreach (var (bucket, machine) in found) ofBuckets[bucket] = OfName(machine);
+                foreach (var (bucket, machine, _) in found) ofBuckets[bucket] = OfName(machine);
+            _ofShards = [.. found.DistinctBy(one => one.Shard).Select(one => one.Bucket)];
             _ofBuckets = ofBuckets;
         }
         catch (PostgreSqlStoreException exception)
@@ -98,59 +101,85 @@ internal sealed class Machines : IAsyncDisposable
                 var ofBuckets = _ofBuckets;
                 foreach (var machine in ofBuckets.OfType<Machine>().Distinct())
                 {
-                    // One call at a time: a coordinator may have to keep each of them until the machine is back.
-                    if (_asked.GetValueOrDefault(machine) is { IsCompleted: false }) continue;
-                    if (machine.IsUsed() || machine.IsHanging) _asked[machine] = AskAsync(machine, Array.IndexOf(ofBuckets, machine));
+                    // Once at a time: a coordinator may have to keep each question until the machine is back.
+                    if (machine.IsAsked || !(machine.IsUsed() || machine.IsHanging)) continue;
+                    machine.IsAsked = true;
+                    var shards = _ofShards.Where(bucket => ofBuckets[bucket] == machine).ToArray();
+                    Random.Shared.Shuffle(shards);
+                    _asked.RemoveAll(asked => asked.IsCompleted);
+                    _asked.Add(AskAsync(machine, shards[..Math.Min(shards.Length, AskedShards)]));
                 }
             }
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
         {
-            await Task.WhenAll(_asked.Values);
+            await Task.WhenAll(_asked);
         }
     }
 
-    private async Task AskAsync(Machine machine, int bucket)
+    private async Task AskAsync(Machine machine, int[] buckets)
     {
+        var silent = 0;
+        var questions = Array.ConvertAll(buckets, bucket => AskAsync(bucket, NoAnswer)).ToList();
+        while (questions.Count > 0)
+        {
+            var ended = await Task.WhenAny(questions);
+            questions.Remove(ended);
+            if (!await ended) continue;
+            // The others may take as long as they like.
+            if (machine.IsHanging) Log.Answers(_logger, machine.Name);
+            machine.Answers();
+            machine.IsAsked = false;
+        }
+
+        machine.IsAsked = false;
+
+        void NoAnswer(Exception? exception)
+        {
+            if (Interlocked.Increment(ref silent) < buckets.Length || machine.IsHanging) return;
+            Log.Hangs(_logger, machine.Name, exception);
+            machine.Hangs();
+        }
+    }
+
+    /// <summary>Whether it answers.</summary>
+    private async Task<bool> AskAsync(int bucket, Action<Exception?> noAnswer)
+    {
+        var isTold = 0;
         try
         {
-            await _database.RunAsync(
+            return await _database.RunAsync(
                 async (connection, cancellation) =>
                 {
                     // What was before is the wait for a connection, which says nothing.
-                    using var patience = _time.CreateTimer(_ => Hangs(null), null, s_patience, Timeout.InfiniteTimeSpan);
+                    using var patience = _time.CreateTimer(_ => Tell(null), null, s_patience, Timeout.InfiniteTimeSpan);
                     await using var command = new NpgsqlCommand(_ask, connection)
                     {
                         Parameters = { Statement.Of(bucket), Statement.Of("watch"), Statement.Of(TimeSpan.Zero) },
+                        CommandTimeout = LongestSeconds,
                     };
-                    return await command.ExecuteScalarAsync(cancellation);
+                    await command.ExecuteNonQueryAsync(cancellation);
+                    return true;
                 }, _stop.Token);
-            Answers();
         }
         catch (PostgreSqlStoreException exception) when (exception.InnerException is PostgresException { SqlState: not (['0', '8', ..] or ['5', '7', ..]) })
         {
             // One whose disk is full refuses, and can be read.
-            Answers();
+            return true;
         }
         catch (PostgreSqlStoreException exception)
         {
-            if (Availability.CannotBeHad(exception)) Hangs(exception);
+            if (Availability.CannotBeHad(exception)) Tell(exception);
+            return false;
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
         {
-            // It is over.
+            return false;
         }
 
-        void Answers()
+        void Tell(Exception? exception)
         {
-            if (machine.IsHanging) Log.Answers(_logger, machine.Name);
-            machine.Answers();
-        }
-
-        void Hangs(Exception? exception)
-        {
-            if (!machine.IsHanging) Log.Hangs(_logger, machine.Name, exception);
-            machine.Hangs();
+            if (Interlocked.Exchange(ref isTold, 1) == 0) noAnswer(exception);
         }
     }
 }

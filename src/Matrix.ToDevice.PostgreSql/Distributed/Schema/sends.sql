@@ -105,6 +105,9 @@ BEGIN
         PERFORM set_config('synchronous_commit', 'on', true);
     END IF;
 
+    -- Whoever sends to a device that is just removed, with a very long inbox, is refused before a time-out says that nobody can be had here.
+    PERFORM set_config('lock_timeout', '10s', true);
+
     FOR place IN 1..cardinality(lock_user_ids) LOOP
         SELECT d.removal INTO number FROM to_device_device d
         WHERE d.bucket = in_bucket AND d.user_id = lock_user_ids[place] AND d.device_id = lock_device_ids[place] FOR UPDATE;
