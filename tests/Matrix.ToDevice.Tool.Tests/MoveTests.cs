@@ -435,9 +435,10 @@ internal sealed class MoveTests
 
         await MoveAsync(source, target, throughAFile: false);
         await using var moved = await target.OpenAsync();
-        var used = target.Query("SELECT min(last_used) FROM to_device_transaction WHERE user_id = ''");
+        const string LastUse = "SELECT min(last_used)::text FROM to_device_transaction WHERE user_id = ''";
+        var used = target.Query(LastUse);
         await AssertRetriesAreKnownAsync(moved);
-        Assert.That(target.Query("SELECT min(last_used) FROM to_device_transaction WHERE user_id = ''"), Is.Not.EqualTo(used), "D5: its last use");
+        Assert.That(target.Query(LastUse), Is.Not.EqualTo(used), "D5: its last use");
     }
 
     private static bool IsMoving(TestStore target)

@@ -9,6 +9,9 @@ namespace Release;
 [Category("Slow")]
 public class TemplateTests
 {
+    // A registry that just does not have the very version that a test adapter asks for is no fault of the template's.
+    private const string Strict = "-warnaserror -warnnotaserror:NU1603";
+
     // Before the tests, whose time is bounded: on a busy machine it takes as long as it takes.
     [OneTimeSetUp]
     public Task PlayAsync() => Rehearsal.OnceAsync();
@@ -20,7 +23,7 @@ public class TemplateTests
         await Rehearsal.OnceAsync();
         var started = TimeProvider.System.GetTimestamp();
         var folder = await Templates.CreateAsync("matrix-todevice", "Acme.Homeserver");
-        await Templates.RunAsync("dotnet build -warnaserror", folder);
+        await Templates.RunAsync($"dotnet build {Strict}", folder);
 
         string next;
         using (var host = await NewHost.StartAsync(folder))
@@ -48,7 +51,7 @@ public class TemplateTests
         await Rehearsal.OnceAsync();
         var started = TimeProvider.System.GetTimestamp();
         var store = await Templates.CreateAsync("matrix-todevice-store", "Acme.Store");
-        var said = await Templates.RunAsync($"{Templates.BlocksOf(store, "sh").Single().Trim()} -warnaserror", store);
+        var said = await Templates.RunAsync($"{Templates.BlocksOf(store, "sh").Single().Trim()} {Strict}", store);
 
         TestContext.Out.WriteLine($"dotnet new, build, and its conformance tests: {TimeProvider.System.GetElapsedTime(started).TotalSeconds:F1} s");
         var passed = int.Parse(Regex.Match(said, @"Failed: +0, Passed: +(\d+),").Groups[1].Value, CultureInfo.InvariantCulture);
@@ -62,7 +65,7 @@ public class TemplateTests
             await File.ReadAllTextAsync(program), @"(?s)builder\.Services\.AddSendToDevice\(\).*?UseSqlite\([^\n]*\n", $"{lines[0]}\n{lines[1].TrimEnd(';')}\n");
         Assert.That(host, Does.Contain("UseStore<JournalStore>()").And.Contain(".UseAuth<AuthResolver>()").And.Not.Contain("UseSqlite"));
         await File.WriteAllTextAsync(program, $"using Acme.Store;\n{host}");
-        await Templates.RunAsync("dotnet add reference ../Acme.Store/Acme.Store && dotnet build -warnaserror", folder);
+        await Templates.RunAsync($"dotnet add reference ../Acme.Store/Acme.Store && dotnet build {Strict}", folder);
 
         using (var running = await NewHost.StartAsync(folder)) Assert.That(await ExchangeAsync(folder, running), Does.StartWith("{}{}{").And.Contain("hello"));
         using (var running = await NewHost.StartAsync(folder)) Assert.That(ContentsOf(await SyncAsync(running, null)), Has.Length.EqualTo(1));
