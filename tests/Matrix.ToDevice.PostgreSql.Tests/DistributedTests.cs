@@ -120,7 +120,7 @@ public class DistributedTests
     public void D4_an_intent_that_was_seen_too_long_ago_is_not_delivered()
     {
         const string Deliver = """
-            SELECT to_device.to_device_deliver(1, '{{2}}', '{{@alice:hs1}}', '{{A1}}', '{{5}}', '{{5}}', {0}, 600000000, '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}',
+            SELECT to_device.to_device_deliver(1, 0, '{{2}}', '{{@alice:hs1}}', '{{A1}}', '{{5}}', '{{5}}', {0}, 600000000, '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}',
                 '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}')
             """;
         const string Now = "(extract(epoch FROM now()) * 1000000)::bigint";
