@@ -3,29 +3,23 @@ using Npgsql;
 namespace Matrix.ToDevice.Tests;
 
 /// <summary>What waits for the same bucket goes there together, in one commit.</summary>
-public class DistributedBatchTests
+public class DistributedBatchTests : ManyMachinesTests
 {
-    private const string Intents = "SELECT count(*) FROM to_device.to_device_intent", Commits = "SELECT count(DISTINCT id) FROM public.commits";
-
-    private readonly List<Host> _hosts = [];
-    private string _database = null!;
-    private DatabaseView _view = null!;
+    private const string Commits = "SELECT count(DISTINCT id) FROM public.commits";
 
     [SetUp]
     public async Task SetUpAsync()
     {
-        _database = TestCluster.NewDatabase();
-        _view = new DatabaseView(_database);
-        await using (var before = new Host(_database, options => options.Layout = PostgreSqlLayout.CitusReady)) await before.SendAsync("first", "first", "B1");
+        await using (var before = new Host(Database, options => options.Layout = PostgreSqlLayout.CitusReady)) await before.SendAsync("first", "first", "B1");
         // A host that starts delivers whatever waits, one by one. That is over when it has been to the last bucket, and found what lies there.
-        _view.Execute($$"""
+        View.Execute($$"""
             INSERT INTO to_device.to_device_intent (bucket, user_id, device_id, target, number, accepted_at, payload)
             VALUES (255, '{{DistributedUsers.Of(bucket => bucket == 255, 1)[0]}}', 'D', 0, 1, now(), decode('01' || repeat('00', 24), 'hex'))
             """);
         await NewHost().HealthAsync();
-        await _view.ReachesAsync(Intents, 0);
+        await View.ReachesAsync(Intents, 0);
         // A bucket that is down; one that takes its time, as long as the test holds it; and which commits have come to it.
-        _view.Execute("""
+        View.Execute("""
             CREATE TABLE public.down (bucket integer);
             CREATE TABLE public.held (bucket integer);
             CREATE TABLE public.commits (id bigint);
@@ -40,52 +34,45 @@ public class DistributedBatchTests
             """);
     }
 
-    [TearDown]
-    public async Task TearDownAsync()
-    {
-        foreach (var host in _hosts) await host.DisposeAsync();
-        _hosts.Clear();
-    }
-
     [Test]
     public async Task D4_D12_what_has_waited_for_a_bucket_goes_there_in_few_commits()
     {
-        _view.Execute("INSERT INTO public.down VALUES (get_byte(sha256('@bob:hs1'), 0))");
-        for (var n = 0; n < 30; n++) await _hosts[0].SendAsync($"t{n}", $"{n}", "B1");
-        _view.Execute("DELETE FROM public.down");
-        await _view.ReachesAsync(Intents, 0);
+        View.Execute("INSERT INTO public.down VALUES (get_byte(sha256('@bob:hs1'), 0))");
+        for (var n = 0; n < 30; n++) await One.SendAsync($"t{n}", $"{n}", "B1");
+        View.Execute("DELETE FROM public.down");
+        await View.ReachesAsync(Intents, 0);
 
-        Assert.That(await _hosts[0].ReadAsync("B1"), Is.EqualTo(Enumerable.Range(0, 30).Select(n => $"{n}").Prepend("first")));
-        Assert.That(_view.Count(Commits), Is.EqualTo(3));
+        Assert.That(await One.ReadAsync("B1"), Is.EqualTo(Enumerable.Range(0, 30).Select(n => $"{n}").Prepend("first")));
+        Assert.That(View.Count(Commits), Is.EqualTo(3));
     }
 
     [Test]
     public async Task D4_sends_that_come_while_one_is_delivered_go_together_and_one_that_is_refused_goes_alone()
     {
-        _view.Execute("""
+        View.Execute("""
             CREATE FUNCTION public.dislike() RETURNS trigger LANGUAGE plpgsql AS
             'BEGIN IF NEW.event_type = ''m.odd'' THEN RAISE ''odd'' USING ERRCODE = ''22000''; END IF; RETURN NEW; END';
             CREATE TRIGGER dislike BEFORE INSERT ON to_device.to_device_message FOR EACH ROW EXECUTE FUNCTION public.dislike();
             """);
-        _view.Execute("INSERT INTO public.held VALUES (get_byte(sha256('@bob:hs1'), 0))");
-        Task<CommitResult>[] sends = [.. Enumerable.Range(0, 40).Select(n => _hosts[0].SendAsync($"t{n}", $"{n}", [$"B{n % 3}"], $"A{n}"))];
-        await _view.ReachesAsync(Intents, 40);
-        _view.Execute("DELETE FROM public.held");
+        View.Execute("INSERT INTO public.held VALUES (get_byte(sha256('@bob:hs1'), 0))");
+        Task<CommitResult>[] sends = [.. Enumerable.Range(0, 40).Select(n => One.SendAsync($"t{n}", $"{n}", [$"B{n % 3}"], $"A{n}"))];
+        await View.ReachesAsync(Intents, 40);
+        View.Execute("DELETE FROM public.held");
 
         Assert.That(await Task.WhenAll(sends), Is.All.EqualTo(CommitResult.Committed));
-        Assert.That(_view.Count(Commits), Is.LessThan(20));
-        List<string> read = [.. await _hosts[0].ReadAsync("B0"), .. await _hosts[0].ReadAsync("B1"), .. await _hosts[0].ReadAsync("B2")];
+        Assert.That(View.Count(Commits), Is.LessThan(20));
+        List<string> read = [.. await One.ReadAsync("B0"), .. await One.ReadAsync("B1"), .. await One.ReadAsync("B2")];
         Assert.That(read, Is.EquivalentTo(Enumerable.Range(0, 40).Select(n => $"{n}").Prepend("first")));
 
-        _view.Execute("INSERT INTO public.held VALUES (get_byte(sha256('@bob:hs1'), 0))");
-        await _view.ReachesAsync(Intents, 0);
-        sends = [.. Enumerable.Range(0, 10).Select(n => _hosts[0].SendAsync($"u{n}", $"u{n}", ["B3"], $"A{n}", eventType: n == 5 ? "m.odd" : "m.test"))];
-        await _view.ReachesAsync(Intents, 10);
-        _view.Execute("DELETE FROM public.held");
+        View.Execute("INSERT INTO public.held VALUES (get_byte(sha256('@bob:hs1'), 0))");
+        await View.ReachesAsync(Intents, 0);
+        sends = [.. Enumerable.Range(0, 10).Select(n => One.SendAsync($"u{n}", $"u{n}", ["B3"], $"A{n}", eventType: n == 5 ? "m.odd" : "m.test"))];
+        await View.ReachesAsync(Intents, 10);
+        View.Execute("DELETE FROM public.held");
 
         Assert.That(await Task.WhenAll(sends), Is.All.EqualTo(CommitResult.Committed));
-        Assert.That(await _hosts[0].ReadAsync("B3"), Is.EquivalentTo(Enumerable.Range(0, 10).Where(n => n != 5).Select(n => $"u{n}")));
-        await _view.ReachesAsync(Intents, 1);
+        Assert.That(await One.ReadAsync("B3"), Is.EquivalentTo(Enumerable.Range(0, 10).Where(n => n != 5).Select(n => $"u{n}")));
+        await View.ReachesAsync(Intents, 1);
     }
 
     [Test]
@@ -95,26 +82,26 @@ public class DistributedBatchTests
         var (bob, one, two) = (DistributedUsers.BucketOf(Bob), NewHost(options => options.Writers = 1), NewHost());
         // A send has two places at once, of such few: it comes to the third bucket last.
         var slow = DistributedUsers.Of(bucket => bucket != bob && bucket != DistributedUsers.BucketOf(Alice), 2);
-        foreach (var user in slow) _view.Execute($"INSERT INTO public.held VALUES ({DistributedUsers.BucketOf(user)})");
+        foreach (var user in slow) View.Execute($"INSERT INTO public.held VALUES ({DistributedUsers.BucketOf(user)})");
         var older = one.SendAsync(Alice, "t1", "older", [.. slow, Bob]);
-        await _view.ReachesAsync(For(bob), 1);
+        await View.ReachesAsync(For(bob), 1);
         var retry = two.SendAsync(Alice, "t1", "older", [.. slow, Bob]);
-        await _view.ReachesAsync(For(bob), 0);
+        await View.ReachesAsync(For(bob), 0);
 
         // Bob's bucket is busy, with somebody else's.
-        _view.Execute($"INSERT INTO public.held VALUES ({bob})");
+        View.Execute($"INSERT INTO public.held VALUES ({bob})");
         var other = one.SendAsync("@other:hs1", "t", "other", [Bob]);
-        await _view.ReachesAsync(For(bob), 1);
+        await View.ReachesAsync(For(bob), 1);
         var newer = one.SendAsync(Alice, "t2", "newer", [Bob]);
-        await _view.ReachesAsync(For(bob), 2);
-        _view.Execute($"DELETE FROM public.held WHERE bucket <> {bob}");
-        await _view.ReachesAsync($"SELECT count(*) FROM to_device.to_device_intent WHERE target <> {bob}", 0);
+        await View.ReachesAsync(For(bob), 2);
+        View.Execute($"DELETE FROM public.held WHERE bucket <> {bob}");
+        await View.ReachesAsync($"SELECT count(*) FROM to_device.to_device_intent WHERE target <> {bob}", 0);
         // The older one stands in the lane behind the newer one soon, which nobody can see.
         await Task.WhenAny(older, Task.Delay(1000));
-        _view.Execute("DELETE FROM public.held");
+        View.Execute("DELETE FROM public.held");
         await Task.WhenAll(older, retry, other, newer);
 
-        await _view.ReachesAsync(Intents, 0);
+        await View.ReachesAsync(Intents, 0);
         Assert.That(await one.ReadOfAsync(Bob), Is.EquivalentTo(new[] { "older", "other", "newer" }));
 
         static string For(int bucket) => $"SELECT count(*) FROM to_device.to_device_intent WHERE target = {bucket}";
@@ -124,22 +111,22 @@ public class DistributedBatchTests
     public async Task D6_D13_a_device_that_somebody_has_for_long_holds_up_those_who_send_to_it_and_nobody_else()
     {
         Task<CommitResult>[] sends;
-        await using (var connection = _view.Open())
+        await using (var connection = View.Open())
         {
             // As a removal with a very long inbox has it.
             await using var transaction = await connection.BeginTransactionAsync();
             await using var command = new NpgsqlCommand("SELECT FROM to_device.to_device_device WHERE device_id = 'B1' FOR UPDATE", connection);
             await command.ExecuteNonQueryAsync();
-            sends = [.. Enumerable.Range(0, 30).Select(n => _hosts[0].SendAsync($"t{n}", $"{n}", ["B1"], $"A{n}"))];
-            await _view.ReachesAsync(Intents, 30);
-            for (var n = 0; n < 10; n++) Assert.That(await _hosts[0].SendAsync($"u{n}", $"u{n}", ["B2"], "C"), Is.EqualTo(CommitResult.Committed));
-            Assert.That(await _hosts[0].ReadAsync("B2"), Is.EqualTo(Enumerable.Range(0, 10).Select(n => $"u{n}")));
+            sends = [.. Enumerable.Range(0, 30).Select(n => One.SendAsync($"t{n}", $"{n}", ["B1"], $"A{n}"))];
+            await View.ReachesAsync(Intents, 30);
+            for (var n = 0; n < 10; n++) Assert.That(await One.SendAsync($"u{n}", $"u{n}", ["B2"], "C"), Is.EqualTo(CommitResult.Committed));
+            Assert.That(await One.ReadAsync("B2"), Is.EqualTo(Enumerable.Range(0, 10).Select(n => $"u{n}")));
             Assert.That(await Task.WhenAll(sends), Is.All.EqualTo(CommitResult.Committed), "they are accepted");
-            Assert.That(await _hosts[0].ReadAsync("B1"), Is.EqualTo(new[] { "first" }));
+            Assert.That(await One.ReadAsync("B1"), Is.EqualTo(new[] { "first" }));
         }
 
-        await _view.ReachesAsync(Intents, 0);
-        Assert.That(await _hosts[0].ReadAsync("B1"), Is.EquivalentTo(Enumerable.Range(0, 30).Select(n => $"{n}").Prepend("first")));
+        await View.ReachesAsync(Intents, 0);
+        Assert.That(await One.ReadAsync("B1"), Is.EquivalentTo(Enumerable.Range(0, 30).Select(n => $"{n}").Prepend("first")));
     }
 
     [Test]
@@ -151,7 +138,7 @@ public class DistributedBatchTests
         Assert.That(() => Deliver("{7,5}", "{7,6}"), Throws.TypeOf<PostgresException>().With.Message.Contains("here before"), "all of the second one");
         Assert.That(Deliver("{7,7}", "{7,7}"), Is.Zero, "and nothing of these was kept");
 
-        long Deliver(string firsts, string lasts) => _view.Count($$"""
+        long Deliver(string firsts, string lasts) => View.Count($$"""
             SELECT to_device.to_device_deliver(1, 0, '{2,3}', '{@alice:hs1,@carol:hs1}', '{A,C}', '{{firsts}}', '{{lasts}}', (extract(epoch FROM now()) * 1000000)::bigint,
                 600000000, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')
             """);
@@ -160,14 +147,14 @@ public class DistributedBatchTests
     [Test]
     public async Task D4_batches_of_several_hosts_lock_the_same_devices_in_one_order()
     {
-        _view.Execute("""
+        View.Execute("""
             CREATE TABLE public.locks (place bigserial, id bigint, device_id text COLLATE "C");
             CREATE FUNCTION public.lock() RETURNS trigger LANGUAGE plpgsql AS
             'BEGIN INSERT INTO public.locks (id, device_id) VALUES (txid_current(), NEW.device_id); RETURN NEW; END';
             CREATE TRIGGER lock BEFORE INSERT OR UPDATE ON to_device.to_device_device FOR EACH ROW WHEN (NEW.user_id = '@bob:hs1')
             EXECUTE FUNCTION public.lock();
             """);
-        Host[] hosts = [_hosts[0], NewHost(), NewHost()];
+        Host[] hosts = [One, NewHost(), NewHost()];
         string[] devices = [.. Enumerable.Range(0, 8).Select(n => $"B{n}")];
         await Task.WhenAll(Enumerable.Range(0, 60).Select(sender => Task.Run(async () =>
         {
@@ -177,24 +164,15 @@ public class DistributedBatchTests
                 Assert.That(await hosts[sender % 3].SendAsync($"t{n}", $"{sender}:{n}", some, $"A{sender}"), Is.EqualTo(CommitResult.Committed));
             }
         })));
+        // Where another host has had a device for long, it goes there behind the answer.
+        await View.ReachesAsync(Intents, 0);
         var read = new List<string>();
         foreach (var device in devices) read.AddRange(await hosts[0].ReadAsync(device));
 
         Assert.That(read, Has.Count.EqualTo(1 + (60 * 10 * 4)));
-        Assert.That(_view.Count("SELECT count(DISTINCT id) FROM public.locks"), Is.LessThan(60 * 10), "together");
+        Assert.That(View.Count("SELECT count(DISTINCT id) FROM public.locks"), Is.LessThan(60 * 10), "together");
         Assert.That(
-            _view.Count("SELECT count(*) FROM (SELECT device_id < lag(device_id) OVER (PARTITION BY id ORDER BY place) AS is_back FROM public.locks) l WHERE l.is_back"),
+            View.Count("SELECT count(*) FROM (SELECT device_id < lag(device_id) OVER (PARTITION BY id ORDER BY place) AS is_back FROM public.locks) l WHERE l.is_back"),
             Is.Zero);
-    }
-
-    private Host NewHost(Action<PostgreSqlStoreOptions>? configure = null)
-    {
-        var host = new Host(_database, options =>
-        {
-            options.Layout = PostgreSqlLayout.CitusReady;
-            configure?.Invoke(options);
-        });
-        _hosts.Add(host);
-        return host;
     }
 }

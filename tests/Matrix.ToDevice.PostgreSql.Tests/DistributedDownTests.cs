@@ -4,25 +4,18 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 namespace Matrix.ToDevice.Tests;
 
 /// <summary>What a bucket that cannot be had, or an intent that cannot be delivered, does to others: nothing.</summary>
-public class DistributedDownTests
+public class DistributedDownTests : ManyMachinesTests
 {
-    private const string Intents = "SELECT count(*) FROM to_device.to_device_intent";
 
     private static readonly List<string> s_users = DistributedUsers.Of(_ => true, 40);
     private static readonly string s_alice = s_users[0], s_bob = s_users[1], s_carol = s_users[2], s_dave = s_users[3];
 
-    private readonly List<Host> _hosts = [];
-    private string _database = null!;
-    private DatabaseView _view = null!;
-
     [SetUp]
     public async Task SetUpAsync()
     {
-        _database = TestCluster.NewDatabase();
-        _view = new DatabaseView(_database);
         await using (var host = NewHost()) await host.SendAsync(s_dave, "first", "first", [s_dave]);
         // A machine that is down, as the coordinator tells it.
-        _view.Execute("""
+        View.Execute("""
             CREATE TABLE public.down (bucket integer);
             CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS
             'BEGIN
@@ -32,13 +25,6 @@ public class DistributedDownTests
             CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON to_device.to_device_delivered FOR EACH ROW EXECUTE FUNCTION public.refuse();
             CREATE TRIGGER refuse BEFORE DELETE ON to_device.to_device_intent FOR EACH ROW EXECUTE FUNCTION public.refuse();
             """);
-    }
-
-    [TearDown]
-    public async Task TearDownAsync()
-    {
-        foreach (var host in _hosts) await host.DisposeAsync();
-        _hosts.Clear();
     }
 
     [Test]
@@ -72,7 +58,7 @@ public class DistributedDownTests
 
         Assert.That((await host.HealthAsync()).Description, Does.Contain("1 of 256"));
         Up();
-        await _view.ReachesAsync(Intents, 0);
+        await View.ReachesAsync(Intents, 0);
         Assert.That(await host.ReadOfAsync(s_bob), Is.EqualTo(Enumerable.Range(0, 20).Select(n => $"{n}")));
     }
 
@@ -82,7 +68,7 @@ public class DistributedDownTests
         await LeaveBehindAsync(s_alice, s_bob, "to bob");
         await LeaveBehindAsync(s_alice, s_carol, "to carol");
         Down(s_bob);
-        _view.Execute($"""
+        View.Execute($"""
             INSERT INTO to_device.to_device_intent SELECT bucket, user_id, 'device ' || n, target, number, accepted_at - interval '1 hour', payload
             FROM to_device.to_device_intent, generate_series(1, 1200) n WHERE target = {DistributedUsers.BucketOf(s_bob)}
             """);
@@ -90,11 +76,11 @@ public class DistributedDownTests
         // Once around the buckets in a second.
         var time = new DistributedTime(times: 60);
         time.Passes();
-        var host = NewHost(time);
+        var host = NewHost(time: time);
         await host.HealthAsync();
-        await _view.ReachesAsync($"{Intents} WHERE target <> {DistributedUsers.BucketOf(s_bob)}", 0);
+        await View.ReachesAsync($"{Intents} WHERE target <> {DistributedUsers.BucketOf(s_bob)}", 0);
         Assert.That(await host.ReadOfAsync(s_carol), Is.EqualTo(new[] { "to carol" }));
-        Assert.That(_view.Count(Intents), Is.EqualTo(1201));
+        Assert.That(View.Count(Intents), Is.EqualTo(1201));
     }
 
     [Test]
@@ -102,16 +88,16 @@ public class DistributedDownTests
     {
         await LeaveBehindAsync(s_alice, s_bob, "0");
         // No time passes: there is no second round.
-        var host = NewHost(new DistributedTime());
+        var host = NewHost(time: new DistributedTime());
         await host.ReadOfAsync(s_alice);
-        await _view.ReachesAsync(Intents, 0);
+        await View.ReachesAsync(Intents, 0);
         Assert.That(await host.ReadOfAsync(s_bob), Is.EqualTo(new[] { "0" }));
     }
 
     [Test]
     public async Task D4_an_intent_that_fails_whenever_it_is_tried_holds_up_no_others()
     {
-        _view.Execute($"""
+        View.Execute($"""
             CREATE FUNCTION public.dislike() RETURNS trigger LANGUAGE plpgsql AS
             'BEGIN IF NEW.sender = ''{s_alice}'' THEN RAISE ''odd'' USING ERRCODE = ''22000''; END IF; RETURN NEW; END';
             CREATE TRIGGER dislike BEFORE INSERT ON to_device.to_device_message FOR EACH ROW EXECUTE FUNCTION public.dislike();
@@ -125,7 +111,7 @@ public class DistributedDownTests
         }
 
         Assert.That((await host.HealthAsync()).Status, Is.EqualTo(HealthStatus.Healthy), "its bucket is none that cannot be had");
-        Assert.That(_view.Count(Intents), Is.GreaterThanOrEqualTo(20));
+        Assert.That(View.Count(Intents), Is.GreaterThanOrEqualTo(20));
     }
 
     [TestCase(1)]
@@ -135,7 +121,7 @@ public class DistributedDownTests
         var (buckets, others) = (s_users.Skip(4).Select(DistributedUsers.BucketOf).ToHashSet(), s_users.Take(4).ToList());
         using var proxy = new DistributedProxy(TestCluster.Cluster.Port);
         await using var host = new Host(
-            $"{_database};Port={proxy.Port};Command Timeout=600",
+            $"{Database};Port={proxy.Port};Command Timeout=600",
             options => (options.Layout, options.Notifications, options.Writers) = (PostgreSqlLayout.CitusReady, false, writers),
             builder => builder.Services.AddSingleton<TimeProvider>(new DistributedTime()));
         await host.SendAsync(s_alice, "first", "first", [s_alice]);
@@ -152,34 +138,26 @@ public class DistributedDownTests
     [Test]
     public async Task D4_a_bucket_that_is_down_costs_a_look_and_not_one_for_each_send()
     {
-        _view.Execute("""
+        View.Execute("""
             CREATE SEQUENCE public.looks;
             CREATE OR REPLACE FUNCTION to_device.to_device_look(in_bucket integer, of_user_ids text[], of_device_ids text[]) RETURNS bigint[] LANGUAGE plpgsql AS
             'BEGIN PERFORM nextval(''public.looks''); RAISE ''down'' USING ERRCODE = ''08006''; END';
             """);
-        var host = NewHost(new ManualTime());
+        var host = NewHost(time: new ManualTime());
         for (var n = 0; n < 20; n++) Assert.That(await host.SendAsync(s_alice, $"t{n}", $"{n}", [s_bob]), Is.EqualTo(CommitResult.Committed));
-        Assert.That(_view.Count("SELECT last_value FROM public.looks"), Is.EqualTo(1));
-        Assert.That(_view.Count(Intents), Is.EqualTo(20));
-    }
-
-    private Host NewHost(TimeProvider? time = null)
-    {
-        var host = new Host(
-            _database, options => options.Layout = PostgreSqlLayout.CitusReady, builder => builder.Services.AddSingleton(time ?? TimeProvider.System));
-        _hosts.Add(host);
-        return host;
+        Assert.That(View.Count("SELECT last_value FROM public.looks"), Is.EqualTo(1));
+        Assert.That(View.Count(Intents), Is.EqualTo(20));
     }
 
     /// <summary>A host accepts something, and dies before it is delivered.</summary>
     private async Task LeaveBehindAsync(string sender, string recipient, string content)
     {
         Down(recipient);
-        await using (var host = NewHost(new DistributedTime())) await host.SendAsync(sender, content, content, [recipient]);
+        await using (var host = NewHost(time: new DistributedTime())) await host.SendAsync(sender, content, content, [recipient]);
         Up();
     }
 
-    private void Down(string user) => _view.Execute($"INSERT INTO public.down VALUES ({DistributedUsers.BucketOf(user)})");
+    private void Down(string user) => View.Execute($"INSERT INTO public.down VALUES ({DistributedUsers.BucketOf(user)})");
 
-    private void Up() => _view.Execute("DELETE FROM public.down");
+    private void Up() => View.Execute("DELETE FROM public.down");
 }

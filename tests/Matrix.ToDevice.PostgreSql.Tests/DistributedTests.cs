@@ -3,26 +3,18 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 namespace Matrix.ToDevice.Tests;
 
 /// <summary>The layout for many machines, where a bucket cannot be had and where hosts come and go.</summary>
-public class DistributedTests
+public class DistributedTests : ManyMachinesTests
 {
-    private const string Intents = "SELECT count(*) FROM to_device.to_device_intent";
     private const string BobsBucket = "get_byte(sha256('@bob:hs1'), 0)";
     private const string Marks = $"SELECT count(*) FROM to_device.to_device_delivered WHERE bucket = {BobsBucket}";
-
-    private readonly List<Host> _hosts = [];
-    private string _database = null!;
-    private DatabaseView _view = null!;
-    private Host One => _hosts[0];
 
     [SetUp]
     public async Task SetUpAsync()
     {
-        _database = TestCluster.NewDatabase();
-        _view = new DatabaseView(_database);
         NewHost();
         await One.SendAsync("first", "first", "B1");
         // A machine that is down, as the coordinator tells it: nothing can be put into the bucket.
-        _view.Execute("""
+        View.Execute("""
             CREATE TABLE public.down (bucket integer);
             CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS
             'BEGIN
@@ -33,13 +25,6 @@ public class DistributedTests
             """);
     }
 
-    [TearDown]
-    public async Task TearDownAsync()
-    {
-        foreach (var host in _hosts) await host.DisposeAsync();
-        _hosts.Clear();
-    }
-
     [Test]
     public async Task D4_D12_what_is_accepted_while_its_bucket_is_down_is_delivered_in_order_when_it_is_back()
     {
@@ -47,13 +32,13 @@ public class DistributedTests
         for (var n = 0; n < 5; n++) Assert.That(await One.SendAsync($"t{n}", $"{n}", "B1"), Is.EqualTo(CommitResult.Committed));
         Assert.That(await One.SendAsync("t0", "0", "B1"), Is.EqualTo(CommitResult.AlreadyCommitted));
         Assert.That(await One.ReadAsync("B1"), Is.EqualTo(new[] { "first" }));
-        Assert.That(_view.Count(Intents), Is.EqualTo(5));
+        Assert.That(View.Count(Intents), Is.EqualTo(5));
         var health = await One.HealthAsync();
         Assert.That(health.Status, Is.EqualTo(HealthStatus.Degraded), "others go on");
         Assert.That(health.Description, Does.Contain("1 of 256"));
 
         AllAreUp();
-        await _view.ReachesAsync(Intents, 0);
+        await View.ReachesAsync(Intents, 0);
         Assert.That(await One.ReadAsync("B1"), Is.EqualTo(new[] { "first", "0", "1", "2", "3", "4" }));
     }
 
@@ -67,7 +52,7 @@ public class DistributedTests
 
         var two = NewHost();
         await two.HealthAsync();
-        await _view.ReachesAsync(Intents, 0);
+        await View.ReachesAsync(Intents, 0);
         Assert.That(await two.ReadAsync("B1"), Is.EqualTo(new[] { "first", "0" }));
     }
 
@@ -78,7 +63,7 @@ public class DistributedTests
         await One.SendAsync("t0", "0", ["B1", "B2"]);
         await NewHost().Inbox.RemoveDeviceAsync(Host.Bob("B1"), default);
         AllAreUp();
-        await _view.ReachesAsync(Intents, 0);
+        await View.ReachesAsync(Intents, 0);
         while ((await One.HealthAsync()).Status == HealthStatus.Degraded) await Task.Yield();
         while (await One.SendAsync("t1", "1", "B1") == CommitResult.DeviceRemoved) await Task.Yield();
 
@@ -92,27 +77,27 @@ public class DistributedTests
         var two = NewHost();
         await Task.WhenAll(Enumerable.Range(0, 60).Select(n => Task.Run(() => (n % 2 == 0 ? One : two).SendAsync($"t{n}", $"{n}", "B1"))));
 
+        await View.ReachesAsync(Intents, 0);
         Assert.That(await two.ReadAsync("B1"), Is.EquivalentTo(Enumerable.Range(0, 60).Select(n => $"{n}").Prepend("first")));
-        await _view.ReachesAsync(Intents, 0);
     }
 
     [Test]
     public async Task D4_a_send_of_which_the_recipients_bucket_has_everything_delivers_nothing_more()
     {
         // As if what deletes intents had been lost, and somebody else tries.
-        _view.Execute("CREATE TABLE public.kept AS TABLE to_device.to_device_intent WITH NO DATA");
-        _view.Execute("""
+        View.Execute("CREATE TABLE public.kept AS TABLE to_device.to_device_intent WITH NO DATA");
+        View.Execute("""
             CREATE FUNCTION public.keep() RETURNS trigger LANGUAGE plpgsql AS
             'BEGIN INSERT INTO public.kept SELECT (NEW).*; RETURN NEW; END';
             CREATE TRIGGER keep AFTER INSERT ON to_device.to_device_intent FOR EACH ROW EXECUTE FUNCTION public.keep();
             """);
         await One.SendAsync("t0", "0", "B1");
         await One.SendAsync("t1", "1", "B1");
-        await _view.ReachesAsync(Intents, 0);
-        _view.Execute("INSERT INTO to_device.to_device_intent TABLE public.kept ON CONFLICT DO NOTHING");
+        await View.ReachesAsync(Intents, 0);
+        View.Execute("INSERT INTO to_device.to_device_intent TABLE public.kept ON CONFLICT DO NOTHING");
 
         await NewHost().HealthAsync();
-        await _view.ReachesAsync(Intents, 0);
+        await View.ReachesAsync(Intents, 0);
         Assert.That(await One.ReadAsync("B1"), Is.EqualTo(new[] { "first", "0", "1" }));
     }
 
@@ -124,33 +109,33 @@ public class DistributedTests
                 '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}')
             """;
         const string Now = "(extract(epoch FROM now()) * 1000000)::bigint";
-        Assert.That(_view.Count(string.Format(null, Deliver, $"{Now} - 601000000")), Is.EqualTo(-2), "its mark may have been forgotten");
-        Assert.That(_view.Count(string.Format(null, Deliver, Now)), Is.Zero);
-        Assert.That(_view.Count(string.Format(null, Deliver, Now)), Is.EqualTo(-1), "once");
+        Assert.That(View.Count(string.Format(null, Deliver, $"{Now} - 601000000")), Is.EqualTo(-2), "its mark may have been forgotten");
+        Assert.That(View.Count(string.Format(null, Deliver, Now)), Is.Zero);
+        Assert.That(View.Count(string.Format(null, Deliver, Now)), Is.EqualTo(-1), "once");
     }
 
     [Test]
     public async Task D4_a_mark_is_forgotten_when_nothing_has_waited_behind_it_for_long()
     {
         const string Age = $"UPDATE to_device.to_device_delivered SET last = last - 2 * 86400000000::bigint, idle_since = idle_since - interval '20 minutes' WHERE bucket = {BobsBucket}";
-        await _view.ReachesAsync(Intents, 0);
+        await View.ReachesAsync(Intents, 0);
         await PurgeAsync();
-        Assert.That(_view.Count($"{Marks} AND idle_since IS NULL"), Is.EqualTo(1), "its device has sent something not long ago");
+        Assert.That(View.Count($"{Marks} AND idle_since IS NULL"), Is.EqualTo(1), "its device has sent something not long ago");
 
-        _view.Execute(Age);
-        _view.Execute("INSERT INTO to_device.to_device_intent SELECT source, user_id, device_id, bucket, last, now(), '' FROM to_device.to_device_delivered");
+        View.Execute(Age);
+        View.Execute("INSERT INTO to_device.to_device_intent SELECT source, user_id, device_id, bucket, last, now(), '' FROM to_device.to_device_delivered");
         await PurgeAsync();
-        Assert.That(_view.Count($"{Marks} AND idle_since IS NULL"), Is.EqualTo(1), "something waits that it may be asked for");
+        Assert.That(View.Count($"{Marks} AND idle_since IS NULL"), Is.EqualTo(1), "something waits that it may be asked for");
 
-        _view.Execute("DELETE FROM to_device.to_device_intent");
+        View.Execute("DELETE FROM to_device.to_device_intent");
         await PurgeAsync();
-        Assert.That(_view.Count($"{Marks} AND idle_since IS NOT NULL"), Is.EqualTo(1), "somebody may have seen an intent just before");
+        Assert.That(View.Count($"{Marks} AND idle_since IS NOT NULL"), Is.EqualTo(1), "somebody may have seen an intent just before");
         await PurgeAsync();
-        Assert.That(_view.Count(Marks), Is.EqualTo(1));
+        Assert.That(View.Count(Marks), Is.EqualTo(1));
 
-        _view.Execute($"UPDATE to_device.to_device_delivered SET idle_since = idle_since - interval '20 minutes'");
+        View.Execute($"UPDATE to_device.to_device_delivered SET idle_since = idle_since - interval '20 minutes'");
         await PurgeAsync();
-        Assert.That(_view.Count(Marks), Is.Zero);
+        Assert.That(View.Count(Marks), Is.Zero);
         await One.SendAsync("t1", "1", "B1");
         Assert.That(await One.ReadAsync("B1"), Is.EqualTo(new[] { "first", "1" }));
     }
@@ -173,7 +158,7 @@ public class DistributedTests
         BobsBucketIsDown();
         await One.SendAsync("t0", "0", "B1");
         await One.DisposeAsync();
-        _view.Execute("""
+        View.Execute("""
             INSERT INTO to_device.to_device_intent SELECT bucket, user_id, 'odd', target, 1, now() - interval '1 hour', '\xff' FROM to_device.to_device_intent;
             INSERT INTO to_device.to_device_intent SELECT bucket, user_id, 'cut', target, 1, now() - interval '1 hour', '\x01' FROM to_device.to_device_intent LIMIT 1;
             INSERT INTO to_device.to_device_intent SELECT bucket, user_id, device_id, target, number + 1, accepted_at, '\xff' FROM to_device.to_device_intent WHERE number > 1
@@ -182,21 +167,14 @@ public class DistributedTests
 
         var two = NewHost();
         await two.HealthAsync();
-        await _view.ReachesAsync(Intents, 3);
+        await View.ReachesAsync(Intents, 3);
         Assert.That(await two.ReadAsync("B1"), Is.EqualTo(new[] { "first", "0" }));
         Assert.That((await two.HealthAsync()).Status, Is.EqualTo(HealthStatus.Healthy), "its bucket is none that cannot be had");
     }
 
-    private Host NewHost()
-    {
-        var host = new Host(_database, options => options.Layout = PostgreSqlLayout.CitusReady);
-        _hosts.Add(host);
-        return host;
-    }
+    private void BobsBucketIsDown() => View.Execute($"INSERT INTO public.down VALUES ({BobsBucket})");
 
-    private void BobsBucketIsDown() => _view.Execute($"INSERT INTO public.down VALUES ({BobsBucket})");
-
-    private void AllAreUp() => _view.Execute("DELETE FROM public.down");
+    private void AllAreUp() => View.Execute("DELETE FROM public.down");
 
     private async Task PurgeAsync() =>
         await One.Transactions.PurgeAsync(TransactionKey.SendToDevice, TimeProvider.System.GetUtcNow() - TimeSpan.FromDays(1), 1000, default);

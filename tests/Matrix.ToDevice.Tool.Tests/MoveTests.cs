@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Npgsql;
+using NUnit.Framework.Constraints;
 using static Matrix.ToDevice.Tests.Filled;
 
 namespace Matrix.ToDevice.Tests;
@@ -335,29 +336,16 @@ internal sealed class MoveTests
     {
         using var source = await FilledAsync(TestStore.Sqlite);
         using var target = new TestStore(TestStore.PostgreSql);
-        await ToolRun.FineAsync("migrate", target.Address, "--create");
-        await using var connection = new NpgsqlConnection(TestCluster.ConnectionString);
-        await connection.OpenAsync();
-        await using var transaction = await connection.BeginTransactionAsync();
-        await using var hold = new NpgsqlCommand($"LOCK TABLE \"{target.Schema}\".to_device_schema IN ACCESS EXCLUSIVE MODE", connection);
-        await hold.ExecuteNonQueryAsync();
+        OpenStore? host = null;
+        var run = await CopyAsync(source, target, async () =>
+        {
+            host = await source.OpenAsync();
+            await host.SendAsync(Key("meanwhile"), [Message(Bob, 60)]);
+            if (hasGoneAgain) await host.DisposeAsync();
+        });
+        await host!.DisposeAsync();
 
-        var copy = ToolRun.RunAsync("copy", "--from", source.Address, "--to", target.Address, "--running");
-        var waits = $"SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = '\"{target.Schema}\".to_device_schema'::regclass";
-        while (!copy.IsCompleted && TestCluster.Cluster.Query(waits) is 0L) await TimeLimit.OneMoreTurnAsync();
-        var host = await source.OpenAsync();
-        await host.SendAsync(Key("meanwhile"), [Message(Bob, 60)]);
-        if (hasGoneAgain) await host.DisposeAsync();
-        await transaction.RollbackAsync();
-        var run = await copy;
-        await host.DisposeAsync();
-
-        Assert.That(run.ExitCode, Is.EqualTo(3), run.Output + run.Errors);
-        Assert.That(run.Errors, Does.Contain("A server has opened").And.Contain("Try again"));
-        foreach (var table in new[] { "device", "message", "transaction", "edu" })
-            Assert.That(target.Query($"SELECT count(*) FROM to_device_{table}"), Is.EqualTo("0"), table);
-        await MoveAsync(source, target, throughAFile: false);
-        await ToolRun.FineAsync("verify", target.Address);
+        await AssertVoidAsync(run, Does.Contain("A server has opened").And.Contain("Try again"), source, target);
     }
 
     /// <summary>What a host that was killed has left behind; and where a machine is down.</summary>
@@ -398,26 +386,13 @@ internal sealed class MoveTests
     {
         using var source = await FilledAsync(kind);
         using var target = new TestStore(TestStore.PostgreSql);
-        await ToolRun.FineAsync("migrate", target.Address, "--create");
-        await using var connection = new NpgsqlConnection(TestCluster.ConnectionString);
-        await connection.OpenAsync();
-        await using var transaction = await connection.BeginTransactionAsync();
-        await using var hold = new NpgsqlCommand($"LOCK TABLE \"{target.Schema}\".to_device_schema IN ACCESS EXCLUSIVE MODE", connection);
-        await hold.ExecuteNonQueryAsync();
+        var run = await CopyAsync(source, target, async () =>
+        {
+            await using var host = await source.OpenAsync();
+            await host.SendAsync(Key("meanwhile"), [Message(Bob, 60)]);
+        });
 
-        var copy = ToolRun.RunAsync("copy", "--from", source.Address, "--to", target.Address, "--running");
-        var waits = $"SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = '\"{target.Schema}\".to_device_schema'::regclass";
-        while (!copy.IsCompleted && TestCluster.Cluster.Query(waits) is 0L) await TimeLimit.OneMoreTurnAsync();
-        await using (var host = await source.OpenAsync()) await host.SendAsync(Key("meanwhile"), [Message(Bob, 60)]);
-        await transaction.RollbackAsync();
-        var run = await copy;
-
-        Assert.That(run.ExitCode, Is.EqualTo(3), run.Output + run.Errors);
-        Assert.That(run.Errors, Does.Contain("has accepted something").And.Contain("Stop the hosts"));
-        foreach (var table in new[] { "device", "message", "transaction", "edu" })
-            Assert.That(target.Query($"SELECT count(*) FROM to_device_{table}"), Is.EqualTo("0"), table);
-        await MoveAsync(source, target, throughAFile: false);
-        await ToolRun.FineAsync("verify", target.Address);
+        await AssertVoidAsync(run, Does.Contain("has accepted something").And.Contain("Stop the hosts"), source, target);
     }
 
     /// <summary>One that runs has found that there are no records under nobody's name.</summary>
@@ -439,6 +414,35 @@ internal sealed class MoveTests
         var used = target.Query(LastUse);
         await AssertRetriesAreKnownAsync(moved);
         Assert.That(target.Query(LastUse), Is.Not.EqualTo(used), "D5: its last use");
+    }
+
+    /// <summary>A move that has opened its source, and waits for its target while something happens.</summary>
+    private static async Task<ToolRun> CopyAsync(TestStore source, TestStore target, Func<Task> meanwhile)
+    {
+        await ToolRun.FineAsync("migrate", target.Address, "--create");
+        await using var connection = new NpgsqlConnection(TestCluster.ConnectionString);
+        await connection.OpenAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await using var hold = new NpgsqlCommand($"LOCK TABLE \"{target.Schema}\".to_device_schema IN ACCESS EXCLUSIVE MODE", connection);
+        await hold.ExecuteNonQueryAsync();
+
+        var copy = ToolRun.RunAsync("copy", "--from", source.Address, "--to", target.Address, "--running");
+        var waits = $"SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = '\"{target.Schema}\".to_device_schema'::regclass";
+        while (!copy.IsCompleted && TestCluster.Cluster.Query(waits) is 0L) await TimeLimit.OneMoreTurnAsync();
+        await meanwhile();
+        await transaction.RollbackAsync();
+        return await copy;
+    }
+
+    /// <summary>Nothing was moved; and the next time all is.</summary>
+    private static async Task AssertVoidAsync(ToolRun run, IResolveConstraint says, TestStore source, TestStore target)
+    {
+        Assert.That(run.ExitCode, Is.EqualTo(3), run.Output + run.Errors);
+        Assert.That(run.Errors, says);
+        foreach (var table in new[] { "device", "message", "transaction", "edu" })
+            Assert.That(target.Query($"SELECT count(*) FROM to_device_{table}"), Is.EqualTo("0"), table);
+        await MoveAsync(source, target, throughAFile: false);
+        await ToolRun.FineAsync("verify", target.Address);
     }
 
     private static bool IsMoving(TestStore target)
