@@ -18,7 +18,7 @@ internal sealed class Delivery(
     private static readonly TimeSpan s_longest = TimeSpan.FromMinutes(10);
 
     // Somebody has a device for long when it is removed with a long inbox. What is accepted for it is tried again later, and keeps no place meanwhile.
-    private const int LockWaitMilliseconds = 250;
+    private static readonly TimeSpan s_lockWait = TimeSpan.FromSeconds(1);
 
     private readonly string _deliver = Statement.Call(options, "to_device_deliver", 26);
     private readonly string _done = Statement.Call(options, "to_device_done", 5);
@@ -69,7 +69,11 @@ internal sealed class Delivery(
 
     /// <summary>Puts intents into a bucket, together in one commit: of each source its oldest ones.</summary>
     /// <exception cref="PostgreSqlStoreException">None of them is known to be there: one was refused, or some were there before.</exception>
-    public async ValueTask DeliverAsync(Share share, IReadOnlyList<Load> loads, CancellationToken cancellationToken)
+    public ValueTask DeliverAsync(Share share, IReadOnlyList<Load> loads, CancellationToken cancellationToken) =>
+        DeliverAsync(share, loads, s_lockWait, cancellationToken);
+
+    /// <inheritdoc cref="DeliverAsync(Share, IReadOnlyList{Load}, CancellationToken)"/>
+    public async ValueTask DeliverAsync(Share share, IReadOnlyList<Load> loads, TimeSpan lockWait, CancellationToken cancellationToken)
     {
         // One that another host has delivered meanwhile may come behind a newer one of its device.
         loads = [.. loads.OrderBy(load => load.Intent.Number)];
@@ -84,7 +88,7 @@ internal sealed class Delivery(
                     .OrderBy(source => source.Key, Comparer<DeviceAddress>.Create(CommitArrays.Compare)).ToList();
                 return
                 [
-                    Statement.Of(target), Statement.Of(LockWaitMilliseconds),
+                    Statement.Of(target), Statement.Of((int)lockWait.TotalMilliseconds),
                     PortionArrays.Of(NpgsqlDbType.Integer, sources.ConvertAll(source => Buckets.Of(source.Key.UserId))),
                     PortionArrays.Of(NpgsqlDbType.Text, sources.ConvertAll(source => source.Key.UserId)),
                     PortionArrays.Of(NpgsqlDbType.Text, sources.ConvertAll(source => source.Key.DeviceId)),

@@ -9,6 +9,9 @@ internal sealed class Lanes(Delivery delivery)
     private const int Most = 64;
     private const long MostBytes = 4 << 20;
 
+    // Others of the bucket wait behind it.
+    private static readonly TimeSpan s_lockWait = TimeSpan.FromMilliseconds(250);
+
     private readonly Lane[] _lanes = [.. Enumerable.Range(0, Buckets.Count).Select(_ => new Lane())];
 
     /// <summary>Completes when it is delivered, or cannot be.</summary>
@@ -33,7 +36,7 @@ internal sealed class Lanes(Delivery delivery)
         {
             try
             {
-                await delivery.DeliverAsync(share, together.ConvertAll(one => one.Load), CancellationToken.None);
+                await delivery.DeliverAsync(share, together.ConvertAll(one => one.Load), s_lockWait, CancellationToken.None);
                 foreach (var (_, end) in together) end.SetResult();
             }
             catch
