@@ -5,7 +5,7 @@ using Npgsql;
 namespace LocalHomeserver;
 
 /// <summary>Accounts in PostgreSQL, in a schema of their own: several hosts on one database are one server.</summary>
-internal sealed class PostgreSqlAccountStore(NpgsqlDataSource dataSource, PostgreSqlDevices toDevice) : IAccountStore, IHostedService
+internal sealed class PostgreSqlAccountStore : IAccountStore, IHostedService
 {
     // Columns of bytes: clients choose device IDs and names, and PostgreSQL's text has no NUL. Hosts that start at the same
     // moment take turns. The states of a token are those of SqliteAccountStore.
@@ -28,6 +28,22 @@ internal sealed class PostgreSqlAccountStore(NpgsqlDataSource dataSource, Postgr
 
     private const string ThisDevice = "user_id = $1 AND device_id = $2";
 
+    private readonly NpgsqlDataSource _dataSource;
+    private readonly PostgreSqlDevices _toDevice;
+    private readonly SharedLookUp<DeviceIds> _deviceIds;
+    private readonly SharedLookUp<Dictionary<string, Found>> _sessions;
+
+    public PostgreSqlAccountStore(NpgsqlDataSource dataSource, PostgreSqlDevices toDevice)
+    {
+        (_dataSource, _toDevice) = (dataSource, toDevice);
+        _deviceIds = new(async userIds => new(await QueryAsync(
+            "SELECT user_id, device_id FROM local_homeserver.device WHERE user_id = ANY ($1)",
+            row => new DeviceAddress(Text(row, 0), Text(row, 1)), CancellationToken.None, userIds)));
+        _sessions = new(async tokens => new(await QueryAsync(
+            $"SELECT {Found.Columns}, access FROM local_homeserver.token WHERE access = ANY ($1)",
+            row => KeyValuePair.Create(Text(row, 4), Found.Read(row)), CancellationToken.None, tokens)));
+    }
+
     public Task StartAsync(CancellationToken cancellationToken) =>
         InOneStepAsync(async work => await work.ExecuteAsync(Schema), cancellationToken);
 
@@ -43,9 +59,7 @@ internal sealed class PostgreSqlAccountStore(NpgsqlDataSource dataSource, Postgr
             .SingleOrDefault();
 
     public async ValueTask<DeviceIds> FindDeviceIdsAsync(IReadOnlyCollection<string> userIds, CancellationToken cancellationToken) =>
-        new(await QueryAsync(
-            "SELECT user_id, device_id FROM local_homeserver.device WHERE user_id = ANY ($1)",
-            row => new DeviceAddress(Text(row, 0), Text(row, 1)), cancellationToken, userIds));
+        await _deviceIds.AskAsync(userIds, cancellationToken);
 
     public async ValueTask<IReadOnlyList<Device>> ListDevicesAsync(string userId, CancellationToken cancellationToken) => await QueryAsync(
         """
@@ -82,23 +96,20 @@ internal sealed class PostgreSqlAccountStore(NpgsqlDataSource dataSource, Postgr
     /// </summary>
     public async ValueTask RemoveDeviceAsync(DeviceAddress device, CancellationToken cancellationToken)
     {
-        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await using var connection = await _dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         var work = new Work(connection, cancellationToken);
         if (await work.ExecuteAsync($"DELETE FROM local_homeserver.device WHERE {ThisDevice}", device.UserId, device.DeviceId) == 0) return;
         await work.ExecuteAsync($"DELETE FROM local_homeserver.token WHERE {ThisDevice}", device.UserId, device.DeviceId);
-        await toDevice.RemoveAndCommitAsync(transaction, device, cancellationToken);
+        await _toDevice.RemoveAndCommitAsync(transaction, device, cancellationToken);
     }
 
     public bool RemovesMessagesToo => true;
 
     public async ValueTask<Session?> FindSessionAsync(string accessToken, CancellationToken cancellationToken)
     {
-        await using (var connection = await dataSource.OpenConnectionAsync(cancellationToken))
-        {
-            var found = await FindAsync(new Work(connection, cancellationToken), "access", accessToken);
-            if (found is null or { IsNext: false }) return found?.Session;
-        }
+        if (!(await _sessions.AskAsync([accessToken], cancellationToken)).TryGetValue(accessToken, out var shared)) return null;
+        if (!shared.IsNext) return shared.Session;
 
         return await InOneStepAsync<Session?>(
             async work =>
@@ -157,7 +168,7 @@ internal sealed class PostgreSqlAccountStore(NpgsqlDataSource dataSource, Postgr
     /// <summary>The user's row is the lock; the server frees it when this host is gone.</summary>
     public async ValueTask<DeviceLock> LockDevicesAsync(string userId, CancellationToken cancellationToken)
     {
-        var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        var connection = await _dataSource.OpenConnectionAsync(cancellationToken);
         try
         {
             await connection.BeginTransactionAsync(cancellationToken);
@@ -172,21 +183,11 @@ internal sealed class PostgreSqlAccountStore(NpgsqlDataSource dataSource, Postgr
         }
     }
 
-    private static async Task<(Session Session, bool IsNext)?> FindAsync(Work work, string column, string token)
-    {
-        var found = await work.QueryAsync(
-            $"SELECT user_id, device_id, expires_at, state = 'next' FROM local_homeserver.token WHERE {column} = $1",
-            row => (
-                new Session(
-                    new DeviceAddress(Text(row, 0), Text(row, 1)),
-                    row.IsDBNull(2) ? null : DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(2))),
-                row.GetBoolean(3)),
-            token);
-        return found is [var one] ? one : null;
-    }
+    private static async Task<Found?> FindAsync(Work work, string column, string token) =>
+        (await work.QueryAsync($"SELECT {Found.Columns} FROM local_homeserver.token WHERE {column} = $1", Found.Read, token)).SingleOrDefault();
 
     /// <summary>As it is once nobody else, on any host, changes this device's tokens.</summary>
-    private static async Task<(Session Session, bool IsNext)?> FindLockedAsync(Work work, string column, string token)
+    private static async Task<Found?> FindLockedAsync(Work work, string column, string token)
     {
         if (await FindAsync(work, column, token) is not { } found) return null;
         var (userId, deviceId) = found.Session.Device;
@@ -212,7 +213,7 @@ internal sealed class PostgreSqlAccountStore(NpgsqlDataSource dataSource, Postgr
 
     private async Task<T> InOneStepAsync<T>(Func<Work, Task<T>> change, CancellationToken cancellationToken)
     {
-        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await using var connection = await _dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         var result = await change(new Work(connection, cancellationToken));
         await transaction.CommitAsync(cancellationToken);
@@ -222,11 +223,23 @@ internal sealed class PostgreSqlAccountStore(NpgsqlDataSource dataSource, Postgr
     private async Task<List<T>> QueryAsync<T>(
         string sql, Func<NpgsqlDataReader, T> read, CancellationToken cancellationToken, params object?[] values)
     {
-        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await using var connection = await _dataSource.OpenConnectionAsync(cancellationToken);
         return await new Work(connection, cancellationToken).QueryAsync(sql, read, values);
     }
 
     private static string Text(NpgsqlDataReader row, int column) => Encoding.UTF8.GetString(row.GetFieldValue<byte[]>(column));
+
+    /// <summary>A token's row.</summary>
+    private sealed record Found(Session Session, bool IsNext)
+    {
+        public const string Columns = "user_id, device_id, expires_at, state = 'next'";
+
+        public static Found Read(NpgsqlDataReader row) => new(
+            new Session(
+                new DeviceAddress(Text(row, 0), Text(row, 1)),
+                row.IsDBNull(2) ? null : DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(2))),
+            row.GetBoolean(3));
+    }
 
     /// <summary>Statements on one connection; texts go out as bytes.</summary>
     private readonly record struct Work(NpgsqlConnection Connection, CancellationToken CancellationToken)

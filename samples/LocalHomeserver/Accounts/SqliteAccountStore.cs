@@ -29,6 +29,9 @@ internal sealed class SqliteAccountStore : IAccountStore, IDisposable
     private readonly Lock _lock = new();
     private readonly SqliteConnection _connection;
 
+    // What is read often is prepared once. None of it is read in a transaction.
+    private readonly Dictionary<string, SqliteCommand> _queries = [];
+
     public SqliteAccountStore(string path)
     {
         _connection = new SqliteConnection($"Data Source={path};Pooling=False");
@@ -206,7 +209,8 @@ internal sealed class SqliteAccountStore : IAccountStore, IDisposable
 
     private List<T> Query<T>(string sql, Func<SqliteDataReader, T> read, params ReadOnlySpan<object?> values)
     {
-        using var command = Command(sql, values);
+        var command = _queries.GetValueOrDefault(sql) ?? (_queries[sql] = Command(sql, values));
+        for (var i = 0; i < values.Length; i++) command.Parameters[i].Value = values[i];
         using var rows = command.ExecuteReader();
         var found = new List<T>();
         while (rows.Read()) found.Add(read(rows));

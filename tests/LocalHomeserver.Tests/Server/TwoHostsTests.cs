@@ -57,6 +57,48 @@ internal sealed class TwoHostsTests
         (await poll).IsError(401, "M_UNKNOWN_TOKEN");
     }
 
+    /// <summary>Requests that come together share a statement, but not one that was carried out before they came.</summary>
+    [Test]
+    public async Task R70_D17_a_token_that_ended_behind_a_look_up_that_hangs_is_refused_and_nobody_waits_for_that_one()
+    {
+        var lookUp = "access = ANY";
+        var database = PostgreSql.NewDatabase();
+        using var proxy = new TestProxy(new NpgsqlConnectionStringBuilder(database).Port);
+        await using var one = await Homeserver.StartAsync("postgresql", PostgreSql.Setting, database);
+        await using var slow = await Homeserver.StartAsync("postgresql", PostgreSql.Setting, $"{database};Port={proxy.Port}");
+        var phone = await one.RegisterAsync("PHONE");
+        var there = phone.At(slow);
+        proxy.Mute(lookUp);
+        var hangs = there.CallAsync("GET", "/account/whoami");
+        var carriedOut =
+            $"SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle' AND query LIKE '%{lookUp}%'";
+        await Eventually.IsAsync(() => PostgreSql.Query(database, carriedOut) == "1", "the first look-up is carried out");
+        proxy.Mend();
+
+        await phone.LogoutAsync();
+
+        (await there.CallAsync("GET", "/account/whoami")).IsError(401, "M_UNKNOWN_TOKEN");
+        Assert.That(hangs.IsCompleted, Is.False);
+        proxy.Cut(lookUp);
+        (await hangs).IsError(503, "M_UNKNOWN");
+    }
+
+    [Test]
+    public async Task D17_requests_at_the_same_moment_are_each_of_their_own_device()
+    {
+        var devices = await Task.WhenAll(Enumerable.Range(0, 20).Select(i => (i % 2 == 0 ? _one : _two).RegisterAsync()));
+        var ended = await _one.RegisterAsync();
+        await ended.LogoutAsync();
+        for (var round = 0; round < 10; round++)
+        {
+            var nobody = ended.CallAsync("GET", "/account/whoami");
+            var replies = await Task.WhenAll(devices.Select(device => device.At(_one).CallAsync("GET", "/account/whoami")));
+
+            Assert.That(replies.Select(reply => reply.Ok().String("user_id")), Is.EqualTo(devices.Select(device => device.UserId)));
+            (await nobody).IsError(401, "M_UNKNOWN_TOKEN");
+        }
+    }
+
     [Test]
     public async Task R41_a_retry_at_the_other_host_is_the_same_transaction()
     {
