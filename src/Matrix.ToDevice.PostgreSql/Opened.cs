@@ -45,14 +45,14 @@ internal sealed class Opened : IAsyncDisposable
             _availability = new Availability(_machines, database.ConnectionsToRead, time);
             _nameless = new NamelessRecords(database, options, _availability);
             var delivery = new Delivery(database, options, _availability, Arrived, logger);
-            _resumption = new Resumption(database, options, delivery, _availability, time, logger);
+            _resumption = new Resumption(database, options, delivery, _machines, _availability, time, logger);
             var inboxes = new DistributedInboxes(database, options, _availability, time, removals, new Marks(database, options, _availability, time));
             (Reader, Cleaner) = (inboxes, inboxes);
             Outbox = new DistributedOutbox(database, options, _availability);
             Leases = new DistributedLeases(database, options, _availability);
             Measures = new DistributedMeasures(database, options, _availability);
             Upkeep = new DistributedUpkeep(database, options, time, _availability, _nameless);
-            Writer = new DistributedWriter(database, options, time, removals, delivery, _resumption, _availability, _nameless, Arrived, metrics);
+            Writer = new DistributedWriter(database, options, time, removals, delivery, _resumption, _machines, _availability, _nameless, Arrived, metrics);
             return;
         }
 

@@ -67,14 +67,15 @@ internal sealed class PostgreSqlDatabase : IAsyncDisposable
 
     /// <summary>
     /// Whether a connection leads straight to the server: a pooler gives it another number than the server's process has. One
-    /// that hands connections out for each transaction mixes prepared statements up, so they are left out then.
+    /// that hands connections out for each transaction mixes prepared statements up, so they are left out then; and on Citus, where
+    /// a session that has shards keeps a plan of one for each time that it has run (see citus.sql).
     /// </summary>
     public async Task<bool> IsDirectAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
         await using var command = new NpgsqlCommand("SELECT pg_backend_pid()", connection);
         var isDirect = (int)(await command.ExecuteScalarAsync(cancellationToken))! == connection.ProcessID;
         if (!isDirect) Log.ThroughPooler(_logger, Name);
-        _prepare = _options.PrepareStatements ?? isDirect;
+        _prepare = _options.PrepareStatements ?? (isDirect && _options.Layout != PostgreSqlLayout.Citus);
         return isDirect;
     }
 

@@ -37,7 +37,7 @@ public sealed class PostgreSqlStoreOptions
 
     /// <summary>
     /// Whether statements are prepared on the server. By default they are where connections lead straight to it, and not
-    /// through a pooler, which may not carry them over. True for a pooler that does.
+    /// through a pooler, which may not carry them over. True for a pooler that does. On Citus they are not.
     /// </summary>
     public bool? PrepareStatements { get; set; }
 

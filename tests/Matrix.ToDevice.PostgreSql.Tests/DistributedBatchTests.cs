@@ -139,8 +139,8 @@ public class DistributedBatchTests : ManyMachinesTests
         Assert.That(Deliver("{7,7}", "{7,7}"), Is.Zero, "and nothing of these was kept");
 
         long Deliver(string firsts, string lasts) => View.Count($$"""
-            SELECT to_device.to_device_deliver(1, 0, '{2,3}', '{@alice:hs1,@carol:hs1}', '{A,C}', '{{firsts}}', '{{lasts}}', (extract(epoch FROM now()) * 1000000)::bigint,
-                600000000, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')
+            SELECT to_device.to_device_deliver(1, 0, '{1,1}', '{2,3}', '{@alice:hs1,@carol:hs1}', '{A,C}', '{{firsts}}', '{{lasts}}', (extract(epoch FROM now()) * 1000000)::bigint,
+                600000000, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')
             """);
     }
 

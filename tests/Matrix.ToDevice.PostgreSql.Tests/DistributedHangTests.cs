@@ -95,6 +95,19 @@ public class DistributedHangTests
     }
 
     [Test]
+    public async Task D4_a_send_to_very_many_of_a_machine_that_hangs_leaves_others_their_places()
+    {
+        _proxy.Hang(Hangs);
+        var many = _host.SendAsync(s_others[0], "many", "many", DistributedUsers.Of(Hangs, 100));
+        while (_proxy.Held < 2) await TimeLimit.OneMoreTurnAsync();
+
+        foreach (var user in s_others) Assert.That(await _host.SendAsync(user, "t0", "0", s_others), Is.EqualTo(CommitResult.Committed));
+        Assert.That(many.IsCompleted, Is.False);
+        await ItIsKnownToHangAsync();
+        Assert.That(await many.WaitAsync(TimeLimit.OfOneWait), Is.EqualTo(CommitResult.Committed));
+    }
+
+    [Test]
     public async Task D16_the_outbox_of_other_machines_goes_on_beside_one_that_hangs()
     {
         var (held, free) = (Destination(Hangs), Destination(bucket => !Hangs(bucket)));

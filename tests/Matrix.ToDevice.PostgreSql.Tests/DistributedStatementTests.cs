@@ -25,7 +25,7 @@ public partial class DistributedStatementTests
     }
 
     [Test]
-    public void Every_table_in_a_function_is_asked_for_the_bucket_of_the_function()
+    public void Every_table_in_a_function_is_asked_for_one_bucket()
     {
         var (functions, statements) = (0, 0);
         foreach (var function in Functions)
@@ -36,8 +36,10 @@ public partial class DistributedStatementTests
                 var tables = Table().Count(statement);
                 if (tables == 0) continue;
                 statements++;
-                var named = Filter().Count(statement) + Insert().Count(statement);
-                Assert.That(named, Is.EqualTo(tables), statement);
+                Match[] named = [.. Filter().Matches(statement).Concat(Insert().Matches(statement))];
+                Assert.That(named, Has.Length.EqualTo(tables), statement);
+                Assert.That(statement, Does.Not.Match(@"\w\[\w+\]"), "Citus makes text of the whole array, each time, and has crashed on some");
+                Assert.That(named.Select(match => match.Groups["bucket"].Value).Distinct().Count(), Is.EqualTo(1), statement);
             }
         }
 
@@ -52,6 +54,14 @@ public partial class DistributedStatementTests
             WHERE n.nspname = 'statements' AND p.proargnames[1] IS DISTINCT FROM 'in_bucket'
             """),
         Is.Empty);
+
+    [Test]
+    public void Functions_keep_no_plans_of_shards()
+    {
+        // A session of Citus would grow with each statement: only a cluster shows that.
+        var file = Path.Combine(Repository.Folder, "src", "Matrix.ToDevice.PostgreSql", "Distributed", "Schema", "citus.sql");
+        Assert.That(File.ReadAllText(file), Does.Contain("ALTER FUNCTION %s SET plan_cache_mode = force_custom_plan"));
+    }
 
     [Test]
     public void Every_statement_of_the_code_names_its_bucket_for_each_table()
@@ -79,10 +89,10 @@ public partial class DistributedStatementTests
     [GeneratedRegex(@"\b(FROM|JOIN|UPDATE|INTO) to_device_\w+( AS)?( \w+)?\b(?!\()")]
     private static partial Regex Table();
 
-    [GeneratedRegex(@"\b\w+\.bucket = in_bucket\b")]
+    [GeneratedRegex(@"\b\w+\.bucket = (?<bucket>in_bucket|at_bucket)\b")]
     private static partial Regex Filter();
 
-    [GeneratedRegex(@"INTO to_device_\w+( AS \w+)? \(\s*bucket,[^)]*\)\s*VALUES \(\s*in_bucket,")]
+    [GeneratedRegex(@"INTO to_device_\w+( AS \w+)? \(\s*bucket,[^)]*\)\s*VALUES \(\s*(?<bucket>in_bucket|at_bucket),")]
     private static partial Regex Insert();
 
     [GeneratedRegex("\"\"\"[^\"]+\"\"\"")]

@@ -105,8 +105,8 @@ public class DistributedTests : ManyMachinesTests
     public void D4_an_intent_that_was_seen_too_long_ago_is_not_delivered()
     {
         const string Deliver = """
-            SELECT to_device.to_device_deliver(1, 0, '{{2}}', '{{@alice:hs1}}', '{{A1}}', '{{5}}', '{{5}}', {0}, 600000000, '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}',
-                '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}')
+            SELECT to_device.to_device_deliver(1, 0, '{{1}}', '{{2}}', '{{@alice:hs1}}', '{{A1}}', '{{5}}', '{{5}}', {0}, 600000000,
+                '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}')
             """;
         const string Now = "(extract(epoch FROM now()) * 1000000)::bigint";
         Assert.That(View.Count(string.Format(null, Deliver, $"{Now} - 601000000")), Is.EqualTo(-2), "its mark may have been forgotten");

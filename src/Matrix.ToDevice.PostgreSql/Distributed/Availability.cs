@@ -18,12 +18,16 @@ internal sealed class Availability(Machines machines, int connectionsToRead, Tim
 
     /// <summary>Those that cannot be had.</summary>
     public IReadOnlyCollection<int> Down =>
-        [.. Enumerable.Range(0, Buckets.Count).Where(bucket => _down.ContainsKey(bucket) || machines.Of(bucket) is { IsHanging: true })];
+        [.. Enumerable.Range(0, Buckets.Count).Where(IsDown)];
 
     /// <summary>Does something in a bucket, and in no other, for its own user. Where nothing can be written, it may still be read.</summary>
     /// <exception cref="PostgreSqlStoreException">It failed, or its machine hangs.</exception>
     public ValueTask<T> CallAsync<T>(int bucket, Func<CancellationToken, ValueTask<T>> work, CancellationToken cancellationToken) =>
         CallAsync(_others, bucket, work, cancellationToken);
+
+    /// <inheritdoc cref="CallAsync{T}(int, Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
+    public ValueTask<T> CallAsync<T>(Share share, int bucket, Func<CancellationToken, ValueTask<T>> work, CancellationToken cancellationToken) =>
+        machines.Of(bucket) is { } machine ? machine.RunAsync(share, work, cancellationToken) : share.RunAsync(work, cancellationToken);
 
     /// <inheritdoc cref="TryAsync{T}(Share, int, Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
     public ValueTask<T> TryAsync<T>(int bucket, Func<CancellationToken, ValueTask<T>> work, CancellationToken cancellationToken) =>
@@ -57,6 +61,9 @@ internal sealed class Availability(Machines machines, int connectionsToRead, Tim
         }
     }
 
+    /// <summary>Whether a bucket could not be had when it was tried last.</summary>
+    public bool IsDown(int bucket) => _down.ContainsKey(bucket) || machines.Of(bucket) is { IsHanging: true };
+
     /// <summary>Why nobody would be let through to a bucket just now; null when somebody would.</summary>
     public PostgreSqlStoreException? WhyNot(int bucket) => machines.Of(bucket) is { IsHanging: true } machine ? machine.DoesNotAnswer()
         : _down.GetValueOrDefault(bucket) is { } found && !IsDue(found) ? Before(bucket, found)
@@ -74,9 +81,6 @@ internal sealed class Availability(Machines machines, int connectionsToRead, Tim
         NpgsqlException => !exception.InnerException.Message.Contains("pool", StringComparison.Ordinal),
         _ => false,
     };
-
-    private ValueTask<T> CallAsync<T>(Share share, int bucket, Func<CancellationToken, ValueTask<T>> work, CancellationToken cancellationToken) =>
-        machines.Of(bucket) is { } machine ? machine.RunAsync(share, work, cancellationToken) : share.RunAsync(work, cancellationToken);
 
     private bool IsDue(Failure failure) => time.GetElapsedTime(failure.Since) >= failure.Pause;
 

@@ -20,9 +20,10 @@ internal sealed class Machines : IAsyncDisposable
         SELECT b, n.groupid, n.nodename || ':' || n.nodeport, p.shardid FROM generate_series(0, $2 - 1) b
         JOIN pg_dist_placement p ON p.shardid = get_shard_id_for_distribution_column($1::regclass, b)
         JOIN pg_dist_node n ON n.groupid = p.groupid AND n.noderole = 'primary'
+        ORDER BY n.groupid, p.shardid, b
         """;
 
-    private const int TurnsOfMap = 30, AskedShards = 2, LongestSeconds = 30;
+    private const int TurnsOfMap = 5, AskedShards = 2, LongestSeconds = 30;
     private static readonly TimeSpan s_turn = TimeSpan.FromSeconds(2), s_patience = TimeSpan.FromSeconds(5);
 
     private readonly PostgreSqlDatabase _database;
@@ -34,11 +35,15 @@ internal sealed class Machines : IAsyncDisposable
     private readonly List<Task> _asked = [];
     private volatile Machine?[] _ofBuckets = new Machine?[Buckets.Count];
     private int[] _ofShards = [];
+    private readonly int _writers;
+    private volatile int[] _lanes;
     private Task _loop = Task.CompletedTask;
 
     public Machines(PostgreSqlDatabase database, PostgreSqlStoreOptions options, TimeProvider time, ILogger logger)
     {
         (_database, _time, _logger) = (database, time, logger);
+        _writers = options.Writers;
+        _lanes = [.. Enumerable.Range(0, Buckets.Count).Select(bucket => bucket % options.Writers)];
         _table = $"{PostgreSqlSchema.Quote(options.Schema)}.to_device_device";
         // It writes: a disk that stalls is found out by nothing else.
         _ask = Statement.Call(options, "to_device_take_task", 3);
@@ -51,6 +56,9 @@ internal sealed class Machines : IAsyncDisposable
 
     /// <summary>The machine that has a bucket. Null when all are on one: there is nobody to be kept from the others.</summary>
     public Machine? Of(int bucket) => _ofBuckets[bucket];
+
+    /// <summary>Which calls a bucket's calls may go together with: those to the same machine, and there some of its shards.</summary>
+    public int LaneOf(int bucket) => _lanes[bucket];
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
@@ -78,7 +86,12 @@ internal sealed class Machines : IAsyncDisposable
             var ofBuckets = new Machine?[Buckets.Count];
             if (found.Select(one => one.Machine).Distinct().Count() > 1)
                 foreach (var (bucket, machine, _) in found) ofBuckets[bucket] = OfName(machine);
-            _ofShards = [.. found.DistinctBy(one => one.Shard).Select(one => one.Bucket)];
+            var shards = found.DistinctBy(one => one.Shard).ToList();
+            _ofShards = [.. shards.Select(one => one.Bucket)];
+            // A machine is written to by as many at once as the one of the other layout. One of its shards that is just moved holds up those with it.
+            var lanes = shards.GroupBy(one => one.Machine).Index().SelectMany(machine => machine.Item.Select((one, i) => (one.Shard, Lane: (machine.Index * _writers) + (i % _writers))))
+                .ToDictionary(one => one.Shard, one => one.Lane);
+            if (found.Count == Buckets.Count) _lanes = [.. found.OrderBy(one => one.Bucket).Select(one => lanes[one.Shard])];
             _ofBuckets = ofBuckets;
         }
         catch (PostgreSqlStoreException exception)

@@ -23,6 +23,8 @@ internal sealed record Portion(List<ToDeviceMessage> Messages, List<OutboundEdu>
     /// <summary>How many bytes the contents have.</summary>
     public long Bytes => Messages.Sum(message => (long)message.Content.Length) + Edus.Sum(edu => (long)edu.Content.Length);
 
+    public int Rows => Messages.Count + Edus.Count;
+
     /// <summary>As it stands in an intent, for whoever goes on after a crash.</summary>
     public byte[] ToPayload()
     {

@@ -10,7 +10,7 @@ namespace Matrix.ToDevice;
 internal sealed class Resumption : IAsyncDisposable
 {
     // Once around the buckets in a minute. What another host is just about is left to it.
-    private const int MostRemembered = 10_000, MostFound = 1000, AtOnce = 8;
+    private const int MostRemembered = 10_000, MostFound = 1000, AtOnce = 8, MostForgotten = 256;
     private static readonly TimeSpan s_turn = TimeSpan.FromSeconds(60.0 / Buckets.Count), s_retry = TimeSpan.FromSeconds(1), s_age = TimeSpan.FromSeconds(5);
 
     /// <summary>For each of the options' writers, so many connections are used to go on with what was accepted.</summary>
@@ -18,6 +18,7 @@ internal sealed class Resumption : IAsyncDisposable
 
     private readonly PostgreSqlDatabase _database;
     private readonly Delivery _delivery;
+    private readonly Machines _machines;
     private readonly Availability _availability;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
@@ -31,9 +32,10 @@ internal sealed class Resumption : IAsyncDisposable
     private Task _loops = Task.CompletedTask;
 
     public Resumption(
-        PostgreSqlDatabase database, PostgreSqlStoreOptions options, Delivery delivery, Availability availability, TimeProvider time, ILogger logger)
+        PostgreSqlDatabase database, PostgreSqlStoreOptions options, Delivery delivery, Machines machines, Availability availability, TimeProvider time,
+        ILogger logger)
     {
-        (_database, _delivery, _availability, _time, _logger) = (database, delivery, availability, time, logger);
+        (_database, _delivery, _machines, _availability, _time, _logger) = (database, delivery, machines, availability, time, logger);
         _turns = new Turns<Source>(ResumeAsync);
         _waiting = $"""
             SELECT user_id, device_id, target FROM (
@@ -91,18 +93,19 @@ internal sealed class Resumption : IAsyncDisposable
     private Task ForgetAsync() => RunAsync(async () =>
     {
         await _wake.WaitAsync(_stop.Token);
-        await Task.WhenAll(_delivered.Take(16).Select(async one =>
+        await Task.WhenAll(_delivered.Take(MostForgotten).ToList().GroupBy(one => _machines.LaneOf(one.Key.Bucket)).Select(async together =>
         {
+            List<KeyValuePair<Source, long>> upTo = [.. together];
             try
             {
-                await _delivery.DoneAsync(_share, one.Key, one.Value, _stop.Token);
+                await _delivery.DoneAsync(_share, upTo, _stop.Token);
             }
             catch (PostgreSqlStoreException)
             {
                 // They are tried once more, by whoever finds them, and found to be delivered.
             }
 
-            _delivered.TryRemove(one);
+            foreach (var one in upTo) _delivered.TryRemove(one);
         }));
     });
 

@@ -15,11 +15,21 @@ public abstract class ManyMachinesTests
 
     private protected Host One => _hosts[0];
 
+    /// <summary>How many there are: what goes to buckets of one goes together.</summary>
+    private protected virtual int Machines => 256;
+
     [SetUp]
     public void SetUpDatabase()
     {
         Database = TestCluster.NewDatabase();
         View = new DatabaseView(Database);
+        // What a cluster's catalogue says.
+        View.Execute($"""
+            CREATE TABLE public.pg_dist_node (groupid integer, nodename text, nodeport integer, noderole text);
+            INSERT INTO public.pg_dist_node SELECT m, 'machine' || m, 5432, 'primary' FROM generate_series(0, {Machines - 1}) m;
+            CREATE TABLE public.pg_dist_placement AS SELECT m::bigint AS shardid, m AS groupid FROM generate_series(0, {Machines - 1}) m;
+            CREATE FUNCTION public.get_shard_id_for_distribution_column(regclass, integer) RETURNS bigint LANGUAGE sql AS 'SELECT ($2 % {Machines})::bigint';
+            """);
     }
 
     [TearDown]

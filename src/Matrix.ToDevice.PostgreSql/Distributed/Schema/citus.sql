@@ -17,6 +17,9 @@ BEGIN
         SELECT p.oid::regprocedure::text FROM pg_proc p
         WHERE p.pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) AND p.proargnames[1] = 'in_bucket'
     LOOP
+        -- Citus keeps a plan of each shard for a statement that is used again, and fails to find it: a session would keep one for each time
+        -- that a statement has run (seen in 13.2), and grow for ever.
+        EXECUTE format('ALTER FUNCTION %s SET plan_cache_mode = force_custom_plan', named);
         PERFORM create_distributed_function(named::regprocedure, 'in_bucket', colocate_with => 'to_device_device');
     END LOOP;
 END

@@ -107,6 +107,9 @@ DECLARE
     due_device_ids text[];
     due_keys uuid[];
     due bigint;
+    at_user_id text;
+    at_device_id text;
+    at_key uuid;
 BEGIN
     -- The condition on device_id stands there letter for letter as the indexes by age have it.
     IF of_edus THEN
@@ -122,8 +125,11 @@ BEGIN
     END IF;
 
     FOR place IN 1..due LOOP
+        at_user_id := due_user_ids[place];
+        at_device_id := due_device_ids[place];
+        at_key := due_keys[place];
         DELETE FROM to_device_transaction t
-        WHERE t.bucket = in_bucket AND t.user_id = due_user_ids[place] AND t.device_id = due_device_ids[place] AND t.key = due_keys[place];
+        WHERE t.bucket = in_bucket AND t.user_id = at_user_id AND t.device_id = at_device_id AND t.key = at_key;
     END LOOP;
     RETURN due;
 END
@@ -140,6 +146,8 @@ DECLARE
     due_user_ids text[];
     due_device_ids text[];
     due bigint;
+    at_user_id text;
+    at_device_id text;
 BEGIN
     SELECT array_agg(f.user_id), array_agg(f.device_id), count(*) INTO due_user_ids, due_device_ids, due
     FROM (SELECT d.user_id, d.device_id FROM to_device_device d
@@ -147,12 +155,14 @@ BEGIN
           LIMIT most FOR UPDATE SKIP LOCKED) f;
 
     FOR place IN 1..due LOOP
+        at_user_id := due_user_ids[place];
+        at_device_id := due_device_ids[place];
         DELETE FROM to_device_device d
-        WHERE d.bucket = in_bucket AND d.user_id = due_user_ids[place] AND d.device_id = due_device_ids[place]
+        WHERE d.bucket = in_bucket AND d.user_id = at_user_id AND d.device_id = at_device_id
             AND d.last_sequence = 0 AND d.last_send = 0;
         IF NOT FOUND THEN
             UPDATE to_device_device d SET removal = 0, removed_at = NULL
-            WHERE d.bucket = in_bucket AND d.user_id = due_user_ids[place] AND d.device_id = due_device_ids[place];
+            WHERE d.bucket = in_bucket AND d.user_id = at_user_id AND d.device_id = at_device_id;
         END IF;
     END LOOP;
     RETURN due;

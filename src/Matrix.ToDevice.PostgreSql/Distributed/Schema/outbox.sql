@@ -1,11 +1,11 @@
 -- What waits for other servers, and who sends it. Every function works in one bucket, its first parameter: it is run whole where that
 -- bucket is, and commits there.
 
--- Puts EDUs behind those of their destinations, as part of what else is committed in this bucket.
--- destinations: each once, sorted, with the number of EDUs that it gets. edu_destination: its place there, from 1. edu_later: how many of
--- these EDUs come behind it for the same destination.
+-- Puts EDUs behind those of their destinations, as part of what else is committed with them.
+-- destinations: each once, sorted, with its bucket and the number of EDUs that it gets. edu_destination: its place there, from 1. edu_later:
+-- how many of these EDUs come behind it for the same destination.
 CREATE OR REPLACE FUNCTION to_device_add_edus(
-    in_bucket integer, destinations text[], counts bigint[],
+    in_bucket integer, buckets integer[], destinations text[], counts bigint[],
     edu_destination integer[], edu_later integer[], edu_message_ids text[], edu_contents bytea[], used_at timestamptz[]
 ) RETURNS void
 LANGUAGE plpgsql
@@ -15,16 +15,23 @@ AS $$
 DECLARE
     moment timestamptz := clock_timestamp();
     first_position bigint := (extract(epoch FROM moment) * 1000000)::bigint;
+    at_bucket integer;
+    to_destination text;
     number bigint;
     count bigint;
     waits boolean;
+    message_id text;
+    content bytea;
+    used timestamptz;
     lasts bigint[] := ARRAY[]::bigint[];
 BEGIN
     FOR place IN 1..cardinality(destinations) LOOP
+        at_bucket := buckets[place];
+        to_destination := destinations[place];
         count := counts[place];
         -- A destination that was forgotten goes on counting, because its numbers follow the clock.
         INSERT INTO to_device_destination AS d (bucket, destination, last_position)
-        VALUES (in_bucket, destinations[place], first_position + count)
+        VALUES (at_bucket, to_destination, first_position + count)
         ON CONFLICT (bucket, destination) DO UPDATE SET last_position = d.last_position + count
         RETURNING d.last_position INTO number;
         lasts := lasts || number;
@@ -33,22 +40,26 @@ BEGIN
         -- would change is_waiting. A counter that is new has no lease, whatever an older snapshot shows.
         waits := false;
         IF number <> first_position + count THEN
-            SELECT l.is_waiting INTO waits FROM to_device_lease l WHERE l.bucket = in_bucket AND l.destination = destinations[place];
+            SELECT l.is_waiting INTO waits FROM to_device_lease l WHERE l.bucket = at_bucket AND l.destination = to_destination;
         END IF;
         IF waits IS NOT TRUE THEN
             INSERT INTO to_device_lease AS l (
                 bucket, destination, is_waiting, holder, taken_until, sending_up_to, failures, removed_up_to, due_at)
-            VALUES (in_bucket, destinations[place], true, NULL, moment, 0, 0, 0, moment)
+            VALUES (at_bucket, to_destination, true, NULL, moment, 0, 0, 0, moment)
             ON CONFLICT (bucket, destination) DO UPDATE SET
                 is_waiting = true, taken_until = greatest(l.taken_until, excluded.taken_until), due_at = greatest(l.due_at, excluded.due_at);
         END IF;
     END LOOP;
 
     FOR place IN 1..cardinality(edu_destination) LOOP
+        at_bucket := buckets[edu_destination[place]];
+        to_destination := destinations[edu_destination[place]];
+        number := lasts[edu_destination[place]] - edu_later[place];
+        message_id := edu_message_ids[place];
+        content := edu_contents[place];
+        used := used_at[place];
         INSERT INTO to_device_edu (bucket, destination, position, message_id, content, committed_at)
-        VALUES (
-            in_bucket, destinations[edu_destination[place]], lasts[edu_destination[place]] - edu_later[place], edu_message_ids[place],
-            edu_contents[place], used_at[place]);
+        VALUES (at_bucket, to_destination, number, message_id, content, used);
     END LOOP;
 END
 $$;
@@ -129,14 +140,15 @@ AS $$
 DECLARE
     started timestamptz := clock_timestamp();
     too_far timestamptz := started + longest_pause;
+    to_destination text;
 BEGIN
-    FOR place IN 1..cardinality(emptied) LOOP
-        PERFORM 1 FROM to_device_destination d WHERE d.bucket = in_bucket AND d.destination = emptied[place] FOR UPDATE SKIP LOCKED;
+    FOREACH to_destination IN ARRAY emptied LOOP
+        PERFORM 1 FROM to_device_destination d WHERE d.bucket = in_bucket AND d.destination = to_destination FOR UPDATE SKIP LOCKED;
         IF FOUND THEN
             UPDATE to_device_lease l SET holder = NULL
-            WHERE l.bucket = in_bucket AND l.destination = emptied[place] AND NOT l.is_waiting
+            WHERE l.bucket = in_bucket AND l.destination = to_destination AND NOT l.is_waiting
                 AND (l.taken_until <= started OR l.taken_until > too_far);
-            PERFORM to_device_forget(in_bucket, emptied[place]);
+            PERFORM to_device_forget(in_bucket, to_destination);
         END IF;
     END LOOP;
 END
@@ -156,20 +168,24 @@ DECLARE
     started timestamptz := clock_timestamp();
     ends timestamptz := started + duration;
     too_far timestamptz := started + longest_pause;
+    to_destination text;
+    has_failed boolean;
     up_to bigint;
     times_failed bigint;
     result bigint[] := ARRAY[]::bigint[];
 BEGIN
     FOR place IN 1..cardinality(destinations) LOOP
+        to_destination := destinations[place];
+        has_failed := have_failed[place];
         SELECT l.sending_up_to, l.failures INTO up_to, times_failed FROM to_device_lease l
-        WHERE l.bucket = in_bucket AND l.destination = destinations[place] AND l.is_waiting AND (l.failures > 0) = have_failed[place]
+        WHERE l.bucket = in_bucket AND l.destination = to_destination AND l.is_waiting AND (l.failures > 0) = has_failed
             AND (l.taken_until <= started OR l.taken_until > too_far) AND EXISTS (
                 SELECT FROM to_device_edu e
-                WHERE e.bucket = in_bucket AND e.destination = destinations[place] AND e.position > l.removed_up_to)
+                WHERE e.bucket = in_bucket AND e.destination = to_destination AND e.position > l.removed_up_to)
         FOR UPDATE OF l SKIP LOCKED;
         IF FOUND THEN
             UPDATE to_device_lease l SET holder = by_holder, taken_until = ends, due_at = ends
-            WHERE l.bucket = in_bucket AND l.destination = destinations[place];
+            WHERE l.bucket = in_bucket AND l.destination = to_destination;
             result := result || ARRAY[1, up_to, times_failed];
         ELSE
             result := result || ARRAY[0, 0, 0]::bigint[];

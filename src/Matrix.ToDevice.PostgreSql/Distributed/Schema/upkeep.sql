@@ -12,6 +12,8 @@ SET enable_seqscan = off
 SET enable_bitmapscan = off
 AS $$
 DECLARE
+    at_user_id text;
+    at_device_id text;
     messages bigint;
     bytes bigint;
     first bigint;
@@ -19,19 +21,21 @@ DECLARE
     result bigint[] := ARRAY[]::bigint[];
 BEGIN
     FOR place IN 1..cardinality(of_user_ids) LOOP
+        at_user_id := of_user_ids[place];
+        at_device_id := of_device_ids[place];
         SELECT d.last_sequence - m.sequence + 1, m.sequence INTO messages, first
         FROM to_device_device d CROSS JOIN LATERAL (
             SELECT m.sequence FROM to_device_message m
             WHERE m.bucket = in_bucket AND m.user_id = d.user_id AND m.device_id = d.device_id
                 AND m.sequence > least(d.acknowledged, d.last_sequence)
             ORDER BY m.sequence LIMIT 1) m
-        WHERE d.bucket = in_bucket AND d.user_id = of_user_ids[place] AND d.device_id = of_device_ids[place];
+        WHERE d.bucket = in_bucket AND d.user_id = at_user_id AND d.device_id = at_device_id;
         messages := coalesce(messages, 0);
         bytes := 0;
         IF messages > 0 AND messages < most_messages AND most_bytes > 0 THEN
             FOR length IN
                 SELECT octet_length(m.content) FROM to_device_message m
-                WHERE m.bucket = in_bucket AND m.user_id = of_user_ids[place] AND m.device_id = of_device_ids[place] AND m.sequence >= first
+                WHERE m.bucket = in_bucket AND m.user_id = at_user_id AND m.device_id = at_device_id AND m.sequence >= first
                 ORDER BY m.sequence
             LOOP
                 bytes := bytes + length;
@@ -57,6 +61,8 @@ SET enable_seqscan = off
 SET enable_bitmapscan = off
 AS $$
 DECLARE
+    at_user_id text;
+    at_device_id text;
     behind bigint;
     portion bigint;
     expired_up_to bigint;
@@ -64,35 +70,37 @@ DECLARE
     expired bigint := 0;
 BEGIN
     FOR place IN 1..cardinality(of_user_ids) LOOP
+        at_user_id := of_user_ids[place];
+        at_device_id := of_device_ids[place];
         EXIT WHEN expired >= most;
         PERFORM 1 FROM to_device_device d CROSS JOIN LATERAL (
             SELECT m.committed_at FROM to_device_message m
             WHERE m.bucket = in_bucket AND m.user_id = d.user_id AND m.device_id = d.device_id
                 AND m.sequence > least(d.acknowledged, d.last_sequence)
             ORDER BY m.sequence LIMIT 1) oldest
-        WHERE d.bucket = in_bucket AND d.user_id = of_user_ids[place] AND d.device_id = of_device_ids[place] AND oldest.committed_at < before;
+        WHERE d.bucket = in_bucket AND d.user_id = at_user_id AND d.device_id = at_device_id AND oldest.committed_at < before;
         CONTINUE WHEN NOT FOUND;
         IF expired = 0 THEN
             SELECT least(d.acknowledged, d.last_sequence) INTO behind FROM to_device_device d
-            WHERE d.bucket = in_bucket AND d.user_id = of_user_ids[place] AND d.device_id = of_device_ids[place] FOR NO KEY UPDATE;
+            WHERE d.bucket = in_bucket AND d.user_id = at_user_id AND d.device_id = at_device_id FOR NO KEY UPDATE;
         ELSE
             SELECT least(d.acknowledged, d.last_sequence) INTO behind FROM to_device_device d
-            WHERE d.bucket = in_bucket AND d.user_id = of_user_ids[place] AND d.device_id = of_device_ids[place] FOR NO KEY UPDATE SKIP LOCKED;
+            WHERE d.bucket = in_bucket AND d.user_id = at_user_id AND d.device_id = at_device_id FOR NO KEY UPDATE SKIP LOCKED;
         END IF;
         CONTINUE WHEN NOT FOUND;
 
         portion := most - expired;
         SELECT coalesce(min(m.sequence) FILTER (WHERE m.committed_at >= before) - 1, max(m.sequence)) INTO expired_up_to
         FROM (SELECT m.sequence, m.committed_at FROM to_device_message m
-              WHERE m.bucket = in_bucket AND m.user_id = of_user_ids[place] AND m.device_id = of_device_ids[place] AND m.sequence > behind
+              WHERE m.bucket = in_bucket AND m.user_id = at_user_id AND m.device_id = at_device_id AND m.sequence > behind
               ORDER BY m.sequence LIMIT portion) m;
         DELETE FROM to_device_message m
-        WHERE m.bucket = in_bucket AND m.user_id = of_user_ids[place] AND m.device_id = of_device_ids[place]
+        WHERE m.bucket = in_bucket AND m.user_id = at_user_id AND m.device_id = at_device_id
             AND m.sequence > behind AND m.sequence <= expired_up_to;
         GET DIAGNOSTICS deleted = ROW_COUNT;
         IF deleted > 0 THEN
             UPDATE to_device_device d SET acknowledged = expired_up_to
-            WHERE d.bucket = in_bucket AND d.user_id = of_user_ids[place] AND d.device_id = of_device_ids[place];
+            WHERE d.bucket = in_bucket AND d.user_id = at_user_id AND d.device_id = at_device_id;
             expired := expired + deleted;
         END IF;
     END LOOP;
