@@ -118,11 +118,13 @@ internal sealed class Lanes<T, TResult>(
         {
             try
             {
-                one.End.SetResult(await AloneAsync(one, _alone, Timeout.InfiniteTimeSpan, s_lockWait));
+                // Nobody waits for a bucket that cannot be had: one of those who come tries, now and then.
+                one.End.SetResult(availability.IsDown(one.Bucket) ? await TryAsync(one, s_lockWait)
+                    : await InTurnAsync(one, _alone, Timeout.InfiniteTimeSpan, s_lockWait));
             }
             catch (PostgreSqlStoreException exception) when (exception.InnerException is PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable })
             {
-                one.End.SetResult(await AloneAsync(one, _waiting, patience, patience));
+                one.End.SetResult(await InTurnAsync(one, _waiting, patience, patience));
             }
         }
         catch (Exception exception)
@@ -135,20 +137,21 @@ internal sealed class Lanes<T, TResult>(
         }
     }
 
-    private async Task<TResult> AloneAsync(Waiting one, Share places, TimeSpan placeWait, TimeSpan lockWait)
+    private async Task<TResult> InTurnAsync(Waiting one, Share places, TimeSpan placeWait, TimeSpan lockWait)
     {
         using var ending = new CancellationTokenSource(placeWait);
         try
         {
-            var results = await places.RunAsync(
-                _ => availability.TryAsync(share, one.Bucket, end => call([one.Item], lockWait, end), CancellationToken.None), ending.Token);
-            return results[0];
+            return await places.RunAsync(_ => TryAsync(one, lockWait), ending.Token);
         }
         catch (OperationCanceledException) when (ending.IsCancellationRequested)
         {
             throw new PostgreSqlStoreException("Somebody has a device for long, and others wait for it. It may be tried again.");
         }
     }
+
+    private async ValueTask<TResult> TryAsync(Waiting one, TimeSpan lockWait) =>
+        (await availability.TryAsync(share, one.Bucket, ending => call([one.Item], lockWait, ending), CancellationToken.None))[0];
 
     private bool IsAlone(T item)
     {
