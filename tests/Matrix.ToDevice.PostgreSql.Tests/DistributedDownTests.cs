@@ -65,8 +65,7 @@ public class DistributedDownTests : ManyMachinesTests
     [Test]
     public async Task D4_much_that_waits_for_a_bucket_that_is_down_hides_nothing_that_waits_for_others()
     {
-        await LeaveBehindAsync(s_alice, s_bob, "to bob");
-        await LeaveBehindAsync(s_alice, s_carol, "to carol");
+        await LeaveBehindAsync((s_bob, "to bob"), (s_carol, "to carol"));
         Down(s_bob);
         View.Execute($"""
             INSERT INTO to_device.to_device_intent SELECT bucket, user_id, 'device ' || n, target, number, accepted_at - interval '1 hour', payload
@@ -86,7 +85,7 @@ public class DistributedDownTests : ManyMachinesTests
     [Test]
     public async Task D4_the_first_round_of_a_host_finds_what_was_left_behind_just_before()
     {
-        await LeaveBehindAsync(s_alice, s_bob, "0");
+        await LeaveBehindAsync((s_bob, "0"));
         // No time passes: there is no second round.
         var host = NewHost(time: new DistributedTime());
         await host.ReadOfAsync(s_alice);
@@ -130,11 +129,12 @@ public class DistributedDownTests : ManyMachinesTests
         Assert.That(View.Count(Intents), Is.EqualTo(20));
     }
 
-    /// <summary>A host accepts something, and dies before it is delivered.</summary>
-    private async Task LeaveBehindAsync(string sender, string recipient, string content)
+    /// <summary>A host accepts what Alice sends, and dies before it is delivered. One host: a second one would find what the first has left.</summary>
+    private async Task LeaveBehindAsync(params (string Recipient, string Content)[] sends)
     {
-        Down(recipient);
-        await using (var host = NewHost(time: new DistributedTime())) await host.SendAsync(sender, content, content, [recipient]);
+        foreach (var (recipient, _) in sends) Down(recipient);
+        await using (var host = NewHost(time: new DistributedTime()))
+            foreach (var (recipient, content) in sends) await host.SendAsync(s_alice, content, content, [recipient]);
         Up();
     }
 
