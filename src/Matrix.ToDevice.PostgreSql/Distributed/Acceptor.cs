@@ -2,7 +2,7 @@ using NpgsqlTypes;
 
 namespace Matrix.ToDevice;
 
-/// <summary>Accepts sends whose senders are in buckets of one shard, together in one commit.</summary>
+/// <summary>Accepts sends whose senders are in buckets of one machine, together in one commit.</summary>
 internal sealed class Acceptor(PostgreSqlDatabase database, PostgreSqlStoreOptions options, Resumption resumption, StoreMetrics metrics)
 {
     private readonly string _accept = Statement.Call(options, "to_device_accept", 32);

@@ -74,7 +74,7 @@ internal sealed class Delivery(
     private async ValueTask DeliverAsync(Share share, IReadOnlyList<Load> loads, CancellationToken cancellationToken) => await availability.TryAsync(
         share, loads[0].Intent.Source.Target, ending => PutAsync(loads, LockWait, ending), cancellationToken);
 
-    /// <summary>Puts intents into buckets of one shard, together in one commit: of each source its oldest ones.</summary>
+    /// <summary>Puts intents into buckets of one machine, together in one commit: of each source its oldest ones.</summary>
     /// <exception cref="PostgreSqlStoreException">None of them is known to be there: one was refused, or some were there before.</exception>
     public async ValueTask<IReadOnlyList<bool>> PutAsync(IReadOnlyList<Load> loads, TimeSpan lockWait, CancellationToken cancellationToken)
     {
@@ -113,7 +113,7 @@ internal sealed class Delivery(
         return new bool[loads.Count];
     }
 
-    /// <summary>Forgets the intents of sources in buckets of one shard, of each up to one: they are delivered.</summary>
+    /// <summary>Forgets the intents of sources in buckets of one machine, of each up to one: they are delivered.</summary>
     public async ValueTask DoneAsync(Share share, List<KeyValuePair<Source, long>> upTo, CancellationToken cancellationToken)
     {
         // All lock them in one order.

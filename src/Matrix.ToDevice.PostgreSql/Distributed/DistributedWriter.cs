@@ -5,7 +5,7 @@ namespace Matrix.ToDevice;
 /// <summary>
 /// Commits sends. A send is accepted in one commit in its sender's bucket, with the record and with an intent for each other bucket; then
 /// it is put into those, and then it is answered. Where one is not to be had, the send is answered all the same, and goes there later.
-/// Sends that come together for buckets of one shard share each of these commits.
+/// Sends that come together for buckets of one machine share each of these commits.
 /// </summary>
 internal sealed class DistributedWriter : IWriter
 {

@@ -2,7 +2,7 @@ using NpgsqlTypes;
 
 namespace Matrix.ToDevice;
 
-/// <summary>Looks for removals in buckets of one shard.</summary>
+/// <summary>Looks for removals in buckets of one machine.</summary>
 internal sealed class Looking(PostgreSqlDatabase database, PostgreSqlStoreOptions options)
 {
     private readonly string _look = Statement.Call(options, "to_device_look", 5);

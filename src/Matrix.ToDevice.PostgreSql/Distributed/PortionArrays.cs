@@ -3,7 +3,7 @@ using NpgsqlTypes;
 
 namespace Matrix.ToDevice;
 
-/// <summary>Portions for buckets of one shard as parameters of the functions that put them there: an array for each column.</summary>
+/// <summary>Portions for buckets of one machine as parameters of the functions that put them there: an array for each column.</summary>
 internal sealed class PortionArrays
 {
     private readonly List<DeviceAddress> _devices;

@@ -1,4 +1,4 @@
--- How sends are accepted, and put where they belong. What belongs to buckets of one shard comes together: every function is given one of
+-- How sends are accepted, and put where they belong. What belongs to buckets of one machine comes together: every function is given one of
 -- them first, is run whole where that one is, and commits there. Every statement names one bucket, and no place of an array: Citus makes text
 -- of the whole array for each statement, and has crashed on some. On the way of a send, none has another one in it: Citus would plan it each time.
 
